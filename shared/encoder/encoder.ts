@@ -1,0 +1,337 @@
+import { EncoderError } from "../errors.ts";
+import { type Device, planRuns, type Session, type TokenIds } from "./session.ts";
+import { cutTokens, type Tokenizer } from "./tokenizer.ts";
+
+/** What a text is for: retrieval models put another prompt before a question than before what answers it. */
+export type Kind = "passage" | "query";
+
+/** What a caller may know of a model. */
+export interface Model {
+  readonly id: string;
+  /** SHA-256 over everything that decides a vector. Vectors of two fingerprints must not be compared. */
+  readonly fingerprint: string;
+  readonly dimensions: number;
+  /** The most tokens of a text, special tokens and prompt included. */
+  readonly maxTokens: number;
+  readonly pooling: "cls" | "mean";
+  readonly prompts: { readonly [kind in Kind]: string };
+}
+
+/** How one text is turned into a vector. */
+export interface TextOptions {
+  /** Default `passage`. */
+  readonly kind?: Kind;
+  /** L2-normalize the vector. Default true. */
+  readonly normalize?: boolean;
+  /** Keep the first so many dimensions (before normalizing). Default all. */
+  readonly dimensions?: number;
+  /** Cut a text at the model's limit (true, the default) or refuse it with `text_too_long`. */
+  readonly truncate?: boolean;
+}
+
+export interface CallOptions {
+  /** Rejects with `signal.reason`; texts that have not been started are dropped. */
+  readonly signal?: AbortSignal;
+}
+
+export interface Progress {
+  readonly texts: number;
+  readonly tokens: number;
+}
+
+export interface EmbedOptions extends TextOptions, CallOptions {
+  /** Told after each run: texts and tokens done so far. */
+  readonly onProgress?: (done: Progress) => void;
+}
+
+/** Three lists in input order. */
+export interface Embeddings {
+  /** Each [dimensions] float32, in a buffer of its own. */
+  readonly vectors: Float32Array<ArrayBuffer>[];
+  /** Tokens computed per text: special tokens and prompt included, after any cut. */
+  readonly tokens: number[];
+  /** Tokens cut off per text: 0 where the text fitted. */
+  readonly truncated: number[];
+}
+
+export interface EncoderInfo {
+  readonly state: "idle" | "loading" | "ready" | "failed";
+  /** Null until the first load has succeeded. */
+  readonly model: Model | null;
+  readonly device: Device | null;
+  /** Sessions that can answer now, and how many there should be. */
+  readonly workers: { readonly ready: number; readonly size: number };
+  /** Why the last load failed, while `state` is `failed`. */
+  readonly error: EncoderError | null;
+}
+
+/**
+ * Texts to vectors. One text, one vector: it depends on the text and the options alone, never on the call it came in.
+ * Every method loads the model when it must; concurrent first calls share one load, and a failed load is forgotten.
+ */
+export interface Encoder {
+  /** Loads the model ahead of the first text. Rejects with `load_failed`, `integrity_failed` or `self_test_failed`. */
+  load(options?: CallOptions): Promise<Model>;
+  /** Rejects with an {@link EncoderError} whose `details.index` names the text, or with `signal.reason`. */
+  embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Embeddings>;
+  /** Tokens of each text before any cut, special tokens and prompt included. */
+  countTokens(texts: string | readonly string[], options?: CallOptions & { readonly kind?: Kind }): Promise<number[]>;
+  /** The state as it is, at once. */
+  info(): EncoderInfo;
+  /** Frees the model. Calls still waiting reject with `disposed`; the next call loads it again. */
+  dispose(): Promise<void>;
+}
+
+/** Texts whose vectors on this kind of device are known, and how near a session must come to them. */
+export interface SelfTest {
+  readonly minCosine: number;
+  readonly rows: readonly { readonly kind: Kind; readonly text: string; readonly vector: Float32Array }[];
+}
+
+export interface OpenedModel {
+  readonly model: Model;
+  readonly tokenizer: Tokenizer;
+  readonly session: Session;
+  /** Null for a model of which no vector is known. */
+  readonly selfTest: SelfTest | null;
+  /** Whether opening it once more with `exactProducts` may cure wrong vectors. */
+  readonly exactProductsMayHelp: boolean;
+}
+
+/**
+ * Loads a model into a session of this platform.
+ * @param options.exactProducts compute int8 products without the saturation of x86 processors that lack VNNI, at
+ *   up to 1.75 times the time: ONNX Runtime's `session.x64quantprecision`.
+ */
+export type OpenModel = (options: { exactProducts: boolean }) => Promise<OpenedModel>;
+
+/** The encoder that lives in a worker or an isolate: one session, one run at a time. */
+export function createSessionEncoder(open: OpenModel): Encoder {
+  let opened: Promise<OpenedModel> | null = null;
+  let ready: OpenedModel | null = null;
+  let model: Model | null = null;
+  let loadError: EncoderError | null = null;
+  let lastRun: Promise<unknown> = Promise.resolve();
+
+  const openOnce = (): Promise<OpenedModel> => {
+    if (opened) return opened;
+    loadError = null;
+    const opening = openTested(open);
+    opened = opening;
+    opening.then(
+      (result) => {
+        model = result.model;
+        if (opened === opening) ready = result;
+      },
+      (error) => {
+        if (opened !== opening) return;
+        opened = null;
+        loadError = error;
+      },
+    );
+    return opening;
+  };
+
+  /** Runs `task` after all tasks before it, whether they succeeded or not. */
+  const serialized = <T>(task: () => Promise<T>): Promise<T> => {
+    const run = lastRun.then(task, task);
+    lastRun = run.catch(() => {});
+    return run;
+  };
+
+  const embedAll = async (texts: readonly string[], options: EmbedOptions): Promise<Embeddings> => {
+    const opening = openOnce();
+    const { model, tokenizer, session } = await opening;
+    const dimensions = checkDimensions(options.dimensions, model);
+    const { sequences, truncated } = tokenizeAll(texts, options, model, tokenizer);
+    const vectors = new Array<Float32Array<ArrayBuffer>>(texts.length);
+    const done = { texts: 0, tokens: 0 };
+    const runs = planRuns(
+      sequences.map((ids) => ids.length),
+      session.batch,
+    );
+    for (const [position, run] of runs.entries()) {
+      // An isolate has one thread: between texts, whatever else waits there gets its turn.
+      if (position > 0) await nextTurn();
+      options.signal?.throwIfAborted();
+      const batch = run.map((index) => sequences[index] ?? []);
+      const pooled = await serialized(() => {
+        if (opened !== opening) throw disposedError();
+        return runSession(session, batch);
+      });
+      for (const [place, index] of run.entries()) {
+        const vector = pooled[place];
+        if (!vector) throw new EncoderError("inference_failed", "The session returned fewer vectors than texts");
+        vectors[index] = finishVector(vector, dimensions, options.normalize ?? true);
+        done.texts += 1;
+        done.tokens += batch[place]?.length ?? 0;
+      }
+      options.onProgress?.({ ...done });
+    }
+    return { vectors, tokens: sequences.map((ids) => ids.length), truncated };
+  };
+
+  return {
+    load: async ({ signal } = {}) => (await abortable(openOnce(), signal)).model,
+
+    async embed(texts, options = {}) {
+      const list = textList(texts);
+      return abortable(embedAll(list, options), options.signal);
+    },
+
+    async countTokens(texts, { kind = "passage", signal } = {}) {
+      const list = textList(texts);
+      const { model, tokenizer } = await abortable(openOnce(), signal);
+      return list.map((text) => tokenizer.encode(model.prompts[kind] + text).length);
+    },
+
+    info: () => ({
+      state: ready ? "ready" : opened ? "loading" : loadError ? "failed" : "idle",
+      model,
+      device: ready?.session.device ?? null,
+      workers: { ready: ready ? 1 : 0, size: 1 },
+      error: loadError,
+    }),
+
+    async dispose() {
+      const closing = opened;
+      opened = null;
+      ready = null;
+      loadError = null;
+      const session = (await closing?.catch(() => null))?.session;
+      if (session) await serialized(() => session.dispose());
+    },
+  };
+}
+
+/** Opens the model and proves it; where it misses and exact products may help, once more with them. */
+async function openTested(open: OpenModel): Promise<OpenedModel> {
+  try {
+    const first = await open({ exactProducts: false });
+    const miss = await selfTestMiss(first);
+    if (!miss) return first;
+    await first.session.dispose();
+    if (!first.exactProductsMayHelp) throw miss;
+    const exact = await open({ exactProducts: true });
+    const missAgain = await selfTestMiss(exact);
+    if (!missAgain) return exact;
+    await exact.session.dispose();
+    throw missAgain;
+  } catch (error) {
+    throw EncoderError.from(error, "load_failed");
+  }
+}
+
+/** Null when the session gives the vectors that the model is known by; else the refusal. */
+async function selfTestMiss({ model, tokenizer, session, selfTest }: OpenedModel): Promise<EncoderError | null> {
+  if (!selfTest) return null;
+  for (const { kind, text, vector } of selfTest.rows) {
+    const [pooled] = await session.run([tokenizer.encode(model.prompts[kind] + text)]);
+    const cosine = pooled ? cosineSimilarity(pooled, vector) : Number.NaN;
+    if (!(cosine >= selfTest.minCosine)) {
+      return new EncoderError(
+        "self_test_failed",
+        `The model ${model.id} gives wrong vectors on this device (${session.device}): a self-test text came to a cosine of ${cosine.toFixed(4)}, below ${selfTest.minCosine}`,
+      );
+    }
+  }
+  return null;
+}
+
+async function runSession(session: Session, batch: readonly TokenIds[]): Promise<Float32Array<ArrayBuffer>[]> {
+  try {
+    return await session.run(batch);
+  } catch (error) {
+    throw EncoderError.from(error, "inference_failed");
+  }
+}
+
+function tokenizeAll(texts: readonly string[], { kind = "passage", truncate = true }: TextOptions, model: Model, tokenizer: Tokenizer) {
+  const sequences: TokenIds[] = [];
+  const truncated: number[] = [];
+  for (const [index, text] of texts.entries()) {
+    const ids = tokenizer.encode(model.prompts[kind] + text);
+    if (!truncate && ids.length > model.maxTokens) {
+      throw new EncoderError("text_too_long", `The text has ${ids.length} tokens; the model takes at most ${model.maxTokens}`, {
+        index,
+        limit: model.maxTokens,
+        found: ids.length,
+      });
+    }
+    const cut = cutTokens(ids, model.maxTokens);
+    sequences.push(cut);
+    truncated.push(ids.length - cut.length);
+  }
+  return { sequences, truncated };
+}
+
+/** The vector as asked for. Refuses one that is not finite: a lost GPU device gives NaN instead of an error. */
+function finishVector(pooled: Float32Array<ArrayBuffer>, dimensions: number, normalize: boolean): Float32Array<ArrayBuffer> {
+  const vector = dimensions < pooled.length ? pooled.slice(0, dimensions) : pooled;
+  let squares = 0;
+  for (const component of vector) squares += component * component;
+  const norm = Math.sqrt(squares);
+  if (!Number.isFinite(norm)) throw new EncoderError("inference_failed", "The model returned a vector that is not finite");
+  if (normalize && norm > 0) for (let i = 0; i < vector.length; i++) vector[i] = (vector[i] ?? 0) / norm;
+  return vector;
+}
+
+function checkDimensions(dimensions: number | undefined, model: Model): number {
+  if (dimensions === undefined) return model.dimensions;
+  if (Number.isInteger(dimensions) && dimensions >= 1 && dimensions <= model.dimensions) return dimensions;
+  throw new EncoderError("invalid_dimensions", `dimensions must be a whole number from 1 to ${model.dimensions}, not ${dimensions}`, {
+    limit: model.dimensions,
+    found: dimensions,
+  });
+}
+
+/**
+ * One text or many as a list of its own. Refuses lone surrogates with `lone_surrogate`: they have no UTF-8 form, so
+ * every platform would replace them in its own way.
+ */
+export function textList(texts: string | readonly string[]): string[] {
+  const list = typeof texts === "string" ? [texts] : [...texts];
+  for (const [index, text] of list.entries()) {
+    if (!text.isWellFormed()) {
+      throw new EncoderError("lone_surrogate", `The text has a lone surrogate (half of a UTF-16 pair): it is not valid Unicode`, { index });
+    }
+  }
+  return list;
+}
+
+/** `promise`, or a rejection with `signal.reason` as soon as the signal aborts. The work behind `promise` goes on. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  promise.catch(() => {});
+  signal.throwIfAborted();
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** Cosine of the angle between two vectors of one length. */
+export function cosineSimilarity(a: Float32Array, b: Float32Array): number {
+  let dot = 0;
+  let squaresA = 0;
+  let squaresB = 0;
+  for (let i = 0; i < a.length; i++) {
+    const x = a[i] ?? 0;
+    const y = b[i] ?? 0;
+    dot += x * y;
+    squaresA += x * x;
+    squaresB += y * y;
+  }
+  return dot / Math.sqrt(squaresA * squaresB);
+}
+
+const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+
+/** What a call gets that was waiting when its encoder was disposed. */
+export const disposedError = () => new EncoderError("disposed", "The encoder was disposed while this call waited");

@@ -1,0 +1,71 @@
+import { type Endpoint, expose, transfer } from "comlink";
+import { EncoderError } from "../errors.ts";
+import { createSessionEncoder, type Embeddings, type Encoder, type Kind, type Model, type OpenModel, type TextOptions } from "./encoder.ts";
+import type { Device } from "./session.ts";
+
+export interface LoadedWorker {
+  readonly model: Model;
+  readonly device: Device;
+  /** How many texts are best handed over at once: 1 on CPUs. */
+  readonly textsPerRun: number;
+}
+
+/** What a worker answers to, over Comlink. Errors are thrown as plain objects: see `EncoderError.from`. */
+export interface RemoteEncoder<Prepared> {
+  /** Once, before anything else. */
+  load(prepared: Prepared): Promise<LoadedWorker>;
+  embed(texts: readonly string[], options: TextOptions): Promise<Embeddings>;
+  countTokens(texts: readonly string[], kind: Kind): Promise<number[]>;
+}
+
+/**
+ * Serves one session encoder to an {@link EncoderPool}. The worker's entry chooses the session: it is the place where
+ * the platform is known.
+ * @param opener what was prepared by the pool's owner, to the way in which this worker opens the model
+ * @param endpoint the other end; a Web Worker's own scope when left out
+ */
+export function exposeEncoder<Prepared>(opener: (prepared: Prepared) => OpenModel, endpoint?: Endpoint): void {
+  let encoder: Encoder | null = null;
+  let textsPerRun = 1;
+
+  const loaded = (): Encoder => {
+    if (!encoder) throw new EncoderError("internal", "The worker was asked for vectors before it was loaded");
+    return encoder;
+  };
+
+  const remote: RemoteEncoder<Prepared> = {
+    load: withPlainErrors(async (prepared: Prepared) => {
+      const open = opener(prepared);
+      encoder = createSessionEncoder(async (options) => {
+        const opened = await open(options);
+        textsPerRun = opened.session.batch.texts;
+        return opened;
+      });
+      const model = await encoder.load();
+      const { device } = encoder.info();
+      if (!device) throw new EncoderError("internal", "The model is loaded, but on no device");
+      return { model, device, textsPerRun };
+    }),
+
+    embed: withPlainErrors(async (texts: readonly string[], options: TextOptions) => {
+      const embeddings = await loaded().embed(texts, options);
+      return transfer(
+        embeddings,
+        embeddings.vectors.map((vector) => vector.buffer),
+      );
+    }),
+
+    countTokens: withPlainErrors((texts: readonly string[], kind: Kind) => loaded().countTokens(texts, { kind })),
+  };
+  expose(remote, endpoint);
+}
+
+function withPlainErrors<Arguments extends unknown[], Result>(call: (...args: Arguments) => Promise<Result>) {
+  return async (...args: Arguments): Promise<Result> => {
+    try {
+      return await call(...args);
+    } catch (error) {
+      throw EncoderError.from(error).toPlain();
+    }
+  };
+}

@@ -1,0 +1,32 @@
+/**
+ * The web-standard globals that browsers, Node and edge isolates have in common, and no others: `shared/` is compiled
+ * without the DOM and without Node, so that nothing of one platform slips into code that must run on all three.
+ */
+
+declare class AbortSignal {
+  private constructor();
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  throwIfAborted(): void;
+  addEventListener(type: "abort", listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+declare class TextEncoder {
+  encode(text: string): Uint8Array<ArrayBuffer>;
+}
+
+declare class TextDecoder {
+  constructor(label?: string, options?: { fatal?: boolean });
+  decode(bytes: Uint8Array): string;
+}
+
+declare const performance: { now(): number };
+declare const crypto: {
+  readonly subtle: { digest(algorithm: "SHA-256", data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> };
+};
+
+declare function setTimeout(callback: () => void, delay?: number): unknown;
+declare function clearTimeout(timer: unknown): void;
+declare function atob(base64: string): string;
+declare function btoa(binary: string): string;

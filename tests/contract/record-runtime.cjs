@@ -1,0 +1,38 @@
+/**
+ * Preloaded with `--require` into a process and so into its worker threads: appends what each thread really does with
+ * ONNX Runtime to the file that RUNTIME_LOG names, one JSON line an event. `at` is in ms on a clock common to all
+ * threads. Without RUNTIME_LOG it does nothing.
+ */
+const { appendFileSync } = require("node:fs");
+const { threadId } = require("node:worker_threads");
+
+const file = process.env.RUNTIME_LOG;
+if (file) {
+  const record = (event) =>
+    appendFileSync(file, `${JSON.stringify({ thread: threadId, event, at: performance.timeOrigin + performance.now() })}\n`);
+
+  const { dlopen } = process;
+  process.dlopen = (module, path, ...rest) => {
+    if (path.includes("onnxruntime")) record("native-load");
+    return dlopen.call(process, module, path, ...rest);
+  };
+
+  if (threadId !== 0) {
+    const { InferenceSession } = require("onnxruntime-node");
+    const { create } = InferenceSession;
+    InferenceSession.create = async (...args) => {
+      record("create");
+      const session = await create.apply(InferenceSession, args);
+      const { run } = session;
+      session.run = async (...runArgs) => {
+        record("run-start");
+        try {
+          return await run.apply(session, runArgs);
+        } finally {
+          record("run-end");
+        }
+      };
+      return session;
+    };
+  }
+}

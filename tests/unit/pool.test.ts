@@ -1,0 +1,189 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { EncoderPool, type PoolOptions } from "../../shared/encoder/pool.ts";
+import { testEncoderConformance } from "../encoder-conformance.ts";
+import { FakeModel } from "./fake-model.ts";
+
+type FakePool = EncoderPool<null>;
+const pools: FakePool[] = [];
+const createPool = (fake: FakeModel, options: Partial<PoolOptions<null>> = {}): FakePool => {
+  const pool = new EncoderPool({ spawn: fake.spawn, size: 2, prepare: async () => null, ...options });
+  pools.push(pool);
+  return pool;
+};
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.dispose()));
+});
+
+for (const size of [1, 3]) {
+  testEncoderConformance(`a pool of ${size}`, () => {
+    const fake = new FakeModel();
+    return { encoder: createPool(fake, { size }), sessionsCreated: () => fake.opened, sessionsPerLoad: size };
+  });
+}
+
+test.each([0, -1, 1.5, Number.NaN])("refuses a size of %s", (size) => {
+  expect(() => createPool(new FakeModel(), { size })).toThrow(RangeError);
+});
+
+describe("dispatch", () => {
+  test("runs as many texts at once as there are workers, and no more", async () => {
+    const fake = new FakeModel();
+    await createPool(fake, { size: 3 }).embed(Array.from({ length: 30 }, (_, i) => `text ${i}`));
+    expect(fake.mostInFlight).toBe(3);
+  });
+
+  test("puts interactive requests before bulk ones, and lets bulk requests take turns", async () => {
+    const fake = new FakeModel();
+    const pool = createPool(fake, { size: 1 });
+    await pool.load();
+    const many = (name: string) => Array.from({ length: 8 }, (_, i) => `${name}${i}`);
+    await Promise.all([pool.embed(many("a")), pool.embed(many("b")), pool.embed("now")]);
+    // The first text of `a` was under way, and its second in line, when the others came.
+    expect(fake.ran.slice(0, 6)).toEqual(["a0", "now", "a1", "b0", "a2", "b1"]);
+  });
+
+  test("hands a batching worker as many texts as it takes", async () => {
+    const fake = new FakeModel({ texts: 4, tokens: 1000 });
+    const pool = createPool(fake, { size: 1 });
+    await pool.load();
+    await pool.embed(Array(10).fill("same"));
+    expect(fake.runSizes).toEqual([4, 4, 2]);
+  });
+
+  test("drops an aborted request's texts that have not been started", async () => {
+    const fake = new FakeModel();
+    const pool = createPool(fake, { size: 1 });
+    await pool.load();
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const call = pool.embed(Array(50).fill("dropped"), { signal: controller.signal, onProgress: () => controller.abort(reason) });
+    await expect(call).rejects.toBe(reason);
+    await pool.embed("after");
+    expect(fake.ran.length).toBeLessThanOrEqual(3);
+  });
+
+  test("a progress listener that throws fails its own call, not the worker", async () => {
+    const fake = new FakeModel();
+    const pool = createPool(fake);
+    const mistake = new Error("a listener's mistake");
+    const call = pool.embed(["a", "b"], {
+      onProgress() {
+        throw mistake;
+      },
+    });
+    await expect(call).rejects.toBe(mistake);
+    expect(fake.workers.some(({ terminated }) => terminated)).toBe(false);
+  });
+});
+
+describe("supervision", () => {
+  test("replaces a worker that dies while idle", async () => {
+    const fake = new FakeModel();
+    const pool = createPool(fake);
+    await pool.embed(["a", "b"]);
+    fake.workers[0]?.die();
+    await expect.poll(() => pool.info().workers).toEqual({ ready: 2, size: 2 });
+    expect(fake.opened).toBe(3);
+  });
+
+  test("tries the text of a worker that died once more on another", async () => {
+    const fake = new FakeModel();
+    let deaths = 0;
+    fake.onRun = ([text]) => {
+      if (text !== "deadly" || deaths++ > 0) return;
+      fake.workers[0]?.die();
+      return new Promise(() => {});
+    };
+    const pool = createPool(fake, { size: 1 });
+    const { vectors } = await pool.embed(["before", "deadly", "after"]);
+    expect(vectors).toHaveLength(3);
+    expect(fake.workers).toHaveLength(2);
+  });
+
+  test("a text that fails two workers is an error to its caller alone", async () => {
+    const fake = new FakeModel();
+    fake.onRun = ([text]) => {
+      if (text === "poison") throw new Error("it always fails");
+    };
+    const pool = createPool(fake, { size: 2 });
+    const [poisoned, ...others] = await Promise.allSettled([
+      pool.embed(["fine", "poison"]),
+      ...Array.from({ length: 10 }, (_, i) => pool.embed(`text ${i}`)),
+    ]);
+    expect(poisoned).toMatchObject({ status: "rejected", reason: { code: "inference_failed" } });
+    expect(others.every(({ status }) => status === "fulfilled")).toBe(true);
+    await expect.poll(() => pool.info().workers.ready).toBe(2);
+  });
+
+  test("replaces a worker that hangs, and serves its text", async () => {
+    const fake = new FakeModel();
+    let hung = false;
+    fake.onRun = () => {
+      if (hung) return;
+      hung = true;
+      return new Promise(() => {});
+    };
+    const pool = createPool(fake, { size: 1, runTimeout: 30 });
+    expect((await pool.embed("text")).vectors).toHaveLength(1);
+    expect(fake.workers[0]?.terminated).toBe(true);
+  });
+
+  test("a text on which every worker hangs ends in a timeout", async () => {
+    const fake = new FakeModel();
+    fake.onRun = () => new Promise(() => {});
+    await expect(createPool(fake, { size: 1, runTimeout: 20 }).embed("text")).rejects.toMatchObject({ code: "timeout" });
+  });
+
+  test("when no worker can load, all that wait are told why, and the next call tries again", async () => {
+    const fake = new FakeModel();
+    fake.loadFailures.push(new Error("first"), new Error("second"));
+    const pool = createPool(fake);
+    const waiting = await Promise.allSettled([pool.load(), pool.embed("a"), pool.embed("b")]);
+    for (const result of waiting) expect(result).toMatchObject({ status: "rejected", reason: { code: "load_failed" } });
+    expect(pool.info()).toMatchObject({ state: "failed", error: { code: "load_failed" } });
+    expect((await pool.embed("a")).vectors).toHaveLength(1);
+  });
+
+  test("serves with the workers that loaded while another is tried again", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true });
+    try {
+      const fake = new FakeModel();
+      fake.loadFailures.push(new Error("only the first"));
+      const pool = createPool(fake);
+      expect((await pool.embed("a")).vectors).toHaveLength(1);
+      expect(pool.info().workers).toEqual({ ready: 1, size: 2 });
+      await vi.advanceTimersByTimeAsync(1_100);
+      await expect.poll(() => pool.info().workers.ready).toBe(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("a load that hangs ends", async () => {
+    const fake = new FakeModel();
+    const pool = createPool(fake, { size: 1, loadTimeout: 20, spawn: () => ({ ...silentWorker() }) });
+    await expect(pool.load()).rejects.toMatchObject({ code: "timeout" });
+    expect(fake.opened).toBe(0);
+  });
+
+  test("what prepares the model runs once for all workers, and once more after it failed", async () => {
+    const fake = new FakeModel();
+    const prepare = vi.fn(async () => null).mockRejectedValueOnce(new Error("offline"));
+    const pool = createPool(fake, { prepare });
+    await expect(pool.load()).rejects.toMatchObject({ code: "load_failed" });
+    await Promise.all([pool.load(), pool.embed("a")]);
+    expect(prepare).toHaveBeenCalledTimes(2);
+  });
+
+  test("a spawn that throws is a failed load, not a crash", async () => {
+    const spawn = () => {
+      throw new Error("no threads left");
+    };
+    await expect(createPool(new FakeModel(), { spawn }).embed("a")).rejects.toMatchObject({ code: "load_failed" });
+  });
+});
+
+function silentWorker() {
+  const { port1 } = new MessageChannel();
+  return { endpoint: port1 as never, onDeath: () => {}, terminate: () => port1.close() };
+}

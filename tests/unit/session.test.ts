@@ -1,0 +1,36 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { oneTextPerRun, planRuns } from "../../shared/encoder/session.ts";
+import { cutTokens } from "../../shared/encoder/tokenizer.ts";
+
+const lengths = fc.array(fc.integer({ min: 2, max: 512 }), { maxLength: 100 });
+
+test("a plan holds every text once, within the policy's bounds", () => {
+  fc.assert(
+    fc.property(lengths, fc.integer({ min: 1, max: 32 }), fc.integer({ min: 64, max: 8192 }), (tokens, texts, budget) => {
+      const runs = planRuns(tokens, { texts, tokens: budget });
+      expect(runs.flat().toSorted((a, b) => a - b)).toEqual([...tokens.keys()]);
+      for (const run of runs) {
+        expect(run.length).toBeLessThanOrEqual(texts);
+        const padded = run.length * Math.max(...run.map((index) => tokens[index] ?? 0));
+        if (run.length > 1) expect(padded).toBeLessThanOrEqual(budget);
+      }
+    }),
+  );
+});
+
+test("one text per run keeps the order", () => {
+  expect(planRuns([9, 3, 5], oneTextPerRun)).toEqual([[0], [1], [2]]);
+});
+
+test("texts of like length share a run", () => {
+  expect(planRuns([100, 5, 101, 6], { texts: 2, tokens: 1000 })).toEqual([
+    [1, 3],
+    [0, 2],
+  ]);
+});
+
+test("cutting keeps the last special token", () => {
+  expect(cutTokens([101, 1, 2, 3, 102], 4)).toEqual([101, 1, 2, 102]);
+  expect(cutTokens([101, 1, 102], 3)).toEqual([101, 1, 102]);
+});

@@ -1,0 +1,26 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const recorder = fileURLToPath(new URL("contract/record-runtime.cjs", import.meta.url));
+
+export default defineConfig({
+  test: {
+    pool: "forks",
+    projects: [
+      { extends: true, test: { name: "unit", include: ["unit/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: {
+          name: "contract",
+          include: ["contract/**/*.test.ts"],
+          // Real models: one file at a time keeps two cores from being shared by six sessions.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          // Worker threads inherit it: what they do with the real runtime is recorded there.
+          execArgv: ["--require", recorder],
+        },
+      },
+    ],
+  },
+});
