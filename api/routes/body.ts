@@ -1,0 +1,45 @@
+import type { Context } from "hono";
+import type { z } from "zod";
+import { EncoderError, type ErrorCode } from "../../shared/errors.ts";
+
+/**
+ * The request's body by its schema. Throws `invalid_json`, `empty_input` or `invalid_request`, each saying where.
+ * The content type is not looked at: `curl -d` names another one by default.
+ */
+export async function readBody<Schema extends z.ZodType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
+  let body: unknown;
+  try {
+    body = await c.req.json();
+  } catch (error) {
+    if (error instanceof SyntaxError) throw new EncoderError("invalid_json", "The body is not valid JSON");
+    throw error;
+  }
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const { code, path, message } = firstFault(parsed.error.issues);
+  if (!path) throw new EncoderError("invalid_request", "The body must be a JSON object");
+  throw new EncoderError(code, `${path}: ${message}`, { path });
+}
+
+/** The first issue, and of a union the branch that came furthest: `inputs.3` says more than `inputs`. */
+function firstFault(issues: readonly z.core.$ZodIssue[]): { code: ErrorCode; path: string; message: string } {
+  const [issue] = issues;
+  if (!issue) return { code: "invalid_request", path: "", message: "" };
+  const { path, message } = issue;
+  if (issue.code === "invalid_union") {
+    const deepest = issue.errors.flat().sort((a, b) => b.path.length - a.path.length)[0];
+    if (deepest && deepest.path.length > 0) return firstFault([{ ...deepest, path: [...path, ...deepest.path] }]);
+  }
+  const code = issue.code === "too_small" && issue.origin === "array" ? "empty_input" : "invalid_request";
+  return { code, path: path.join("."), message };
+}
+
+/** A list of texts, or `too_many_texts`. */
+export function textsOf(inputs: string | readonly string[], maxTexts: number): readonly string[] {
+  const texts = typeof inputs === "string" ? [inputs] : inputs;
+  if (texts.length <= maxTexts) return texts;
+  throw new EncoderError("too_many_texts", `A request takes at most ${maxTexts} texts, not ${texts.length}`, {
+    limit: maxTexts,
+    found: texts.length,
+  });
+}
