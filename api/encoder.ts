@@ -5,9 +5,11 @@ import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import type { Encoder } from "../shared/encoder/encoder.ts";
 import { EncoderPool } from "../shared/encoder/pool.ts";
 import type { WorkerHandle } from "../shared/encoder/pool-worker.ts";
+import { type HubOptions, hubSnapshot } from "../shared/encoder/sessions/hub-files.ts";
+import { NativeGate } from "./native-gate.ts";
 
 /** Which model a worker opens: one of `models/`, or one of the Hugging Face hub. */
-export type ModelSource = { readonly directory: string } | { readonly hub: string };
+export type ModelSource = { readonly directory: string } | ({ readonly hub: string } & HubOptions);
 
 export interface NodeEncoderOptions {
   /** A folder with a manifest, or `{hub: "org/name"}`. Default: the bundled model. */
@@ -21,17 +23,57 @@ const bundledModel = fileURLToPath(new URL("../../models/bge-small-en-v1.5", imp
 
 /** The encoder in Node: a pool over worker threads. Nothing is loaded before the first call. */
 export function createEncoder({ model = { directory: bundledModel }, workers = availableParallelism() }: NodeEncoderOptions = {}): Encoder {
-  return new EncoderPool<ModelSource>({ spawn: spawnWorker, size: workers, prepare: async () => model });
+  return new EncoderPool<ModelSource>({ spawn: spawnWorker, size: workers, prepare: () => prepareModel(model) });
 }
 
+/** A model of the hub is downloaded here, once: the workers find it on the disk. */
+async function prepareModel(model: ModelSource): Promise<ModelSource> {
+  if ("hub" in model) await hubSnapshot(model.hub, model);
+  return model;
+}
+
+/** Asks a worker thread to end. Comlink, which listens on the same port, takes no notice of it. */
+export type StopMessage = "stop";
+
+/** How long `dispose` waits for a thread to end, in ms: a text takes tenths of a second. */
+const stopTimeout = 10_000;
+
+/** How long the exit of the process waits for a thread's native call, in ms. */
+const exitTimeout = 2_000;
+
+/** Of the threads that run. One listener for all of them: many would be taken for a leak. */
+const gates = new Set<NativeGate>();
+const closeGates = () => {
+  for (const gate of gates) gate.close(exitTimeout);
+};
+
 function spawnWorker(): WorkerHandle {
-  const worker = new Worker(new URL("./node-worker.js", import.meta.url));
+  const gate = new NativeGate();
+  const worker = new Worker(new URL("./node-worker.js", import.meta.url), { workerData: gate.flags });
+  if (gates.size === 0) process.on("exit", closeGates);
+  gates.add(gate);
+  worker.once("exit", () => {
+    gates.delete(gate);
+    if (gates.size === 0) process.off("exit", closeGates);
+  });
+  const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
   return {
     endpoint: nodeEndpoint(worker),
     onDeath(listener) {
       worker.once("error", (error: Error) => listener(error.message));
       worker.once("exit", (code) => listener(`its thread exited with code ${code}`));
     },
-    terminate: () => worker.terminate(),
+    async terminate() {
+      // Never Worker.terminate(): a thread that is stopped inside onnxruntime-node's run() takes the whole process
+      // with it (its binding throws into an environment that is gone). The thread ends itself between two runs.
+      worker.postMessage("stop" satisfies StopMessage);
+      worker.unref();
+      let timer: NodeJS.Timeout | undefined;
+      const timeout = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, stopTimeout);
+      });
+      await Promise.race([ended, timeout]);
+      clearTimeout(timer);
+    },
   };
 }

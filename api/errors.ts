@@ -26,6 +26,6 @@ export function respondWithOpenAIError(c: Context, thrown: unknown): Response {
 
 /** What a caller may read: an error that is not ours says only that something failed. */
 function publicError(thrown: unknown): EncoderError {
-  if (thrown instanceof EncoderError && thrown.code !== "internal") return thrown;
-  return new EncoderError("internal", "Something failed on our side");
+  const error = EncoderError.from(thrown);
+  return error.code === "internal" ? new EncoderError("internal", "Something failed on our side") : error;
 }

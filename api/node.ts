@@ -9,10 +9,10 @@ const settingsSchema = z.object({
   PORT: z.coerce.number().int().min(0).max(65535).default(3000),
   /** Sessions of one thread each; default: one for each core. */
   WORKERS: z.coerce.number().int().min(1).max(256).optional(),
-  /** A model of the Hugging Face hub, `org/name`; default: the bundled one. */
+  /** A model of the Hugging Face hub, `org/name` or `org/name@revision`; default: the bundled one. */
   MODEL: z
     .string()
-    .regex(/^[\w.-]+\/[\w.-]+$/, "must be org/name")
+    .regex(/^[\w.-]+\/[\w.-]+(@[\w.-]+)?$/, "must be org/name or org/name@revision")
     .optional(),
   HF_ENDPOINT: z.url().optional(),
 });

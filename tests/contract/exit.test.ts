@@ -1,0 +1,36 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const encoderModule = new URL("../../dist/api/encoder.js", import.meta.url).href;
+
+/** Runs a script beside the built encoder and gives its exit code and what it printed to stderr. */
+async function run(script: string): Promise<{ code: number | null; stderr: string }> {
+  const source = `import { createEncoder } from ${JSON.stringify(encoderModule)};
+const encoder = createEncoder({ workers: 2 });
+const texts = Array.from({ length: 40 }, (_, i) => "text " + i + " of some length".repeat(60));
+await encoder.embed(texts.slice(0, 2));
+${script}`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", source], { cwd: fileURLToPath(new URL("../..", import.meta.url)) });
+  let stderr = "";
+  child.stderr.on("data", (chunk) => {
+    stderr += chunk;
+  });
+  const [code] = await once(child, "exit");
+  return { code, stderr };
+}
+
+test("a process may exit while its threads compute: it does not abort", async () => {
+  const script = "encoder.embed(texts).catch(() => {}); setTimeout(() => process.exit(7), 120);";
+  expect(await run(script)).toEqual({ code: 7, stderr: "" });
+});
+
+test("a process ends by itself once the encoder is disposed", async () => {
+  expect(await run("await encoder.dispose();")).toEqual({ code: 0, stderr: "" });
+});
+
+test("disposing while threads compute ends them between two texts", async () => {
+  const script = "const busy = encoder.embed(texts).catch((error) => error.code); await encoder.dispose(); process.exitCode = (await busy) === 'disposed' ? 0 : 1;";
+  expect(await run(script)).toEqual({ code: 0, stderr: "" });
+});

@@ -1,0 +1,174 @@
+import { readFile } from "node:fs/promises";
+import type { Worker } from "node:worker_threads";
+import { InferenceSession } from "onnxruntime-node";
+import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
+import { createEncoder } from "../../dist/api/encoder.js";
+import { decodeVector } from "../../shared/encoder/bundled.ts";
+import { cosineSimilarity, createSessionEncoder, type Encoder, type OpenModel } from "../../shared/encoder/encoder.ts";
+import { fingerprintOf } from "../../shared/encoder/manifest.ts";
+import { openNodeModel } from "../../shared/encoder/sessions/node.ts";
+import { testEncoderConformance } from "../encoder-conformance.ts";
+import { goldenBounds, goldenRows } from "../golden.ts";
+import { ModelCopy, modelDirectory, readManifest } from "./model-copy.ts";
+import { RuntimeLog } from "./runtime-log.ts";
+
+testEncoderConformance("a session encoder over the bundled model in Node", () => {
+  const create = vi.spyOn(InferenceSession, "create");
+  return {
+    encoder: createSessionEncoder(openNodeModel(modelDirectory)),
+    sessionsCreated: () => create.mock.calls.length,
+    sessionsPerLoad: 1,
+  };
+});
+
+testEncoderConformance("a pool of two worker threads over the bundled model", () => {
+  const log = new RuntimeLog();
+  process.env.RUNTIME_LOG = log.file;
+  return { encoder: createEncoder({ workers: 2 }), sessionsCreated: () => log.count("create"), sessionsPerLoad: 2 };
+});
+
+const disposables: Encoder[] = [];
+const kept = <E extends Encoder>(encoder: E): E => {
+  disposables.push(encoder);
+  return encoder;
+};
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await Promise.all(disposables.splice(0).map((encoder) => encoder.dispose()));
+});
+
+describe("the bundled model in Node", () => {
+  const encoder = createSessionEncoder(openNodeModel(modelDirectory));
+  afterAll(() => encoder.dispose());
+
+  test("has the fingerprint that its files give", async () => {
+    const manifest = await readManifest();
+    expect(await fingerprintOf(manifest)).toBe(manifest.fingerprint);
+    expect((await encoder.load()).fingerprint).toBe(manifest.fingerprint);
+  });
+
+  test("gives the golden token ids", async () => {
+    const { model, tokenizer, session } = await openNodeModel(modelDirectory)({ exactProducts: false });
+    await session.dispose();
+    for (const { kind, text, tokenIds } of goldenRows) {
+      const ids = tokenizer.encode(model.prompts[kind] + text);
+      expect(ids.length > model.maxTokens ? [...ids.slice(0, model.maxTokens - 1), ids.at(-1)] : ids).toEqual(tokenIds);
+    }
+  });
+
+  test("holds the golden vectors", async () => {
+    const cosines = [];
+    for (const { kind, text, vector, tokenIds } of goldenRows) {
+      const { vectors, tokens } = await encoder.embed(text, { kind });
+      expect(tokens).toEqual([tokenIds.length]);
+      cosines.push(cosineSimilarity(vectors[0] ?? new Float32Array(), vector));
+    }
+    expect(Math.min(...cosines)).toBeGreaterThanOrEqual(goldenBounds.worst);
+    expect(cosines.reduce((a, b) => a + b) / cosines.length).toBeGreaterThanOrEqual(goldenBounds.mean);
+  });
+});
+
+describe("a model that was tampered with", () => {
+  test("is refused when a file is not the one that the manifest names", async () => {
+    const copy = await ModelCopy.create();
+    try {
+      await copy.alter("weights-0.bin");
+      const encoder = kept(createSessionEncoder(openNodeModel(copy.directory)));
+      await expect(encoder.embed("hello")).rejects.toMatchObject({ code: "integrity_failed" });
+    } finally {
+      await copy.remove();
+    }
+  });
+
+  test("is refused by its vectors when weights and hash were altered together", async () => {
+    const copy = await ModelCopy.create();
+    try {
+      await copy.alter("weights-0.bin");
+      await copy.vouchFor("weights-0.bin");
+      const encoder = kept(createEncoder({ model: { directory: copy.directory }, workers: 1 }));
+      await expect(encoder.embed("hello")).rejects.toMatchObject({ code: "self_test_failed" });
+      expect(encoder.info()).toMatchObject({ state: "failed", error: { code: "self_test_failed" } });
+    } finally {
+      await copy.remove();
+    }
+  });
+});
+
+describe("a processor that saturates int8 products", () => {
+  // What an x86 processor with AVX2 and without VNNI really gives for the manifest's self-test texts.
+  const readSaturated = async () => {
+    const file = await readFile(new URL("../fixtures/saturated-vectors.json", import.meta.url), "utf8");
+    const { rows } = JSON.parse(file) as { rows: { text: string; vector: string }[] };
+    return rows.map(({ text, vector }) => ({ text, vector: decodeVector(vector) }));
+  };
+
+  test("is found by the self-test, which loads the model again with exact products", async () => {
+    const saturated = await readSaturated();
+    const openHere = openNodeModel(modelDirectory);
+    const opens: boolean[] = [];
+    const open: OpenModel = async (options) => {
+      opens.push(options.exactProducts);
+      const opened = await openHere(options);
+      if (options.exactProducts) return opened;
+      // Such a processor's vectors in place of this one's, for the texts of the self-test.
+      const known = saturated.map(({ text, vector }) => {
+        const row = opened.selfTest?.rows.find((one) => one.text === text) ?? expect.fail(`${text} is not a self-test text`);
+        return { ids: opened.tokenizer.encode(opened.model.prompts[row.kind] + text).join(), vector };
+      });
+      const run: typeof opened.session.run = async ([ids]) => [
+        Float32Array.from(known.find((one) => one.ids === ids?.join())?.vector ?? expect.fail("only the self-test may run here")),
+      ];
+      return { ...opened, session: { ...opened.session, run } };
+    };
+    const encoder = kept(createSessionEncoder(open));
+    const exact = await encoder.embed("hello");
+    expect(opens).toEqual([false, true]);
+    const rows = (await readManifest()).selfTest.texts;
+    for (const { kind, text, cpu } of rows) {
+      const { vectors } = await encoder.embed(text, { kind });
+      expect(cosineSimilarity(vectors[0] ?? new Float32Array(), decodeVector(cpu))).toBeGreaterThan(0.99999);
+    }
+    expect(exact.vectors).toHaveLength(1);
+  });
+
+  test("is asked of ONNX Runtime by the option that prevents it", async () => {
+    const create = vi.spyOn(InferenceSession, "create");
+    const { session } = await openNodeModel(modelDirectory)({ exactProducts: true });
+    await session.dispose();
+    expect(create.mock.calls.at(-1)?.[1]).toMatchObject({ extra: { session: { x64quantprecision: "1" } } });
+  });
+});
+
+describe("worker threads", () => {
+  test("never run two texts at once in one worker, do overlap across workers, and leave the asking thread alone", async () => {
+    const log = new RuntimeLog();
+    process.env.RUNTIME_LOG = log.file;
+    const encoder = kept(createEncoder({ workers: 2 }));
+    await Promise.all(Array.from({ length: 12 }, (_, i) => encoder.embed(`text ${i} ${"of some length ".repeat(12)}`)));
+    const threads = log.runsByThread();
+    expect([...threads.keys()].includes(0)).toBe(false);
+    const workers = [...threads.values()].filter((runs) => runs.length > 0);
+    expect(workers).toHaveLength(2);
+    for (const runs of workers) {
+      for (const [i, run] of runs.entries()) expect(run.start).toBeGreaterThanOrEqual(runs[i - 1]?.end ?? 0);
+    }
+    const [first = [], second = []] = workers;
+    const overlaps = first.some((a) => second.some((b) => a.start < b.end && b.start < a.end));
+    expect(overlaps).toBe(true);
+  });
+
+  test("are replaced when one ends by itself, and no text is lost", async () => {
+    const threads: Worker[] = [];
+    const remember = (thread: Worker) => threads.push(thread);
+    process.on("worker", remember);
+    const encoder = kept(createEncoder({ workers: 2 }));
+    const texts = Array.from({ length: 30 }, (_, i) => `text ${i} ${"of some length ".repeat(20)}`);
+    const before = await encoder.embed(texts);
+    expect(threads).toHaveLength(2);
+    const during = await encoder.embed(texts, { onProgress: (done) => done.texts === 3 && threads[0]?.postMessage("stop") });
+    expect(during.vectors).toEqual(before.vectors);
+    await expect.poll(() => encoder.info().workers).toEqual({ ready: 2, size: 2 });
+    expect(threads).toHaveLength(3);
+    process.off("worker", remember);
+  });
+});

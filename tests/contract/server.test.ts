@@ -1,0 +1,83 @@
+import { fileURLToPath } from "node:url";
+import { afterEach, expect, test } from "vitest";
+import { testServiceConformance } from "../service-conformance.ts";
+import { RuntimeLog } from "./runtime-log.ts";
+import { ServerProcess } from "./server-process.ts";
+
+const recorder = fileURLToPath(new URL("record-runtime.cjs", import.meta.url));
+const running: ServerProcess[] = [];
+const start = async (...args: Parameters<typeof ServerProcess.start>) => {
+  const server = await ServerProcess.start(...args);
+  running.push(server);
+  return server;
+};
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+});
+
+const long = (i: number) => `text ${i} ${"of some length ".repeat(60)}`;
+
+testServiceConformance("the Node server", async () => {
+  const server = await ServerProcess.start({ WORKERS: "2" });
+  return { send: (path, init) => fetch(`${server.url}${path}`, init), stop: () => server.stop() };
+});
+
+test("loads and computes on worker threads alone", async () => {
+  const log = new RuntimeLog();
+  const server = await start({ RUNTIME_LOG: log.file, WORKERS: "2" }, ["--require", recorder]);
+  await Promise.all(Array.from({ length: 8 }, (_, i) => server.embed({ inputs: [long(i), long(i + 100)] })));
+  const threads = new Set(log.events().map(({ thread }) => thread));
+  expect(log.count("create")).toBe(2);
+  expect(log.count("run-end")).toBeGreaterThanOrEqual(16);
+  expect(threads.size).toBe(2);
+  expect(threads.has(0)).toBe(false);
+});
+
+test("answers /health at once while the model loads", async () => {
+  const server = await start();
+  const { status } = (await (await fetch(`${server.url}/health`)).json()) as { status: string };
+  expect(["loading", "degraded", "ok"]).toContain(status);
+  expect(server.output).not.toContain("ready");
+});
+
+test("drops the waiting texts of a client that hangs up", async () => {
+  const log = new RuntimeLog();
+  const server = await start({ RUNTIME_LOG: log.file, WORKERS: "1" }, ["--require", recorder]);
+  await server.embed({ inputs: "warm" });
+  const before = log.count("run-start");
+  const hangUp = new AbortController();
+  const gone = server.embed({ inputs: Array.from({ length: 200 }, (_, i) => long(i)) }, { signal: hangUp.signal });
+  await expect.poll(() => log.count("run-start") - before, { interval: 20 }).toBeGreaterThan(0);
+  hangUp.abort();
+  await expect(gone).rejects.toThrow();
+  expect((await server.embed({ inputs: "the next request" })).status).toBe(200);
+  expect(log.count("run-start") - before).toBeLessThan(100);
+});
+
+test("prints no text of its callers", async () => {
+  const server = await start();
+  await server.embed({ inputs: ["a very private text", "half \ud800"] });
+  await server.embed({ inputs: "a very private text" });
+  await server.stop();
+  expect(server.output).not.toContain("private");
+});
+
+test.each(["SIGTERM", "SIGINT"] as const)("ends with code 0 on %s, also while it computes", async (signal) => {
+  const server = await start({ WORKERS: "2" });
+  await server.embed({ inputs: "warm" });
+  const busy = server.embed({ inputs: Array.from({ length: 50 }, (_, i) => long(i)) }).catch(() => null);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  expect(await server.stop(signal)).toBe(0);
+  await busy;
+});
+
+test("refuses settings that are wrong, by name", async () => {
+  await expect(start({ PORT: "eighty" })).rejects.toThrow(/code 2: .*environment[\s\S]*PORT/);
+  await expect(start({ WORKERS: "0" })).rejects.toThrow(/WORKERS/);
+  await expect(start({ MODEL: "no-slash" })).rejects.toThrow(/MODEL/);
+});
+
+test("says when its port is taken", async () => {
+  const first = await start();
+  await expect(start({ PORT: new URL(first.url).port })).rejects.toThrow(/port \d+ is taken/);
+});
