@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 
 const encoderModule = new URL("../../dist/api/encoder.js", import.meta.url).href;
@@ -12,7 +14,9 @@ const encoder = createEncoder({ workers: 2 });
 const texts = Array.from({ length: 40 }, (_, i) => "text " + i + " of some length".repeat(60));
 await encoder.embed(texts.slice(0, 2));
 ${script}`;
-  const child = spawn(process.execPath, ["--input-type=module", "-e", source], { cwd: fileURLToPath(new URL("../..", import.meta.url)) });
+  const file = join(mkdtempSync(join(tmpdir(), "samevec-exit-")), "script.mjs");
+  writeFileSync(file, source);
+  const child = spawn(process.execPath, [file]);
   let stderr = "";
   child.stderr.on("data", (chunk) => {
     stderr += chunk;
@@ -31,6 +35,7 @@ test("a process ends by itself once the encoder is disposed", async () => {
 });
 
 test("disposing while threads compute ends them between two texts", async () => {
-  const script = "const busy = encoder.embed(texts).catch((error) => error.code); await encoder.dispose(); process.exitCode = (await busy) === 'disposed' ? 0 : 1;";
+  const script =
+    "const busy = encoder.embed(texts).catch((error) => error.code); await encoder.dispose(); process.exitCode = (await busy) === 'disposed' ? 0 : 1;";
   expect(await run(script)).toEqual({ code: 0, stderr: "" });
 });
