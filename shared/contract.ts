@@ -15,11 +15,9 @@ export const embedRequestSchema = z.object({
   /** Keep the first so many dimensions of each vector. */
   dimensions: z.number().int().min(1).optional(),
 });
-export type EmbedRequest = z.infer<typeof embedRequestSchema>;
 
 /** One vector per text, in their order, also for a single text. */
 export const embedResponseSchema = z.array(z.array(z.number()));
-export type EmbedResponse = z.infer<typeof embedResponseSchema>;
 
 /** `POST /v1/embeddings`, as OpenAI has it. */
 export const embeddingsRequestSchema = z.object({
@@ -29,7 +27,6 @@ export const embeddingsRequestSchema = z.object({
   dimensions: z.number().int().min(1).optional(),
   user: z.string().optional(),
 });
-export type EmbeddingsRequest = z.infer<typeof embeddingsRequestSchema>;
 
 export const embeddingsResponseSchema = z.object({
   object: z.literal("list"),

@@ -9,16 +9,26 @@ export interface GoldenRow {
   readonly vector: Float32Array;
   /** Cut to the model's limit, special tokens and prompt included. */
   readonly tokenIds: readonly number[];
+  /** How many there are after the cut, and before it. */
+  readonly tokens: number;
+  readonly tokensBeforeCut: number;
 }
 
 interface GoldenFile {
-  rows: { kind: Kind; text: string; vector: string; token_ids: number[] }[];
+  readonly rows: readonly { kind: Kind; text: string; vector: string; token_ids: readonly number[]; tokens_before_cut: number }[];
 }
 
-/** Texts chosen to break tokenizers and batching, with their reference vectors: see tests/fixtures/README.md. */
-export const goldenRows: readonly GoldenRow[] = (
-  JSON.parse(readFileSync(new URL("fixtures/golden.json", import.meta.url), "utf8")) as GoldenFile
-).rows.map(({ kind, text, vector, token_ids }) => ({ kind, text, vector: decodeVector(vector), tokenIds: token_ids }));
+const file: GoldenFile = JSON.parse(readFileSync(new URL("fixtures/golden.json", import.meta.url), "utf8"));
 
-/** What every device must hold on the golden rows. */
+/** Texts chosen to break tokenizers and batching, with their reference vectors: see tests/fixtures/README.md. */
+export const goldenRows: readonly GoldenRow[] = file.rows.map(({ kind, text, vector, token_ids, tokens_before_cut }) => ({
+  kind,
+  text,
+  vector: decodeVector(vector),
+  tokenIds: token_ids,
+  tokens: token_ids.length,
+  tokensBeforeCut: tokens_before_cut,
+}));
+
+/** Cosines that every device must reach on the golden rows. */
 export const goldenBounds = { worst: 0.994, mean: 0.998 };

@@ -34,7 +34,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface Progress {
+interface Progress {
   readonly texts: number;
   readonly tokens: number;
 }
@@ -88,7 +88,7 @@ export interface SelfTest {
   readonly rows: readonly { readonly kind: Kind; readonly text: string; readonly vector: Float32Array }[];
 }
 
-export interface OpenedModel {
+interface OpenedModel {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
   readonly session: Session;

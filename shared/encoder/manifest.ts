@@ -1,13 +1,15 @@
-import { z } from "zod";
+// The small build of zod: a page loads this file.
+import * as z from "zod/mini";
 import { EncoderError } from "../errors.ts";
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const positive = z.int().check(z.positive());
+const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const graph = z.object({
   file: z.string(),
   /** Names of the input tensors that the graph takes, each int64 of [batch, tokens]. */
   inputs: z.array(z.string()),
   /** The most texts in one run; null where the graph sets no bound. */
-  maxBatch: z.number().int().positive().nullable(),
+  maxBatch: z.nullable(positive),
 });
 
 /** A text whose vector is known, for the self-test after load. */
@@ -21,22 +23,22 @@ const selfTestText = z.object({
 });
 
 /** `models/<id>/manifest.json`: what a bundled model is. */
-export const manifestSchema = z.object({
+const manifestSchema = z.object({
   id: z.string(),
   source: z.string(),
   language: z.string(),
   fingerprint: sha256,
-  dimensions: z.number().int().positive(),
-  maxTokens: z.number().int().positive(),
+  dimensions: positive,
+  maxTokens: positive,
   pooling: z.enum(["cls", "mean"]),
   prompts: z.object({ query: z.string(), passage: z.string() }),
   graphs: z.object({ cpu: graph, gpu: graph }),
   weights: z.array(z.string()),
   tokenizer: z.object({ model: z.string(), config: z.string() }),
-  files: z.record(z.string(), z.object({ bytes: z.number().int().positive(), sha256 })),
+  files: z.record(z.string(), z.object({ bytes: positive, sha256 })),
   selfTest: z.object({
     minCosine: z.object({ cpu: z.number(), gpu: z.number() }),
-    texts: z.array(selfTestText).min(1),
+    texts: z.array(selfTestText).check(z.minLength(1)),
   }),
 });
 

@@ -60,7 +60,8 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared) => OpenMode
   expose(remote, endpoint);
 }
 
-function withPlainErrors<Arguments extends unknown[], Result>(call: (...args: Arguments) => Promise<Result>) {
+/** The same call, whose errors cross threads whole: see `EncoderError.from`. */
+export function withPlainErrors<Arguments extends unknown[], Result>(call: (...args: Arguments) => Promise<Result>) {
   return async (...args: Arguments): Promise<Result> => {
     try {
       return await call(...args);

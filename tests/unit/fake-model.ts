@@ -3,7 +3,11 @@ import type { WorkerHandle } from "../../shared/encoder/pool-worker.ts";
 import type { BatchPolicy } from "../../shared/encoder/session.ts";
 import { oneTextPerRun } from "../../shared/encoder/session.ts";
 import { exposeEncoder } from "../../shared/encoder/worker.ts";
-import { nodeEndpointOf } from "./message-channel.ts";
+
+type Port = InstanceType<typeof MessageChannel>["port1"];
+
+/** Node's MessagePort is a browser's, but for some of its types. */
+const endpointOf = (port: Port) => port as unknown as WorkerHandle["endpoint"];
 
 /** What a fake model did, and what it shall do next. */
 export class FakeModel {
@@ -70,7 +74,7 @@ export class FakeModel {
   /** A worker of this model on this thread, over a real message channel: what crosses is really cloned. */
   readonly spawn = (): FakeWorker => {
     const { port1, port2 } = new MessageChannel();
-    exposeEncoder(() => this.open, nodeEndpointOf(port2));
+    exposeEncoder(() => this.open, endpointOf(port2));
     const worker = new FakeWorker(port1);
     this.workers.push(worker);
     return worker;
@@ -81,12 +85,12 @@ export class FakeModel {
 export class FakeWorker implements WorkerHandle {
   readonly endpoint: WorkerHandle["endpoint"];
   terminated = false;
-  readonly #port: MessagePort;
+  readonly #port: Port;
   #onDeath: (reason: string) => void = () => {};
 
-  constructor(port: MessagePort) {
+  constructor(port: Port) {
     this.#port = port;
-    this.endpoint = nodeEndpointOf(port);
+    this.endpoint = endpointOf(port);
   }
 
   onDeath(listener: (reason: string) => void): void {

@@ -1,0 +1,228 @@
+import { readFile } from "node:fs/promises";
+import { expect, type Page, test } from "playwright/test";
+import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
+import { type Manifest, sha256Hex } from "../../shared/encoder/manifest.ts";
+import { goldenRows } from "../golden.ts";
+
+const modelFile = (name: string) => readFile(new URL(`../../models/bge-small-en-v1.5/${name}`, import.meta.url));
+const modelUrl = (name: string) => `**/models/bge-small-en-v1.5/${name}`;
+
+/** URLs that a page and its workers have asked for. */
+function recordRequests(page: Page): string[] {
+  const urls: string[] = [];
+  page.on("request", (request) => urls.push(request.url()));
+  return urls;
+}
+
+const timesAskedFor = (urls: readonly string[], name: string) => urls.filter((url) => new URL(url).pathname.endsWith(`/${name}`)).length;
+
+/** Negates the second half of a file of int8 weights: still weights, of another model. */
+async function alteredWeights(name: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(await modelFile(name));
+  for (let at = bytes.length >> 1; at < bytes.length; at++) bytes[at] = -(bytes[at] ?? 0);
+  return bytes;
+}
+
+/** Loads an encoder and tells how that went. */
+function loadOutcome(page: Page, options: { device: "auto" | "wasm" | "webgpu"; workers?: number }) {
+  return page.evaluate(async (options) => {
+    const choices: { device: string; reason: string | null }[] = [];
+    const encoder = window.createEncoder({ ...options, onDevice: (choice) => choices.push(choice) });
+    const failure = await encoder.load().then(
+      () => null,
+      ({ code, message }) => ({ code, message }),
+    );
+    const { state, device, workers } = encoder.info();
+    return { failure, choices, state, device, workers };
+  }, options);
+}
+
+test.beforeEach(({ page }) => page.goto("/"));
+
+test("gives every golden text its vector and its token count on WASM, without cross-origin isolation", async ({ page }) => {
+  const rows = goldenRows.map(({ kind, text }) => ({ kind, text }));
+  const results = await page.evaluate(async (rows) => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 2 });
+    const embedded = await Promise.all(rows.map(({ kind, text }) => encoder.embed(text, { kind })));
+    const counts = await Promise.all(rows.map(({ kind, text }) => encoder.countTokens(text, { kind })));
+    return embedded.map(({ vectors, tokens, truncated }, i) => ({
+      vector: [...(vectors[0] ?? [])],
+      tokens: tokens[0],
+      truncated: truncated[0],
+      tokensBeforeCut: counts[i]?.[0],
+    }));
+  }, rows);
+  const cosines = results.map(({ vector }, i) => cosineSimilarity(Float32Array.from(vector), goldenRows[i]?.vector ?? new Float32Array()));
+  expect(results.map(({ tokens }) => tokens)).toEqual(goldenRows.map(({ tokens }) => tokens));
+  expect(results.map(({ tokensBeforeCut }) => tokensBeforeCut)).toEqual(goldenRows.map(({ tokensBeforeCut }) => tokensBeforeCut));
+  expect(results.map(({ truncated }) => truncated)).toEqual(goldenRows.map((row) => row.tokensBeforeCut - row.tokens));
+  expect(Math.min(...cosines)).toBeGreaterThanOrEqual(0.994);
+  expect(cosines.reduce((sum, cosine) => sum + cosine, 0) / cosines.length).toBeGreaterThanOrEqual(0.998);
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+});
+
+test("gives a text the same vector alone, in a batch and under load", async ({ page }) => {
+  const texts = goldenRows.filter(({ tokens }) => tokens < 64).map(({ text }) => text);
+  const largestDifference = await page.evaluate(async (texts) => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 2 });
+    const alone: Float32Array[] = [];
+    for (const text of texts) alone.push(...(await encoder.embed(text)).vectors);
+    const [batch, ...concurrent] = await Promise.all([encoder.embed(texts), ...texts.map((text) => encoder.embed(text))]);
+    const others = [batch.vectors, concurrent.flatMap(({ vectors }) => vectors)];
+    const differences = others.flatMap((vectors) =>
+      vectors.flatMap((vector, i) => Array.from(vector, (component, j) => Math.abs(component - (alone[i]?.[j] ?? Number.NaN)))),
+    );
+    return Math.max(...differences);
+  }, texts);
+  expect(largestDifference).toBeLessThanOrEqual(1e-6);
+});
+
+test("creates one session a worker and fetches each file once for 50 concurrent first calls, from its own origin alone", async ({
+  page,
+  baseURL,
+}) => {
+  const urls = recordRequests(page);
+  const { workers, tokens } = await page.evaluate(async () => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 2 });
+    const calls = Array.from({ length: 50 }, (_, i) => encoder.embed(`call number ${i}`));
+    const embedded = await Promise.all(calls);
+    while (encoder.info().workers.ready < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    return { workers: encoder.info().workers, tokens: embedded.map(({ tokens }) => tokens.length) };
+  });
+  expect(workers).toEqual({ ready: 2, size: 2 });
+  expect(tokens).toEqual(Array.from({ length: 50 }, () => 1));
+  const created = await page.evaluate(() => window.runtimeRecords.filter((record) => "created" in record).length);
+  expect(created).toBe(2);
+  for (const name of ["manifest.json", "cpu.onnx", "weights-0.bin", "weights-1.bin", "tokenizer.json", "tokenizer_config.json"]) {
+    expect(timesAskedFor(urls, name), name).toBe(1);
+  }
+  expect(urls.filter((url) => url.includes("gpu.onnx") || url.includes("asyncify"))).toEqual([]);
+  expect(urls.filter((url) => new URL(url).origin !== new URL(baseURL ?? "").origin)).toEqual([]);
+});
+
+test("runs two workers at once, and never two texts at once in one", async ({ page }) => {
+  const runs = await page.evaluate(async () => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 2 });
+    await encoder.embed(Array.from({ length: 60 }, (_, i) => `${"the tide came in over the flats and ".repeat(4)} ${i}`));
+    return window.runtimeRecords.flatMap((record) => ("start" in record ? [record] : []));
+  });
+  const overlap = (a: { start: number; end: number }, b: { start: number; end: number }) => a.start < b.end && b.start < a.end;
+  const pairs = runs.flatMap((a, i) => runs.slice(i + 1).map((b) => [a, b] as const)).filter(([a, b]) => overlap(a, b));
+  expect(pairs.filter(([a, b]) => a.worker === b.worker)).toEqual([]);
+  expect(pairs.length).toBeGreaterThan(0);
+});
+
+test("forgets a failed download, and fetches what is missing at the next call", async ({ page }) => {
+  const urls = recordRequests(page);
+  await page.route(modelUrl("weights-0.bin"), (route) => route.fulfill({ status: 503 }), { times: 1 });
+  const outcome = await page.evaluate(async () => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 1 });
+    const failures = await Promise.all(["one", "two"].map((text) => encoder.embed(text).catch(({ code, message }) => ({ code, message }))));
+    const failed = encoder.info();
+    const { vectors } = await encoder.embed("three");
+    return {
+      failures,
+      failed: { state: failed.state, code: failed.error?.code },
+      dimensions: vectors[0]?.length,
+      state: encoder.info().state,
+    };
+  });
+  const failure = { code: "load_failed", message: "weights-0.bin could not be fetched: the server answered 503" };
+  expect(outcome).toEqual({
+    failures: [failure, failure],
+    failed: { state: "failed", code: "load_failed" },
+    dimensions: 384,
+    state: "ready",
+  });
+  expect(timesAskedFor(urls, "weights-0.bin")).toBe(2);
+  expect(timesAskedFor(urls, "weights-1.bin")).toBe(1);
+});
+
+test("tells the download in bytes, up to the sizes that the manifest names", async ({ page }) => {
+  const { files, graphs, tokenizer, weights }: Manifest = JSON.parse((await modelFile("manifest.json")).toString());
+  const needed = [graphs.cpu.file, ...weights, tokenizer.model, tokenizer.config];
+  const progress = await page.evaluate(async () => {
+    const told: { loaded: number; total: number }[] = [];
+    await window.createEncoder({ device: "wasm", workers: 1, onDownload: (progress) => told.push(progress) }).load();
+    return told;
+  });
+  const total = needed.reduce((sum, name) => sum + (files[name]?.bytes ?? Number.NaN), 0);
+  expect(new Set(progress.map(({ total }) => total))).toEqual(new Set([total]));
+  expect(progress.map(({ loaded }) => loaded)).toEqual(progress.map(({ loaded }) => loaded).toSorted((a, b) => a - b));
+  expect(progress.length).toBeGreaterThan(needed.length);
+  expect(progress.at(-1)?.loaded).toBe(total);
+});
+
+test("loads again after dispose, from the files that the browser has stored", async ({ page }) => {
+  const urls = recordRequests(page);
+  const outcome = await page.evaluate(async () => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 1 });
+    const waiting = encoder.embed("a text that waits for the first load").catch(({ code }) => code);
+    await encoder.dispose();
+    const [before] = (await encoder.embed("a text")).vectors;
+    await encoder.dispose();
+    const disposed = encoder.info().state;
+    const [after] = (await encoder.embed("a text")).vectors;
+    return { waiting: await waiting, disposed, same: before?.every((component, i) => component === after?.[i]) };
+  });
+  expect(outcome).toEqual({ waiting: "disposed", disposed: "idle", same: true });
+  await page.reload();
+  expect((await loadOutcome(page, { device: "wasm", workers: 1 })).state).toBe("ready");
+  expect(timesAskedFor(urls, "weights-0.bin")).toBe(1);
+});
+
+test("goes on without Cache Storage", async ({ page }) => {
+  await page.addInitScript(() =>
+    Object.defineProperty(globalThis, "caches", { value: { open: () => Promise.reject(new Error("no storage")) } }),
+  );
+  await page.reload();
+  expect(await loadOutcome(page, { device: "wasm", workers: 1 })).toMatchObject({ failure: null, state: "ready" });
+});
+
+test("refuses weights that are not the ones that the manifest names", async ({ page }) => {
+  const body = Buffer.from(await alteredWeights("weights-1.bin"));
+  await page.route(modelUrl("weights-1.bin"), (route) => route.fulfill({ body }));
+  expect((await loadOutcome(page, { device: "wasm" })).failure).toEqual({
+    code: "integrity_failed",
+    message: "weights-1.bin does not have the SHA-256 that the manifest names",
+  });
+});
+
+test("refuses to serve when weights and their hash are altered together", async ({ page }) => {
+  const bytes = await alteredWeights("weights-1.bin");
+  const manifest: Manifest = JSON.parse((await modelFile("manifest.json")).toString());
+  manifest.files["weights-1.bin"] = { bytes: bytes.length, sha256: await sha256Hex(bytes) };
+  await page.route(modelUrl("weights-1.bin"), (route) => route.fulfill({ body: Buffer.from(bytes) }));
+  await page.route(modelUrl("manifest.json"), (route) => route.fulfill({ json: manifest }));
+  const { failure, state, choices } = await loadOutcome(page, { device: "wasm", workers: 2 });
+  expect(failure?.code).toBe("self_test_failed");
+  expect(state).toBe("failed");
+  expect(choices).toEqual([]);
+});
+
+test("refuses WebGPU by name where there is none, and takes WASM where the choice is its own", async ({ page }) => {
+  await page.addInitScript(() => Object.defineProperty(navigator, "gpu", { value: undefined }));
+  await page.reload();
+  const forced = await loadOutcome(page, { device: "webgpu" });
+  expect(forced.failure).toEqual({ code: "device_unavailable", message: "This browser has no WebGPU" });
+  expect(forced.state).toBe("failed");
+  expect(await loadOutcome(page, { device: "auto" })).toMatchObject({
+    failure: null,
+    choices: [{ device: "wasm", reason: "This browser has no WebGPU" }],
+  });
+});
+
+test("falls back to WASM with fresh workers where WebGPU is promised and fails, and fetches only the other graph", async ({ page }) => {
+  await page.addInitScript(() => {
+    const info = { isFallbackAdapter: false, vendor: "acme", architecture: "", device: "", description: "" };
+    Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => ({ info }) } });
+  });
+  await page.reload();
+  const urls = recordRequests(page);
+  const { failure, device, choices } = await loadOutcome(page, { device: "auto", workers: 1 });
+  expect(failure).toBeNull();
+  expect(device).toBe("wasm");
+  expect(choices).toEqual([{ device: "wasm", reason: expect.stringContaining("The model could not be loaded") }]);
+  for (const name of ["gpu.onnx", "cpu.onnx", "weights-0.bin", "weights-1.bin", "tokenizer.json"])
+    expect(timesAskedFor(urls, name), name).toBe(1);
+});

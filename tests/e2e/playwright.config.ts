@@ -1,0 +1,34 @@
+import { defineConfig } from "playwright/test";
+import { findBrowser, launchOptions } from "./browser.ts";
+
+// Found once: the processes that run the tests read this file again, and inherit the answer.
+process.env.CHROMIUM_PATH ??= findBrowser();
+const browser = launchOptions(process.env.CHROMIUM_PATH);
+
+const encoderPage = "http://127.0.0.1:4110";
+
+export default defineConfig({
+  testDir: ".",
+  outputDir: "../../test-results",
+  reporter: "list",
+  // Each test loads models into workers of its own: more tests at once would share its cores.
+  workers: 1,
+  timeout: 120_000,
+  projects: [
+    { name: "encoder", testMatch: "encoder.spec.ts", use: { baseURL: encoderPage, launchOptions: browser } },
+    {
+      name: "encoder-webgpu",
+      testMatch: "encoder-webgpu.spec.ts",
+      // The adapter may be a software one, which takes seconds for a short text.
+      timeout: 600_000,
+      use: { baseURL: encoderPage, launchOptions: { ...browser, args: [...(browser.args ?? []), "--enable-unsafe-webgpu"] } },
+    },
+  ],
+  webServer: [
+    {
+      command:
+        "vite build --config encoder-page/vite.config.ts && vite preview --config encoder-page/vite.config.ts --host 127.0.0.1 --port 4110 --strictPort",
+      url: encoderPage,
+    },
+  ],
+});
