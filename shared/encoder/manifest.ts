@@ -83,19 +83,24 @@ export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string>
  * Throws `integrity_failed`, with the file's name and what differs.
  */
 export async function checkIntegrity(manifest: Manifest, name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  checkDigest(manifest, name, { bytes: bytes.byteLength, sha256: await sha256Hex(bytes) });
+}
+
+/** The same, for who has read the file already: its size, and its SHA-256 in lower-case hex. */
+export function checkDigest(manifest: Manifest, name: string, found: Manifest["files"][string]): void {
   const expected = manifest.files[name];
   if (!expected) throw new EncoderError("integrity_failed", `${name} is not a file of the model ${manifest.id}`);
-  if (bytes.byteLength !== expected.bytes) {
+  if (found.bytes !== expected.bytes) {
     throw new EncoderError(
       "integrity_failed",
-      `${name} has ${bytes.byteLength} bytes, not ${expected.bytes}: the download is incomplete or another file`,
+      `${name} has ${found.bytes} bytes, not ${expected.bytes}: it is incomplete or another file`,
       {
         limit: expected.bytes,
-        found: bytes.byteLength,
+        found: found.bytes,
       },
     );
   }
-  if ((await sha256Hex(bytes)) !== expected.sha256) {
+  if (found.sha256 !== expected.sha256) {
     throw new EncoderError("integrity_failed", `${name} does not have the SHA-256 that the manifest names`);
   }
 }

@@ -1,0 +1,90 @@
+import type { Comparison, Measurement, ServiceResult } from "./results.ts";
+import { type Spread, spreadOf } from "./statistics.ts";
+
+/** What the project promises of its speed, and whether the figures bear it out. */
+export interface Claim {
+  readonly says: string;
+  /** The figure over all rounds, ready to show; null where what it takes was skipped. */
+  readonly found: string | null;
+  readonly verdict: "holds" | "holds in the median, not in every round" | "falls short" | "not measured (skipped)";
+}
+
+/** Texts per second of one contender over those of another, in each round that has both. Null where there is none. */
+export function speedRatio(measurements: readonly Measurement[], texts: string, of: string, over: string): Spread | null {
+  const inRound = (contender: string, round: number) =>
+    measurements.find((measurement) => measurement.contender === contender && measurement.texts === texts && measurement.round === round);
+  const ratios = measurements
+    .filter((measurement) => measurement.contender === of && measurement.texts === texts)
+    .flatMap(({ round, seconds }) => {
+      const other = inRound(over, round);
+      return other ? [other.seconds / seconds] : [];
+    });
+  return ratios.length > 0 ? spreadOf(ratios) : null;
+}
+
+/** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
+export function claimsOf(encode: Comparison | null, service: ServiceResult | null): Claim[] {
+  const claims: Claim[] = [];
+  if (encode) {
+    const fasterThan = (over: string, texts: string) => speedRatio(encode.measurements, texts, "pool-2", over);
+    const times = (ratio: Spread) => `${formatSpread(ratio, 2)} ×`;
+    const peaks = encode.measurements
+      .filter(({ contender, texts }) => contender === "pool-2" && texts === "abstracts")
+      .map(({ peakBytes }) => peakBytes / 1e6);
+    claims.push(
+      judge(
+        "Two workers embed abstracts at least 4 times as fast as `pipeline` in batches of 32",
+        fasterThan("pipeline-32", "abstracts"),
+        (x) => x >= 4,
+        times,
+      ),
+      judge("… and ahead of `pipeline` called text by text", fasterThan("pipeline-1", "abstracts"), (x) => x > 1, times),
+      judge(
+        "Two workers embed queries at least 1.3 times as fast as `pipeline` called text by text",
+        fasterThan("pipeline-1", "queries"),
+        (x) => x >= 1.3,
+        times,
+      ),
+      judge(
+        "Two workers take at most 450 MB at their peak, on abstracts",
+        spreadOf(peaks),
+        (x) => x <= 450,
+        (peak) => `${formatSpread(peak, 0)} MB`,
+      ),
+    );
+  }
+  if (service) {
+    const windows = service.rounds.map(({ embedding }) => embedding);
+    const doing = `while ${service.texts} abstracts are embedded`;
+    const below20 = (says: string, delays: readonly number[]) =>
+      judge(
+        `${says} less than 20 ms at the 99th percentile ${doing}`,
+        spreadOf(delays),
+        (x) => x < 20,
+        (delay) => `${formatSpread(delay, 1)} ms`,
+      );
+    claims.push(
+      below20(
+        "The service's event loop is late by",
+        windows.map(({ loopDelay }) => loopDelay.p99),
+      ),
+      below20(
+        "`GET /health` answers in",
+        windows.map(({ health }) => health.p99),
+      ),
+    );
+  }
+  return claims;
+}
+
+function judge(says: string, found: Spread | null, holds: (figure: number) => boolean, show: (found: Spread) => string): Claim {
+  if (!found) return { says, found, verdict: "not measured (skipped)" };
+  const inEveryRound = holds(found.min) && holds(found.max);
+  const verdict = !holds(found.median) ? "falls short" : inEveryRound ? "holds" : "holds in the median, not in every round";
+  return { says, found: show(found), verdict };
+}
+
+/** `median (min to max)` */
+export function formatSpread({ median, min, max }: Spread, digits: number): string {
+  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
+}

@@ -1,0 +1,60 @@
+/** The process of one contender: loads it, embeds what it is sent, and answers with what that took. */
+import { cpus } from "node:os";
+import { contenderOf } from "./contenders/all.ts";
+import { type PeerModel, Unavailable } from "./contenders/contender.ts";
+import { watchEventLoop } from "./loop-delay.ts";
+import type { LoopDelay } from "./results.ts";
+
+export interface EncodeJob {
+  readonly contender: string;
+  readonly peer: PeerModel;
+  readonly texts: readonly string[];
+}
+
+export type EncodeAnswer =
+  | { readonly outcome: "unavailable"; readonly reason: string }
+  | {
+      readonly outcome: "measured";
+      readonly vectors: readonly Float32Array[];
+      readonly seconds: number;
+      readonly cpuSeconds: number;
+      readonly coresElsewhere: number;
+      readonly peakBytes: number;
+      readonly loopDelay: LoopDelay;
+    };
+
+// Worker threads would keep it alive when whoever asked is gone.
+process.once("disconnect", () => process.exit());
+process.once("message", async (job: EncodeJob) => {
+  const answer = await measure(job);
+  process.send?.(answer);
+});
+
+async function measure({ contender, peer, texts }: EncodeJob): Promise<EncodeAnswer> {
+  try {
+    const embed = await contenderOf(contender).open(peer);
+    await embed(["A few words,", "so that nothing is done", "for the first time", "while it is measured."]);
+
+    const stopWatching = watchEventLoop();
+    const machineBefore = machineCpuSeconds();
+    const cpuBefore = process.cpuUsage();
+    const start = performance.now();
+    const vectors = await embed(texts);
+    const seconds = (performance.now() - start) / 1e3;
+    const { user, system } = process.cpuUsage(cpuBefore);
+    const cpuSeconds = (user + system) / 1e6;
+    const coresElsewhere = Math.max(0, (machineCpuSeconds() - machineBefore - cpuSeconds) / seconds);
+    const loopDelay = await stopWatching();
+    const peakBytes = process.resourceUsage().maxRSS * 1024;
+    return { outcome: "measured", vectors, seconds, cpuSeconds, coresElsewhere, peakBytes, loopDelay };
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    console.error(error.cause);
+    return { outcome: "unavailable", reason: error.message };
+  }
+}
+
+/** What all processes of the machine have used since it started. */
+function machineCpuSeconds(): number {
+  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1e3;
+}

@@ -1,0 +1,109 @@
+/** `npm run bench`: see bench/README.md. */
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { compare } from "./compare.ts";
+import { encoders, singleThreads } from "./contenders/all.ts";
+import type { Contender, PeerModel } from "./contenders/contender.ts";
+import { cranfieldAbstracts, cranfieldQueries } from "./cranfield.ts";
+import { describeEnvironment, tokenCounter } from "./environment.ts";
+import { type Results, renderReport } from "./report.ts";
+import { type Comparison, comparisonSchema, readResult, type ServiceResult, saveResult, serviceSchema } from "./results.ts";
+import { watchService } from "./service.ts";
+
+const benchmarks = ["encode", "service", "threads"] as const;
+
+const settings = z.object({
+  benchmarks: z.array(z.enum(benchmarks)),
+  /** A folder with the published int8 model, as the hub lays it out. Default: the hub's. */
+  "peer-model": z.string().optional(),
+  rounds: z.coerce.number().int().min(1).optional(),
+  /** One round of a few texts; the report is printed, and nothing is kept. */
+  quick: z.boolean().default(false),
+  /** Measures nothing: makes the report anew from the figures that are kept. */
+  report: z.boolean().default(false),
+});
+
+interface Plan {
+  /** How a reader starts the same. */
+  readonly command: string;
+  readonly rounds: number;
+  readonly peer: PeerModel;
+  readonly abstracts: readonly string[];
+  readonly queries: readonly string[];
+}
+
+const serviceWorkers = 2;
+const onProgress = (line: string) => console.error(line);
+
+async function compareContenders(contenders: readonly Contender[], abstracts: number, plan: Plan): Promise<Comparison> {
+  const { command, rounds, peer } = plan;
+  const environment = await describeEnvironment(command);
+  const countTokens = await tokenCounter();
+  const textSets = [
+    { name: "abstracts", texts: plan.abstracts.slice(0, abstracts) },
+    { name: "queries", texts: plan.queries },
+  ];
+  return {
+    environment,
+    contenders: contenders.map(({ id, label }) => ({ id, label })),
+    textSets: textSets.map(({ name, texts }) => ({ name, texts: texts.length, tokens: countTokens(texts) })),
+    ...(await compare({ contenders, textSets, rounds, peer, onProgress })),
+  };
+}
+
+async function measureService({ command, abstracts, rounds }: Plan): Promise<ServiceResult> {
+  const environment = await describeEnvironment(command);
+  const countTokens = await tokenCounter();
+  const seen: ServiceResult["rounds"] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const watched = await watchService(abstracts, serviceWorkers);
+    onProgress(`round ${round} of ${rounds}, service: event loop p99 ${watched.embedding.loopDelay.p99.toFixed(1)} ms`);
+    seen.push(watched);
+  }
+  return { environment, workers: serviceWorkers, texts: abstracts.length, tokens: countTokens(abstracts), rounds: seen };
+}
+
+const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Results[name]> } = {
+  encode: (plan) => compareContenders(encoders, 200, plan),
+  service: measureService,
+  threads: (plan) => compareContenders(singleThreads, 100, plan),
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { "peer-model": { type: "string" }, rounds: { type: "string" }, quick: { type: "boolean" }, report: { type: "boolean" } },
+});
+const parsed = settings.safeParse({ ...values, benchmarks: positionals });
+if (!parsed.success) {
+  console.error(`bench: ${z.prettifyError(parsed.error)}`);
+  process.exit(2);
+}
+const { quick, "peer-model": directory, rounds = quick ? 1 : 3, benchmarks: chosen } = parsed.data;
+const plan: Plan = {
+  command: ["npm run bench --", ...chosen, directory ? "--peer-model DIR" : "", `--rounds ${rounds}`].filter(Boolean).join(" "),
+  rounds,
+  peer: directory ? { directory } : { hub: "Xenova/bge-small-en-v1.5" },
+  abstracts: (await cranfieldAbstracts()).slice(0, quick ? 32 : 200),
+  queries: (await cranfieldQueries()).slice(0, quick ? 32 : undefined),
+};
+
+const measured: { -readonly [name in keyof Results]: Results[name] } = { encode: null, service: null, threads: null };
+const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarks;
+for (const name of toRun) {
+  const result = await measure[name](plan);
+  Object.assign(measured, { [name]: result });
+  if (result && !quick) await saveResult(name, result);
+}
+if (quick) {
+  console.log(renderReport(measured));
+} else {
+  // From the files, so that the report says what a reader can check, and keeps the benchmarks that did not run now.
+  const kept = {
+    encode: await readResult("encode", comparisonSchema),
+    service: await readResult("service", serviceSchema),
+    threads: await readResult("threads", comparisonSchema),
+  };
+  await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));
+  console.log("The report is in BENCHMARKS.md, its figures in bench/results/.");
+}

@@ -1,0 +1,119 @@
+import { type Claim, claimsOf, formatSpread, speedRatio } from "./claims.ts";
+import type { Comparison, Environment, ServiceResult, ServiceWindow } from "./results.ts";
+import { spreadOf } from "./statistics.ts";
+
+export interface Results {
+  readonly encode: Comparison | null;
+  readonly threads: Comparison | null;
+  readonly service: ServiceResult | null;
+}
+
+/** BENCHMARKS.md, from nothing but what was measured and kept. */
+export function renderReport({ encode, threads, service }: Results): string {
+  const sections = [
+    "# Benchmarks",
+    "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
+    "## Claims",
+    claimsTable(claimsOf(encode, service)),
+  ];
+  if (encode) {
+    sections.push("## Against transformers.js", environmentLine(encode.environment), ...comparisonTables(encode));
+  }
+  if (service) {
+    sections.push("## The service while it works", environmentLine(service.environment), serviceTable(service));
+  }
+  if (threads) {
+    sections.push(
+      "## Where the time of one thread goes",
+      environmentLine(threads.environment),
+      "Each on one thread and one text per run, without workers.",
+      ...comparisonTables(threads),
+    );
+  }
+  return `${sections.join("\n\n")}\n`;
+}
+
+function claimsTable(claims: readonly Claim[]): string {
+  const emphasized = (verdict: Claim["verdict"]) => (verdict === "holds" ? verdict : `**${verdict}**`);
+  return table(
+    ["claim", "measured", ""],
+    claims.map(({ says, found, verdict }) => [says, found ?? "–", emphasized(verdict)]),
+  );
+}
+
+function environmentLine({ command, date, cpu, cores, memoryBytes, platform, versions, model }: Environment): string {
+  const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `\`${command}\`, ${date}: ${cpu}, ${cores} cores, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, ${platform};`,
+    `${software.join(", ")}; model ${model.id}, fingerprint ${model.fingerprint.slice(0, 12)}.`,
+  ].join(" ");
+}
+
+function comparisonTables(comparison: Comparison): string[] {
+  return comparison.textSets.map((set) => {
+    const elsewhere = comparison.measurements.filter(({ texts }) => texts === set.name).map(({ coresElsewhere }) => coresElsewhere);
+    const caption = `**${set.texts} ${set.name}**, ${set.tokens.toLocaleString("en")} tokens, rounds: ${comparison.rounds}; meanwhile other processes kept ${formatSpread(spreadOf(elsewhere), 1)} cores busy`;
+    const head = [
+      "",
+      "texts/s",
+      "ktokens/s",
+      "speed of the first against it",
+      "CPU ms per text",
+      "peak memory, MB",
+      "event loop p99, ms",
+      "longest, ms",
+      "worst cosine to the first",
+    ];
+    const rows = comparison.contenders.map(({ id, label }) => [label, ...comparisonCells(comparison, set, id)]);
+    return `${caption}\n\n${table(head, rows)}`;
+  });
+}
+
+function comparisonCells({ contenders, measurements, skipped }: Comparison, set: Comparison["textSets"][number], id: string): string[] {
+  const skip = skipped.find(({ contender }) => contender === id);
+  if (skip) return [`SKIPPED: ${skip.reason}`];
+  const own = measurements.filter(({ contender, texts }) => contender === id && texts === set.name);
+  const spread = (figure: (measurement: (typeof own)[number]) => number, digits: number) => formatSpread(spreadOf(own.map(figure)), digits);
+  const reference = contenders[0]?.id ?? id;
+  const ratio = id === reference ? null : speedRatio(measurements, set.name, reference, id);
+  return [
+    spread(({ seconds }) => set.texts / seconds, 1),
+    spread(({ seconds }) => set.tokens / seconds / 1e3, 2),
+    ratio ? `${formatSpread(ratio, 2)} ×` : "",
+    spread(({ cpuSeconds }) => (cpuSeconds * 1e3) / set.texts, 1),
+    spread(({ peakBytes }) => peakBytes / 1e6, 0),
+    spread(({ loopDelay }) => loopDelay.p99, 1),
+    spread(({ loopDelay }) => loopDelay.max, 0),
+    id === reference ? "" : Math.min(...own.map(({ worstCosine }) => worstCosine)).toFixed(4),
+  ];
+}
+
+function serviceTable({ rounds, workers, texts, tokens }: ServiceResult): string {
+  const doing = {
+    loading: "loading the model",
+    idle: "idle",
+    embedding: `embedding ${texts} abstracts (${tokens.toLocaleString("en")} tokens) of one \`POST /embed\``,
+  } as const;
+  const row = (name: keyof typeof doing) => {
+    const spread = (figure: (window: ServiceWindow) => number, digits = 1) =>
+      formatSpread(spreadOf(rounds.map((round) => figure(round[name]))), digits);
+    return [
+      doing[name],
+      spread(({ seconds }) => seconds),
+      spread(({ health }) => health.requests, 0),
+      spread(({ health }) => health.p50),
+      spread(({ health }) => health.p99),
+      spread(({ health }) => health.max),
+      spread(({ loopDelay }) => loopDelay.p99),
+      spread(({ loopDelay }) => loopDelay.max),
+    ];
+  };
+  const peak = formatSpread(spreadOf(rounds.map(({ peakBytes }) => peakBytes / 1e6)), 0);
+  const head = ["the service is", "s", "requests for `/health`", "p50, ms", "p99, ms", "longest, ms", "event loop p99, ms", "longest, ms"];
+  return `${workers} workers, rounds: ${rounds.length}, peak memory ${peak} MB.\n\n${table(head, [row("loading"), row("idle"), row("embedding")])}`;
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${head.map((_, column) => cells[column] ?? "").join(" | ")} |`;
+  return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
+}

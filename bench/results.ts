@@ -1,0 +1,91 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { z } from "zod";
+
+const environmentSchema = z.object({
+  date: z.iso.date(),
+  command: z.string(),
+  cpu: z.string(),
+  cores: z.number(),
+  memoryBytes: z.number(),
+  platform: z.string(),
+  versions: z.record(z.string(), z.string()),
+  model: z.object({ id: z.string(), fingerprint: z.string() }),
+});
+
+/** Where and with what a benchmark ran. */
+export type Environment = z.infer<typeof environmentSchema>;
+
+const loopDelaySchema = z.object({ p50: z.number(), p99: z.number(), max: z.number() });
+
+/** How late a timer of 1 ms fired in the process that asks for vectors: percentiles of the whole interval, in ms. */
+export type LoopDelay = z.infer<typeof loopDelaySchema>;
+
+const measurementSchema = z.object({
+  contender: z.string(),
+  texts: z.string(),
+  round: z.number(),
+  seconds: z.number(),
+  /** Processor time of all threads of the process, while it embedded. */
+  cpuSeconds: z.number(),
+  /** Cores that other processes kept busy meanwhile: on a quiet machine, near 0. */
+  coresElsewhere: z.number(),
+  /** Over the life of the process, loading included. */
+  peakBytes: z.number(),
+  loopDelay: loopDelaySchema,
+  /** The worst cosine, over all texts, to the vector that the reference gave in the same round. */
+  worstCosine: z.number(),
+});
+
+export type Measurement = z.infer<typeof measurementSchema>;
+
+export const comparisonSchema = z.object({
+  environment: environmentSchema,
+  rounds: z.number(),
+  /** Contenders by id, with the name to show. The first is the reference, to which the others are compared. */
+  contenders: z.array(z.object({ id: z.string(), label: z.string() })).min(1),
+  textSets: z.array(z.object({ name: z.string(), texts: z.number(), tokens: z.number() })),
+  measurements: z.array(measurementSchema),
+  skipped: z.array(z.object({ contender: z.string(), reason: z.string() })),
+});
+
+/** Contenders on the same texts, in rounds. */
+export type Comparison = z.infer<typeof comparisonSchema>;
+
+const windowSchema = z.object({
+  seconds: z.number(),
+  /** `GET /health` as a client saw it: how often, and percentiles in ms. */
+  health: z.object({ requests: z.number(), p50: z.number(), p99: z.number(), max: z.number() }),
+  loopDelay: loopDelaySchema,
+});
+
+/** What was seen of the service while it did one thing. */
+export type ServiceWindow = z.infer<typeof windowSchema>;
+
+export const serviceSchema = z.object({
+  environment: environmentSchema,
+  workers: z.number(),
+  texts: z.number(),
+  tokens: z.number(),
+  rounds: z.array(z.object({ loading: windowSchema, idle: windowSchema, embedding: windowSchema, peakBytes: z.number() })),
+});
+
+export type ServiceResult = z.infer<typeof serviceSchema>;
+
+const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);
+
+/** Keeps a result as `bench/results/<name>.json`. */
+export async function saveResult(name: string, result: object): Promise<void> {
+  await writeFile(fileOf(name), `${JSON.stringify(result, null, 1)}\n`);
+}
+
+/** A result as it was kept, or null when this benchmark has never run. Throws when the file is not such a result. */
+export async function readResult<T>(name: string, schema: z.ZodType<T>): Promise<T | null> {
+  let content: string;
+  try {
+    content = await readFile(fileOf(name), "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
+    throw error;
+  }
+  return schema.parse(JSON.parse(content));
+}
