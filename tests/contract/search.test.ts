@@ -1,0 +1,59 @@
+import { readFile } from "node:fs/promises";
+import { afterAll, describe, expect, test } from "vitest";
+import { createEncoder } from "../../dist/api/encoder.js";
+import { readLibrary } from "../../shared/search/library.ts";
+import { weakRelevance } from "../../shared/search/relevance.ts";
+import { SearchEngine } from "../../shared/search/search-engine.ts";
+import { readManifest } from "./model-copy.ts";
+
+interface Judgements {
+  readonly answered: readonly { query: string; answer: string }[];
+  readonly unanswered: readonly string[];
+}
+
+const read = (path: string) => readFile(new URL(`../../${path}`, import.meta.url));
+const readJson = async (path: string) => JSON.parse((await read(path)).toString());
+
+const packed = new Uint8Array(await read("dist/library/vectors.bin"));
+const library = readLibrary(await readJson("dist/library/library.json"), packed.buffer);
+const judgements: Judgements = await readJson("tests/fixtures/relevance.json");
+const encoder = createEncoder();
+const engine = new SearchEngine(encoder, library);
+afterAll(() => encoder.dispose());
+
+/** The share of `items` for which `check` holds. */
+async function share<Item>(items: readonly Item[], check: (item: Item) => Promise<boolean>): Promise<number> {
+  const checks = await Promise.all(items.map(check));
+  return checks.filter(Boolean).length / items.length;
+}
+
+describe("the built-in documents", () => {
+  test("carry vectors of the bundled model", async () => {
+    expect(library.fingerprint).toBe((await readManifest()).fingerprint);
+  });
+
+  test.each(library.examples)("answer the example “$query” at once, and well", async ({ query, answer }) => {
+    const { results, embedTime } = await engine.search(query);
+    expect(embedTime).toBeNull();
+    expect(results[0]?.document.id).toBe(answer);
+    expect(results[0]?.relevance).toBeGreaterThan(weakRelevance);
+  });
+});
+
+describe("relevance", () => {
+  test("is high for most answers", async () => {
+    const strong = await share(judgements.answered, async ({ query, answer }) => {
+      const { results } = await engine.search(query);
+      return results.some(({ document, relevance }) => document.id === answer && relevance >= weakRelevance);
+    });
+    expect(strong).toBeGreaterThanOrEqual(0.7);
+  });
+
+  test("is low for most queries that nothing answers", async () => {
+    const weak = await share(judgements.unanswered, async (query) => {
+      const { results } = await engine.search(query);
+      return results.every(({ relevance }) => relevance < weakRelevance);
+    });
+    expect(weak).toBeGreaterThanOrEqual(0.8);
+  });
+});

@@ -1,0 +1,129 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createTokenizer } from "../../shared/encoder/tokenizer.ts";
+import { chunkText, estimateTokens } from "../../shared/search/chunk.ts";
+import { passagesOf } from "../../shared/search/library.ts";
+import { goldenRows } from "../golden.ts";
+
+const readJson = (path: string) => JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), "utf8"));
+const library: { documents: { text: string }[] } = readJson("web/library/documents.json");
+const wordPieces = createTokenizer(
+  readJson("models/bge-small-en-v1.5/tokenizer.json"),
+  readJson("models/bge-small-en-v1.5/tokenizer_config.json"),
+);
+
+/** Words, sentences, paragraphs, pairs of surrogates, piles of marks, in every order. */
+const text = fc
+  .array(
+    fc.oneof(
+      fc.constantFrom(
+        " ",
+        "\n",
+        "\n\n",
+        "\r\n\r\n",
+        "\t",
+        "\u00a0",
+        ". ",
+        "! ",
+        "Mr. ",
+        "👩‍🚀",
+        "🧺",
+        "e\u0301\u0302\u0303",
+        "東京は日本の首都。",
+        "\0",
+      ),
+      fc.lorem({ maxCount: 3, mode: "sentences" }),
+      fc.string({ unit: "grapheme", maxLength: 12 }),
+      fc.string({ unit: "binary", maxLength: 4 }),
+    ),
+    { maxLength: 30 },
+  )
+  .map((parts) => parts.join(""));
+const limit = fc.integer({ min: 1, max: 60 });
+const countUnits = (piece: string) => piece.length;
+
+describe("chunks", () => {
+  test("hold every character that is not white space exactly once, in order", () => {
+    fc.assert(
+      fc.property(text, limit, (source, maxTokens) => {
+        let end = 0;
+        for (const chunk of chunkText(source, { maxTokens })) {
+          expect(source.slice(end, chunk.start).trim()).toBe("");
+          expect(chunk.end).toBeGreaterThan(chunk.start);
+          end = chunk.end;
+        }
+        expect(source.slice(end).trim()).toBe("");
+      }),
+    );
+  });
+
+  test("are what their offsets cut out of the source, without white space around", () => {
+    fc.assert(
+      fc.property(text, limit, (source, maxTokens) => {
+        for (const chunk of chunkText(source, { maxTokens })) {
+          expect(source.slice(chunk.start, chunk.end)).toBe(chunk.text);
+          expect(chunk.text.trim()).toBe(chunk.text);
+        }
+      }),
+    );
+  });
+
+  test("never begin or end within a surrogate pair", () => {
+    fc.assert(
+      fc.property(text, limit, (source, maxTokens) => {
+        for (const chunk of chunkText(source, { maxTokens, countTokens: countUnits })) expect(chunk.text.isWellFormed()).toBe(true);
+      }),
+    );
+  });
+
+  test("keep to the limit, unless a chunk is a single code point", () => {
+    fc.assert(
+      fc.property(text, limit, fc.constantFrom(countUnits, estimateTokens), (source, maxTokens, countTokens) => {
+        for (const chunk of chunkText(source, { maxTokens, countTokens })) {
+          if ([...chunk.text].length > 1) expect(countTokens(chunk.text)).toBeLessThanOrEqual(maxTokens);
+        }
+      }),
+    );
+  });
+
+  test("keep a text whole that fits", () => {
+    fc.assert(
+      fc.property(text, (source) => {
+        const whole = source.trim();
+        expect(chunkText(source, { maxTokens: 1e6 }).map((chunk) => chunk.text)).toEqual(whole ? [whole] : []);
+      }),
+    );
+  });
+
+  test("end with sentences and paragraphs where they can, and share a long paragraph out evenly", () => {
+    const long = "One two three four. Five six seven eight. Nine ten eleven twelve. Thirteen fourteen fifteen.";
+    const source = `A heading\n\nA short paragraph of some words.\n\n${long}`;
+    const countWords = (piece: string) => piece.match(/\p{L}+/gu)?.length ?? 0;
+    expect(chunkText(source, { maxTokens: 12, countTokens: countWords }).map((chunk) => chunk.text)).toEqual([
+      "A heading\n\nA short paragraph of some words.",
+      "One two three four. Five six seven eight.",
+      "Nine ten eleven twelve. Thirteen fourteen fifteen.",
+    ]);
+  });
+
+  test("are refused below one token", () => {
+    expect(() => chunkText("text", { maxTokens: 0 })).toThrow(RangeError);
+    expect(() => chunkText("text", { maxTokens: Number.NaN })).toThrow(RangeError);
+  });
+});
+
+test("the estimate is 1 to 1.5 times the tokens of prose, tables and code", () => {
+  for (const { text } of library.documents) {
+    const tokens = wordPieces.encode(text).length - 2;
+    expect(estimateTokens(text) / tokens).toBeGreaterThanOrEqual(1);
+    expect(estimateTokens(text) / tokens).toBeLessThanOrEqual(1.5);
+  }
+});
+
+test("a passage of the search fits the model, whatever it is made of", () => {
+  for (const { text } of [...goldenRows, ...library.documents]) {
+    for (const chunk of passagesOf({ id: "", title: "", kind: "", text }))
+      expect(wordPieces.encode(chunk.text).length).toBeLessThanOrEqual(512);
+  }
+});

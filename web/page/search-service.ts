@@ -1,0 +1,42 @@
+import { proxy, type Remote, wrap } from "comlink";
+import { EncoderError } from "../../shared/errors.ts";
+import type { OpenSearch, SearchService } from "../search-worker.ts";
+import type { PageStore } from "./state.ts";
+
+/** Starts the worker that searches, and keeps the store told of the model. Rejects when the worker cannot be opened. */
+export async function openSearchService(store: PageStore): Promise<Remote<SearchService>> {
+  const worker = new Worker(new URL("../search-worker.ts", import.meta.url), { type: "module", name: "search" });
+  // Of use while it starts: later errors are of single calls, or of encoders that are replaced.
+  const failed = new Promise<never>((_, reject) => {
+    worker.addEventListener("error", ({ message }) => {
+      // A script that cannot be fetched gives an event without a message.
+      const reason = message || "its script could not be loaded";
+      reject(new EncoderError("worker_died", `The search could not be started: ${reason}`));
+    });
+  });
+  failed.catch(() => {});
+  const opening = wrap<OpenSearch>(worker)(
+    optionsIn(location.search),
+    proxy((model) => store.update({ model })),
+  );
+  try {
+    const service = await Promise.race([opening, failed]);
+    store.update({ examples: await service.examples });
+    return service;
+  } catch (thrown) {
+    const error = EncoderError.from(thrown);
+    store.update({ model: { phase: "failed", message: error.message } });
+    throw error;
+  }
+}
+
+/** `?device=wasm` or `webgpu` forces a device, `?workers=N` (1 to 16) sets the pool's size. Anything else is ignored. */
+function optionsIn(search: string): Parameters<OpenSearch>[0] {
+  const parameters = new URLSearchParams(search);
+  const device = parameters.get("device");
+  const workers = Number(parameters.get("workers"));
+  return {
+    ...((device === "wasm" || device === "webgpu") && { device }),
+    ...(Number.isInteger(workers) && workers >= 1 && workers <= 16 && { workers }),
+  };
+}

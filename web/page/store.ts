@@ -1,0 +1,26 @@
+/** State in one place: parts of the page change it by patches and paint themselves from it. */
+export interface Store<State> {
+  get(): State;
+  update(patch: Partial<State>): void;
+  /** Calls `paint` with what is selected: now, and whenever an update has changed it (by `Object.is`, key by key). */
+  watch<Key extends keyof State>(keys: readonly Key[], paint: (state: Pick<State, Key>) => void): void;
+}
+
+export function createStore<State extends object>(initial: State): Store<State> {
+  let state = initial;
+  const watchers = new Set<(before: State) => void>();
+  return {
+    get: () => state,
+    update(patch) {
+      const before = state;
+      state = { ...before, ...patch };
+      for (const watcher of watchers) watcher(before);
+    },
+    watch(keys, paint) {
+      watchers.add((before) => {
+        if (keys.some((key) => !Object.is(before[key], state[key]))) paint(state);
+      });
+      paint(state);
+    },
+  };
+}
