@@ -1,5 +1,5 @@
 /** `npm run bench`: see bench/README.md. */
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { compare } from "./compare.ts";
@@ -7,7 +7,7 @@ import { encoders, singleThreads } from "./contenders/all.ts";
 import type { Contender, PeerModel } from "./contenders/contender.ts";
 import { cranfieldAbstracts, cranfieldQueries } from "./cranfield.ts";
 import { describeEnvironment, tokenCounter } from "./environment.ts";
-import { type Results, renderReport } from "./report.ts";
+import { type Results, renderReport, withFigures } from "./report.ts";
 import { type Comparison, comparisonSchema, readResult, type ServiceResult, saveResult, serviceSchema } from "./results.ts";
 import { watchService } from "./service.ts";
 
@@ -105,5 +105,7 @@ if (quick) {
     threads: await readResult("threads", comparisonSchema),
   };
   await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));
-  console.log("The report is in BENCHMARKS.md, its figures in bench/results/.");
+  const readme = new URL("../../README.md", import.meta.url);
+  await writeFile(readme, withFigures(await readFile(readme, "utf8"), kept));
+  console.log("The report is in BENCHMARKS.md, its claims in README.md, its figures in bench/results/.");
 }

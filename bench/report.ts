@@ -33,6 +33,21 @@ export function renderReport({ encode, threads, service }: Results): string {
   return `${sections.join("\n\n")}\n`;
 }
 
+const figures = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
+
+/** `readme` with the claims between its two markers. Throws when it has none. */
+export function withFigures(readme: string, { encode, service }: Results): string {
+  if (!figures.test(readme)) throw new Error("there is no <!-- figures --> … <!-- /figures --> to fill");
+  const environment = encode?.environment ?? service?.environment;
+  const section = [
+    claimsTable(claimsOf(encode, service)),
+    "`pipeline` is transformers.js' own, with the published int8 weights of the same model.",
+    environment ? environmentLine(environment) : "",
+    "Median, lowest and highest of all rounds; more in [BENCHMARKS.md](BENCHMARKS.md), how they are measured in [bench](bench/README.md).",
+  ];
+  return readme.replace(figures, (_, begin: string, end: string) => `${begin}${section.filter(Boolean).join("\n\n")}\n${end}`);
+}
+
 function claimsTable(claims: readonly Claim[]): string {
   const emphasized = (verdict: Claim["verdict"]) => (verdict === "holds" ? verdict : `**${verdict}**`);
   return table(
