@@ -11,6 +11,7 @@ const errorTable = {
   text_too_long: { status: 413, type: "Validation", retryable: false },
   invalid_dimensions: { status: 413, type: "Validation", retryable: false },
   lone_surrogate: { status: 422, type: "Tokenizer", retryable: false },
+  invalid_api_key: { status: 401, type: "Validation", retryable: false },
   model_not_found: { status: 404, type: "Validation", retryable: false },
   not_found: { status: 404, type: "Validation", retryable: false },
   method_not_allowed: { status: 405, type: "Validation", retryable: false },
@@ -36,6 +37,8 @@ export interface ErrorDetails {
   readonly limit?: number;
   /** What was found instead. */
   readonly found?: number;
+  /** When the same request is likely to be taken, in whole seconds from now. */
+  readonly retryAfter?: number;
   /** Where in the request body, e.g. `inputs.3`. */
   readonly path?: string;
 }
@@ -73,6 +76,11 @@ export class EncoderError extends Error {
   /** Whether the same call may succeed later. */
   get retryable(): boolean {
     return errorTable[this.code].retryable;
+  }
+
+  /** The same error, of the text at `index`. */
+  at(index: number): EncoderError {
+    return new EncoderError(this.code, this.message, { ...this.details, index }, { cause: this.cause });
   }
 
   toPlain(): PlainEncoderError {

@@ -35,7 +35,7 @@ export function testEncoderConformance(name: string, create: () => Promise<Encod
     });
 
     test("gives nothing for nothing", async () => {
-      expect(await encoder.embed([])).toEqual({ vectors: [], tokens: [], truncated: [] });
+      expect(await encoder.embed([])).toEqual({ vectors: [], tokens: [], truncated: [], time: { queue: 0, inference: 0 } });
     });
 
     test("normalizes unless told otherwise, and keeps the direction", async () => {
@@ -145,6 +145,16 @@ export function testEncoderConformance(name: string, create: () => Promise<Encod
       expect(told.length).toBeGreaterThan(0);
       expect(told.at(-1)).toEqual({ texts: 3, tokens: tokens.reduce((a, b) => a + b) });
       expect(told.map(({ texts }) => texts)).toEqual(told.map(({ texts }) => texts).toSorted((a, b) => a - b));
+    });
+
+    test("tells how long its texts waited and how long they were computed, within what the call took", async () => {
+      await encoder.load();
+      const start = performance.now();
+      const { time } = await encoder.embed(["one", "two", "three"]);
+      const took = performance.now() - start;
+      expect(time.queue).toBeGreaterThan(0);
+      expect(time.inference).toBeGreaterThan(0);
+      expect(time.queue + time.inference).toBeLessThanOrEqual(took);
     });
 
     test("tells its state at once, and its model once it is loaded", async () => {

@@ -8,11 +8,13 @@ import {
   type EncoderInfo,
   type Kind,
   type Model,
+  type TokenizeOptions,
   textList,
 } from "../shared/encoder/encoder.ts";
 import { EncoderPool } from "../shared/encoder/pool.ts";
 import type { WorkerHandle } from "../shared/encoder/pool-worker.ts";
 import type { WebDevice } from "../shared/encoder/sessions/web.ts";
+import type { Token } from "../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../shared/errors.ts";
 import { type DownloadedModel, type DownloadProgress, ModelDownload } from "./download.ts";
 import { webgpuRefusal } from "./webgpu.ts";
@@ -89,6 +91,12 @@ class BrowserEncoder implements Encoder {
     const list = textList(texts);
     const pool = await abortable(this.#chosen(), options.signal);
     return pool.countTokens(list, options);
+  }
+
+  async tokenize(texts: string | readonly string[], options: TokenizeOptions = {}): Promise<Token[][]> {
+    const list = textList(texts);
+    const pool = await abortable(this.#chosen(), options.signal);
+    return pool.tokenize(list, options);
   }
 
   info(): EncoderInfo {

@@ -1,6 +1,6 @@
 import { EncoderError } from "../errors.ts";
 import { type Device, planRuns, type Session, type TokenIds } from "./session.ts";
-import { cutTokens, type Tokenizer } from "./tokenizer.ts";
+import { cutTokens, type Token, type Tokenizer, type TruncationDirection } from "./tokenizer.ts";
 
 /** What a text is for: retrieval models put another prompt before a question than before what answers it. */
 export type Kind = "passage" | "query";
@@ -27,6 +27,8 @@ export interface TextOptions {
   readonly dimensions?: number;
   /** Cut a text at the model's limit (true, the default) or refuse it with `text_too_long`. */
   readonly truncate?: boolean;
+  /** The end of a text that is cut off. Default `right`. */
+  readonly truncationDirection?: TruncationDirection;
 }
 
 export interface CallOptions {
@@ -44,7 +46,22 @@ export interface EmbedOptions extends TextOptions, CallOptions {
   readonly onProgress?: (done: Progress) => void;
 }
 
-/** Three lists in input order. */
+/** How long the texts of a call took, in ms: the mean over its texts, as Text Embeddings Inference tells it. 0 without texts. */
+export interface EmbeddingTime {
+  /** From the call until the run that computed the text began: the model's load and tokenization are part of it. */
+  readonly queue: number;
+  /** The run that computed the text, all of it where texts share a run. */
+  readonly inference: number;
+}
+
+export interface TokenizeOptions extends CallOptions {
+  /** Default `passage`. */
+  readonly kind?: Kind;
+  /** Whether what the tokenizer puts around a text (`[CLS]`, `[SEP]`) is among its tokens. Default true. */
+  readonly specialTokens?: boolean;
+}
+
+/** Three lists in input order, and what the call took. */
 export interface Embeddings {
   /** Each [dimensions] float32, in a buffer of its own. */
   readonly vectors: Float32Array<ArrayBuffer>[];
@@ -52,6 +69,7 @@ export interface Embeddings {
   readonly tokens: number[];
   /** Tokens cut off per text: 0 where the text fitted. */
   readonly truncated: number[];
+  readonly time: EmbeddingTime;
 }
 
 export interface EncoderInfo {
@@ -76,6 +94,8 @@ export interface Encoder {
   embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Embeddings>;
   /** Tokens of each text before any cut, special tokens and prompt included. */
   countTokens(texts: string | readonly string[], options?: CallOptions & { readonly kind?: Kind }): Promise<number[]>;
+  /** The tokens of each text before any cut, its prompt's among them. */
+  tokenize(texts: string | readonly string[], options?: TokenizeOptions): Promise<Token[][]>;
   /** The state as it is, at once. */
   info(): EncoderInfo;
   /** Frees the model. Calls still waiting reject with `disposed`; the next call loads it again. */
@@ -105,8 +125,16 @@ interface OpenedModel {
  */
 export type OpenModel = (options: { exactProducts: boolean }) => Promise<OpenedModel>;
 
+export interface SessionEncoderOptions {
+  /**
+   * Whether whatever else waits on this thread gets its turn between two runs. Default true. A worker, on whose thread
+   * nothing else waits, spares the millisecond.
+   */
+  readonly yieldBetweenRuns?: boolean;
+}
+
 /** The encoder that lives in a worker or an isolate: one session, one run at a time. */
-export function createSessionEncoder(open: OpenModel): Encoder {
+export function createSessionEncoder(open: OpenModel, { yieldBetweenRuns = true }: SessionEncoderOptions = {}): Encoder {
   let opened: Promise<OpenedModel> | null = null;
   let ready: OpenedModel | null = null;
   let model: Model | null = null;
@@ -140,35 +168,39 @@ export function createSessionEncoder(open: OpenModel): Encoder {
   };
 
   const embedAll = async (texts: readonly string[], options: EmbedOptions): Promise<Embeddings> => {
+    const called = performance.now();
     const opening = openOnce();
     const { model, tokenizer, session } = await opening;
     const dimensions = checkDimensions(options.dimensions, model);
     const { sequences, truncated } = tokenizeAll(texts, options, model, tokenizer);
     const vectors = new Array<Float32Array<ArrayBuffer>>(texts.length);
     const done = { texts: 0, tokens: 0 };
+    const times: EmbeddingTime[] = [];
     const runs = planRuns(
       sequences.map((ids) => ids.length),
       session.batch,
     );
     for (const [position, run] of runs.entries()) {
-      // An isolate has one thread: between texts, whatever else waits there gets its turn.
-      if (position > 0) await nextTurn();
+      if (position > 0 && yieldBetweenRuns) await nextTurn();
       options.signal?.throwIfAborted();
       const batch = run.map((index) => sequences[index] ?? []);
-      const pooled = await serialized(() => {
+      const { pooled, time } = await serialized(async () => {
         if (opened !== opening) throw disposedError();
-        return runSession(session, batch);
+        const began = performance.now();
+        const pooled = await runSession(session, batch);
+        return { pooled, time: { queue: began - called, inference: performance.now() - began } };
       });
       for (const [place, index] of run.entries()) {
         const vector = pooled[place];
         if (!vector) throw new EncoderError("inference_failed", "The session returned fewer vectors than texts");
         vectors[index] = finishVector(vector, dimensions, options.normalize ?? true);
+        times.push(time);
         done.texts += 1;
         done.tokens += batch[place]?.length ?? 0;
       }
       options.onProgress?.({ ...done });
     }
-    return { vectors, tokens: sequences.map((ids) => ids.length), truncated };
+    return { vectors, tokens: sequences.map((ids) => ids.length), truncated, time: meanTime(times) };
   };
 
   return {
@@ -183,6 +215,12 @@ export function createSessionEncoder(open: OpenModel): Encoder {
       const list = textList(texts);
       const { model, tokenizer } = await abortable(openOnce(), signal);
       return list.map((text) => tokenizer.encode(model.prompts[kind] + text).length);
+    },
+
+    async tokenize(texts, { kind = "passage", specialTokens = true, signal } = {}) {
+      const list = textList(texts);
+      const { model, tokenizer } = await abortable(openOnce(), signal);
+      return list.map((text) => tokenizer.tokenize(text, { prompt: model.prompts[kind], specialTokens }));
     },
 
     info: () => ({
@@ -246,7 +284,8 @@ async function runSession(session: Session, batch: readonly TokenIds[]): Promise
   }
 }
 
-function tokenizeAll(texts: readonly string[], { kind = "passage", truncate = true }: TextOptions, model: Model, tokenizer: Tokenizer) {
+function tokenizeAll(texts: readonly string[], options: TextOptions, model: Model, tokenizer: Tokenizer) {
+  const { kind = "passage", truncate = true, truncationDirection = "right" } = options;
   const sequences: TokenIds[] = [];
   const truncated: number[] = [];
   for (const [index, text] of texts.entries()) {
@@ -258,15 +297,15 @@ function tokenizeAll(texts: readonly string[], { kind = "passage", truncate = tr
         found: ids.length,
       });
     }
-    const cut = cutTokens(ids, model.maxTokens);
+    const cut = cutTokens(ids, model.maxTokens, truncationDirection);
     sequences.push(cut);
     truncated.push(ids.length - cut.length);
   }
   return { sequences, truncated };
 }
 
-/** The vector as asked for. Refuses one that is not finite: a lost GPU device gives NaN instead of an error. */
-function finishVector(pooled: Float32Array<ArrayBuffer>, dimensions: number, normalize: boolean): Float32Array<ArrayBuffer> {
+/** The vector as asked for, in the buffer of `pooled` unless it is cut. Refuses one that is not finite: a lost GPU device gives NaN instead of an error. */
+export function finishVector(pooled: Float32Array<ArrayBuffer>, dimensions: number, normalize: boolean): Float32Array<ArrayBuffer> {
   const vector = dimensions < pooled.length ? pooled.slice(0, dimensions) : pooled;
   let squares = 0;
   for (const component of vector) squares += component * component;
@@ -276,7 +315,8 @@ function finishVector(pooled: Float32Array<ArrayBuffer>, dimensions: number, nor
   return vector;
 }
 
-function checkDimensions(dimensions: number | undefined, model: Model): number {
+/** The dimensions asked for, or all. Throws `invalid_dimensions`. */
+export function checkDimensions(dimensions: number | undefined, model: Model): number {
   if (dimensions === undefined) return model.dimensions;
   if (Number.isInteger(dimensions) && dimensions >= 1 && dimensions <= model.dimensions) return dimensions;
   throw new EncoderError("invalid_dimensions", `dimensions must be a whole number from 1 to ${model.dimensions}, not ${dimensions}`, {
@@ -329,6 +369,12 @@ export function cosineSimilarity(a: Float32Array, b: Float32Array): number {
     squaresB += y * y;
   }
   return dot / Math.sqrt(squaresA * squaresB);
+}
+
+/** The time of a call from the times of its texts. */
+export function meanTime(times: readonly EmbeddingTime[]): EmbeddingTime {
+  const mean = (part: keyof EmbeddingTime) => times.reduce((sum, time) => sum + time[part], 0) / Math.max(1, times.length);
+  return { queue: mean("queue"), inference: mean("inference") };
 }
 
 const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));

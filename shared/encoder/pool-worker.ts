@@ -1,6 +1,7 @@
 import { type Endpoint, wrap } from "comlink";
 import { EncoderError } from "../errors.ts";
-import type { Kind, TextOptions } from "./encoder.ts";
+import type { EmbeddingTime, Kind, TextOptions, TokenizeOptions } from "./encoder.ts";
+import type { Token } from "./tokenizer.ts";
 import type { LoadedWorker, RemoteEncoder } from "./worker.ts";
 
 /** A running worker, as its platform hands it in. */
@@ -11,11 +12,15 @@ export interface WorkerHandle {
   terminate(): unknown;
 }
 
+/** What a worker of a pool is for: all requests, or the interactive ones alone. */
+export type Duty = "any" | "interactive";
+
 /** One result per text of a batch. */
 export interface TextResult {
   readonly vector: Float32Array<ArrayBuffer>;
   readonly tokens: number;
   readonly truncated: number;
+  readonly time: EmbeddingTime;
 }
 
 /**
@@ -26,6 +31,7 @@ export class PoolWorker<Prepared> {
   /** Null until the worker has loaded its model. */
   loaded: LoadedWorker | null = null;
   busy = false;
+  readonly duty: Duty;
   readonly #handle: WorkerHandle;
   readonly #remote: RemoteEncoder<Prepared>;
   readonly #runTimeout: number;
@@ -36,8 +42,9 @@ export class PoolWorker<Prepared> {
    * @param runTimeout ms for each call but `load`
    * @param onDeath told when the worker dies by itself
    */
-  constructor(handle: WorkerHandle, runTimeout: number, onDeath: (error: EncoderError) => void) {
+  constructor(handle: WorkerHandle, duty: Duty, runTimeout: number, onDeath: (error: EncoderError) => void) {
     this.#handle = handle;
+    this.duty = duty;
     this.#runTimeout = runTimeout;
     // Each method of a RemoteEncoder takes clones and returns a promise, so the proxy is one; Comlink's own mapped
     // type cannot see that through a type parameter.
@@ -56,12 +63,16 @@ export class PoolWorker<Prepared> {
   }
 
   async embed(texts: readonly string[], options: TextOptions): Promise<TextResult[]> {
-    const { vectors, tokens, truncated } = await this.#bounded(this.#remote.embed(texts, options), this.#runTimeout);
-    return vectors.map((vector, i) => ({ vector, tokens: tokens[i] ?? 0, truncated: truncated[i] ?? 0 }));
+    const { vectors, tokens, truncated, time } = await this.#bounded(this.#remote.embed(texts, options), this.#runTimeout);
+    return vectors.map((vector, i) => ({ vector, tokens: tokens[i] ?? 0, truncated: truncated[i] ?? 0, time }));
   }
 
   countTokens(texts: readonly string[], kind: Kind): Promise<number[]> {
     return this.#bounded(this.#remote.countTokens(texts, kind), this.#runTimeout);
+  }
+
+  tokenize(texts: readonly string[], options: TokenizeOptions): Promise<Token[][]> {
+    return this.#bounded(this.#remote.tokenize(texts, options), this.#runTimeout);
   }
 
   /** Ends the worker; whatever it was doing rejects with `error`. */

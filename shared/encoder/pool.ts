@@ -9,43 +9,52 @@ import {
   type EncoderInfo,
   type Kind,
   type Model,
+  meanTime,
+  type TokenizeOptions,
   textList,
 } from "./encoder.ts";
-import { PoolWorker, type WorkerHandle } from "./pool-worker.ts";
+import type { EncoderObserver } from "./observer.ts";
+import { type Deferred, deferred, openRequest, type PoolRequest, type Work } from "./pool-request.ts";
+import { type Duty, PoolWorker, type WorkerHandle } from "./pool-worker.ts";
 import { TextQueue, type Turn } from "./queue.ts";
+import type { Token } from "./tokenizer.ts";
 
 export interface PoolOptions<Prepared> {
   /** Starts a worker whose entry calls `exposeEncoder`. */
-  readonly spawn: () => WorkerHandle;
-  /** How many workers. Each holds the model and runs one text at a time (one batch on WebGPU). */
+  readonly spawn: (duty: Duty) => WorkerHandle;
+  /** How many workers take any text. Each holds the model and runs one text at a time (one batch on WebGPU). */
   readonly size: number;
+  /**
+   * How many more take interactive requests alone, so that a question never waits for a bulk job's text. Each costs
+   * the memory of a worker, and no throughput while nobody asks. Default 0.
+   */
+  readonly interactiveWorkers?: number;
   /** Makes, once for all workers, what each of them loads from. A failure is forgotten. */
   readonly prepare: () => Promise<Prepared>;
   /** How long a worker may take to load, in ms. Default 120,000. */
   readonly loadTimeout?: number;
   /** How long a worker may take for what it was handed, in ms, before it counts as hung. Default 60,000. */
   readonly runTimeout?: number;
-  /** Requests of at most so many texts go before all others. Default 4. */
-  readonly interactiveTexts?: number;
+  /** How long a request shares its turns with younger ones, in ms: see {@link TextQueue}. Default: as long as it takes. */
+  readonly patience?: number;
+  /**
+   * Whether the pool loads again by itself after every worker failed to load, after 1, 2, 4 … and at most 30 s. Default
+   * false: the next call does. A pool that keeps trying must be disposed of.
+   */
+  readonly keepTrying?: boolean;
+  readonly observer?: EncoderObserver;
 }
 
-/** One caller's texts, on their way through the pool. */
-interface PoolRequest<Prepared> {
-  readonly texts: readonly string[];
-  /** Texts whose first worker failed them: there is one second try. */
-  readonly retried: Set<number>;
-  /** Computes some texts and keeps their results. */
-  run(worker: PoolWorker<Prepared>, indexes: readonly number[]): Promise<void>;
-  fail(error: unknown): void;
-}
+const defaults = {
+  interactiveWorkers: 0,
+  loadTimeout: 120_000,
+  runTimeout: 60_000,
+  patience: Number.POSITIVE_INFINITY,
+  keepTrying: false,
+  observer: {},
+} satisfies Partial<PoolOptions<unknown>>;
 
-/** How the results of a request are computed. */
-interface Work<Prepared, Result> {
-  run(worker: PoolWorker<Prepared>, batch: readonly string[]): Promise<Result[]>;
-  onResults?(results: readonly Result[]): void;
-}
-
-/** A worker that fails to load is tried again after 1, 2, 4 … and at most 30 s, while others serve. */
+/** A worker that fails to load is tried again after 1, 2, 4 … and at most 30 s. */
 const firstRestartDelay = 1_000;
 const longestRestartDelay = 30_000;
 
@@ -62,17 +71,19 @@ export class EncoderPool<Prepared> implements Encoder {
   /** The load that callers wait for: settled by the first worker that is ready, or when none is left to hope for. */
   #loading: Deferred<Model> | null = null;
   #model: Model | null = null;
+  /** Why no worker could load, until one has. */
   #error: EncoderError | null = null;
-  #failedLoads = 0;
   #restart: unknown = null;
+  /** Since the last load that succeeded. */
+  #restarts = 0;
 
   /** Starts nothing: the first call does. Throws `RangeError` for a size below 1. */
   constructor(options: PoolOptions<Prepared>) {
     if (!Number.isInteger(options.size) || options.size < 1) {
       throw new RangeError(`EncoderPool: size must be a whole number of workers, at least 1, not ${options.size}`);
     }
-    this.#options = { loadTimeout: 120_000, runTimeout: 60_000, interactiveTexts: 4, ...options };
-    this.#queue = new TextQueue(this.#options.interactiveTexts);
+    this.#options = { ...defaults, ...options };
+    this.#queue = new TextQueue(this.#options.patience);
   }
 
   load({ signal }: CallOptions = {}): Promise<Model> {
@@ -80,9 +91,14 @@ export class EncoderPool<Prepared> implements Encoder {
   }
 
   async embed(texts: string | readonly string[], { signal, onProgress, ...options }: EmbedOptions = {}): Promise<Embeddings> {
+    const called = performance.now();
     const done = { texts: 0, tokens: 0 };
     const results = await this.#compute(textList(texts), signal, {
-      run: (worker, batch) => worker.embed(batch, options),
+      async run(worker, batch) {
+        const waited = performance.now() - called;
+        const embedded = await worker.embed(batch, options);
+        return embedded.map((one) => ({ ...one, time: { ...one.time, queue: waited + one.time.queue } }));
+      },
       onResults: (batch) => {
         done.texts += batch.length;
         for (const { tokens } of batch) done.tokens += tokens;
@@ -93,6 +109,7 @@ export class EncoderPool<Prepared> implements Encoder {
       vectors: results.map(({ vector }) => vector),
       tokens: results.map(({ tokens }) => tokens),
       truncated: results.map(({ truncated }) => truncated),
+      time: meanTime(results.map(({ time }) => time)),
     };
   }
 
@@ -103,14 +120,19 @@ export class EncoderPool<Prepared> implements Encoder {
     return this.#compute(textList(texts), signal, { run: (worker, batch) => worker.countTokens(batch, kind) });
   }
 
+  async tokenize(texts: string | readonly string[], { signal, ...options }: TokenizeOptions = {}): Promise<Token[][]> {
+    return this.#compute(textList(texts), signal, { run: (worker, batch) => worker.tokenize(batch, options) });
+  }
+
   info(): EncoderInfo {
     const ready = [...this.#workers].filter((worker) => worker.loaded);
-    const state = ready.length > 0 ? "ready" : this.#loading ? "loading" : this.#error ? "failed" : "idle";
+    // A load that is tried again is not reported as loading: it failed, and may fail again.
+    const state = ready.length > 0 ? "ready" : this.#error ? "failed" : this.#loading ? "loading" : "idle";
     return {
       state,
       model: this.#model,
       device: ready[0]?.loaded?.device ?? null,
-      workers: { ready: ready.length, size: this.#options.size },
+      workers: { ready: ready.length, size: this.#options.size + this.#options.interactiveWorkers },
       error: state === "failed" ? this.#error : null,
     };
   }
@@ -118,69 +140,38 @@ export class EncoderPool<Prepared> implements Encoder {
   async dispose(): Promise<void> {
     const terminated = this.#stop(disposedError());
     this.#prepared = null;
-    this.#error = null;
+    this.#restarts = 0;
     await terminated;
   }
 
   #compute<Result>(texts: readonly string[], signal: AbortSignal | undefined, work: Work<Prepared, Result>): Promise<Result[]> {
     if (texts.length === 0) return Promise.resolve([]);
-    const computed = new Promise<Result[]>((resolve, reject) => {
-      signal?.throwIfAborted();
-      const results = new Array<Result>(texts.length);
-      let left = texts.length;
-      let settled = false;
-      const settle = () => {
-        settled = true;
-        this.#queue.remove(request);
-        signal?.removeEventListener("abort", onAbort);
-      };
-      const onAbort = () => request.fail(signal?.reason);
-      const request: PoolRequest<Prepared> = {
-        texts,
-        retried: new Set(),
-        async run(worker, indexes) {
-          const batch = await work.run(
-            worker,
-            indexes.map((index) => texts[index] ?? ""),
-          );
-          if (settled) return;
-          for (const [place, index] of indexes.entries()) {
-            const result = batch[place];
-            if (result === undefined) throw new EncoderError("internal", "The worker returned fewer results than texts");
-            results[index] = result;
-          }
-          left -= indexes.length;
-          try {
-            work.onResults?.(batch);
-          } catch (error) {
-            request.fail(error);
-          }
-          if (left > 0 || settled) return;
-          settle();
-          resolve(results);
-        },
-        fail(error) {
-          if (settled) return;
-          settle();
-          reject(error);
-        },
-      };
-      signal?.addEventListener("abort", onAbort);
-      this.#queue.add(request);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const onAbort = () => request.fail(signal?.reason);
+    const { request, results } = openRequest(texts, work, () => {
+      this.#queue.remove(request);
+      signal?.removeEventListener("abort", onAbort);
     });
+    signal?.addEventListener("abort", onAbort);
+    this.#queue.add(request);
     // A load that fails rejects the request with everything else in the queue.
     this.#load().catch(() => {});
     this.#dispatch();
-    return computed;
+    return results;
   }
 
   /** Hands the next texts to every idle worker. */
   #dispatch(): void {
-    for (const worker of this.#workers) {
-      if (!worker.loaded || worker.busy) continue;
-      const turn = this.#queue.next(worker.loaded.textsPerRun);
-      if (!turn) return;
-      void this.#run(worker, turn);
+    const loaded = [...this.#workers].filter((worker) => worker.loaded);
+    const interactive = loaded.filter(({ duty }) => duty === "interactive");
+    const others = loaded.filter(({ duty }) => duty === "any");
+    // Those of one duty choose first. While they are the only ones left, they do the others' work.
+    for (const worker of [...interactive, ...others]) {
+      if (worker.busy) continue;
+      const size = { texts: worker.loaded?.textsPerRun ?? 1, workers: loaded.length };
+      const reserved = worker.duty === "interactive" && others.length > 0;
+      const turn = reserved ? this.#queue.nextInteractive(size) : this.#queue.next(size);
+      if (turn) void this.#run(worker, turn);
     }
   }
 
@@ -197,13 +188,15 @@ export class EncoderPool<Prepared> implements Encoder {
 
   #onFailedRun(worker: PoolWorker<Prepared>, { request, indexes }: Turn<PoolRequest<Prepared>>, error: EncoderError): void {
     if (error.type !== "Backend" || error.code === "disposed") {
-      request.fail(withRequestIndex(error, indexes));
+      const index = error.details.index === undefined ? undefined : indexes[error.details.index];
+      request.fail(index === undefined ? error : error.at(index));
       return;
     }
     // After a failed run a runtime may fail every later one in its realm, so the worker goes, not just the text.
     this.#retire(worker, error);
-    if (indexes.some((index) => request.retried.has(index))) {
-      request.fail(error);
+    const again = indexes.find((index) => request.retried.has(index));
+    if (again !== undefined) {
+      request.fail(indexes.length === 1 ? error.at(again) : error);
       return;
     }
     for (const index of indexes) request.retried.add(index);
@@ -214,7 +207,6 @@ export class EncoderPool<Prepared> implements Encoder {
     if (this.#loading) return this.#loading.promise;
     const loading = deferred<Model>();
     this.#loading = loading;
-    this.#error = null;
     this.#prepared ??= this.#options.prepare();
     this.#prepared.then(
       () => {
@@ -222,7 +214,7 @@ export class EncoderPool<Prepared> implements Encoder {
       },
       (error) => {
         this.#prepared = null;
-        if (this.#loading === loading) void this.#stop(EncoderError.from(error, "load_failed"));
+        if (this.#loading === loading) this.#onFailedLoad(EncoderError.from(error, "load_failed"));
       },
     );
     return loading.promise;
@@ -230,24 +222,34 @@ export class EncoderPool<Prepared> implements Encoder {
 
   /** Starts as many workers as are missing. */
   #fill(): void {
+    const { size, interactiveWorkers } = this.#options;
     try {
-      while (this.#prepared && this.#workers.size < this.#options.size) {
-        const handle = this.#options.spawn();
-        const worker: PoolWorker<Prepared> = new PoolWorker(handle, this.#options.runTimeout, (error) => this.#retire(worker, error));
-        this.#workers.add(worker);
-        void this.#loadWorker(worker, this.#prepared);
-      }
+      this.#start("any", size);
+      this.#start("interactive", interactiveWorkers);
     } catch (error) {
-      if (this.#workers.size === 0) void this.#stop(EncoderError.from(error, "load_failed"));
+      this.#onFailedLoad(EncoderError.from(error, "load_failed"));
+    }
+  }
+
+  #start(duty: Duty, size: number): void {
+    const { spawn, runTimeout } = this.#options;
+    const there = [...this.#workers].filter((worker) => worker.duty === duty).length;
+    for (let missing = size - there; missing > 0 && this.#prepared; missing--) {
+      const worker: PoolWorker<Prepared> = new PoolWorker(spawn(duty), duty, runTimeout, (error) => this.#retire(worker, error));
+      this.#workers.add(worker);
+      void this.#loadWorker(worker, this.#prepared);
     }
   }
 
   async #loadWorker(worker: PoolWorker<Prepared>, prepared: Promise<Prepared>): Promise<void> {
+    const began = performance.now();
     try {
       const { model } = await worker.load(await prepared, this.#options.loadTimeout);
       if (!this.#workers.has(worker)) return;
-      this.#failedLoads = 0;
+      this.#restarts = 0;
+      this.#error = null;
       this.#model = model;
+      this.#options.observer.onLoad?.({ ms: performance.now() - began });
       this.#loading?.resolve(model);
       this.#dispatch();
     } catch (error) {
@@ -255,22 +257,33 @@ export class EncoderPool<Prepared> implements Encoder {
     }
   }
 
-  /** Ends a worker and sees to its successor. When the last one could not even load, all that wait are told why. */
+  /** Ends a worker and sees to its successor. */
   #retire(worker: PoolWorker<Prepared>, error: EncoderError): void {
     if (!this.#workers.delete(worker)) return;
     worker.terminate(error);
     if (worker.loaded) {
+      this.#options.observer.onRestart?.({ code: error.code });
       this.#fill();
       return;
     }
-    this.#failedLoads += 1;
+    this.#onFailedLoad(error);
+  }
+
+  /** Tries again later while others serve. When none is left to hope for, all that wait are told why. */
+  #onFailedLoad(error: EncoderError): void {
+    this.#options.observer.onLoadFailure?.({ code: error.code });
     if (this.#workers.size === 0) {
       void this.#stop(error);
-      return;
+      this.#error = error;
+      if (!this.#options.keepTrying) return;
     }
-    const delay = Math.min(firstRestartDelay * 2 ** (this.#failedLoads - 1), longestRestartDelay);
     clearTimeout(this.#restart);
-    this.#restart = setTimeout(() => this.#fill(), delay);
+    const delay = Math.min(firstRestartDelay * 2 ** this.#restarts, longestRestartDelay);
+    this.#restart = setTimeout(() => {
+      this.#restarts += 1;
+      if (this.#loading) this.#fill();
+      else this.#load().catch(() => {});
+    }, delay);
   }
 
   /** Back to the state before the first call; whatever waits rejects with `error`. */
@@ -278,37 +291,10 @@ export class EncoderPool<Prepared> implements Encoder {
     const workers = [...this.#workers];
     this.#workers.clear();
     clearTimeout(this.#restart);
-    this.#failedLoads = 0;
-    this.#error = error;
+    this.#error = null;
     this.#loading?.reject(error);
     this.#loading = null;
     for (const request of this.#queue.drain()) request.fail(error);
     await Promise.all(workers.map((worker) => worker.terminate(error)));
   }
-}
-
-/** The error of a batch, with the text's index in its request instead of in the batch. */
-function withRequestIndex(error: EncoderError, indexes: readonly number[]): EncoderError {
-  const { index } = error.details;
-  const inRequest = index === undefined ? undefined : indexes[index];
-  if (inRequest === undefined) return error;
-  return new EncoderError(error.code, error.message, { ...error.details, index: inRequest });
-}
-
-interface Deferred<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: unknown): void;
-}
-
-/** A promise settled from outside; it may reject with nobody listening. */
-function deferred<T>(): Deferred<T> {
-  let resolve!: (value: T) => void; // set by the constructor below, before anyone can call it
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  promise.catch(() => {});
-  return { promise, resolve, reject };
 }

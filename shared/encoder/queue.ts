@@ -4,68 +4,136 @@ export interface Turn<Request> {
   readonly indexes: number[];
 }
 
-/**
- * Which text is computed next. Interactive requests (a few texts) go before bulk ones; within each lane the requests
- * take turns, so that a huge one delays the others by one turn and no more.
- */
-export class TextQueue<Request extends { readonly texts: readonly string[] }> {
-  /** Requests to the indexes that still wait, in reverse. A Map keeps insertion order: its first entry has the turn. */
-  readonly #interactive = new Map<Request, number[]>();
-  readonly #bulk = new Map<Request, number[]>();
-  readonly #interactiveTexts: number;
+/** Requests that somebody waits for, and all others. */
+export type Lane = "interactive" | "bulk";
 
-  /** @param interactiveTexts the most texts of a request that counts as interactive */
-  constructor(interactiveTexts: number) {
-    this.#interactiveTexts = interactiveTexts;
+/**
+ * The largest request that is interactive: a question or a few. Characters are UTF-16 units of all its texts together, as
+ * tokens are not known before a worker has read them: some 250 tokens of English, 40 ms on one core.
+ */
+const interactiveLimits = { texts: 4, characters: 1_000 };
+
+/** A bulk job whose client sends its texts one by one is still bulk: that is why characters count as well. */
+export function laneOf(texts: readonly string[]): Lane {
+  if (texts.length > interactiveLimits.texts) return "bulk";
+  return texts.reduce((sum, text) => sum + text.length, 0) > interactiveLimits.characters ? "bulk" : "interactive";
+}
+
+/** How much is handed to a worker at once. */
+export interface TurnSize {
+  /** Texts that it computes in one run: that many are handed over, if they are there. */
+  readonly texts: number;
+  /** How many workers share what waits. */
+  readonly workers: number;
+}
+
+/**
+ * Of texts that are computed one by one, short ones are handed over together: to hand one over takes a tenth of the time
+ * that a question takes to compute. A turn is still no longer than that of one long text.
+ */
+const shortTextsPerTurn = { texts: 8, characters: 1_000 };
+
+/**
+ * Which text is computed next. Interactive requests go before bulk ones; within each lane the requests take turns, so
+ * that a huge one delays the others by one turn and no more. Under a load that never ends, turns alone would starve a
+ * large request for ever, and the interactive lane the bulk one: a request that is older than the queue's patience goes
+ * before all that came after it.
+ */
+export class TextQueue<Request extends { readonly texts: readonly string[]; readonly lane: Lane }> {
+  readonly #patience: number;
+  /** Requests to the indexes that still wait, in reverse. A Map keeps insertion order: its first entry has the turn. */
+  readonly #lanes: { readonly [lane in Lane]: Map<Request, number[]> } = { interactive: new Map(), bulk: new Map() };
+  /** When each request that has not been removed was added, oldest first. */
+  readonly #added = new Map<Request, number>();
+
+  /** @param patience ms after which a request no longer shares its turns with younger ones. Default: it always does. */
+  constructor(patience = Number.POSITIVE_INFINITY) {
+    this.#patience = patience;
   }
 
   /** Texts that wait. */
   get size(): number {
     let size = 0;
-    for (const lane of [this.#interactive, this.#bulk]) for (const waiting of lane.values()) size += waiting.length;
+    for (const lane of Object.values(this.#lanes)) for (const waiting of lane.values()) size += waiting.length;
     return size;
   }
 
+  /** A request stays known until it is removed: its texts may be put back. */
   add(request: Request): void {
-    this.#laneOf(request).set(request, Array.from(request.texts.keys()).reverse());
+    this.#lanes[request.lane].set(request, Array.from(request.texts.keys()).reverse());
+    this.#added.set(request, performance.now());
   }
 
   /** Texts that were handed out and must be computed again: they come first when their request has its turn. */
   putBack(request: Request, indexes: readonly number[]): void {
-    const lane = this.#laneOf(request);
+    const lane = this.#lanes[request.lane];
     const waiting = lane.get(request);
     const again = [...indexes].reverse();
     if (waiting) waiting.push(...again);
     else lane.set(request, again);
   }
 
-  /** Takes up to `limit` texts of the request whose turn it is. Null when nothing waits. */
-  next(limit: number): Turn<Request> | null {
-    for (const lane of [this.#interactive, this.#bulk]) {
-      const first = lane.entries().next();
-      if (first.done) continue;
-      const [request, waiting] = first.value;
-      lane.delete(request);
-      const indexes = waiting.splice(-limit).reverse();
-      if (waiting.length > 0) lane.set(request, waiting);
-      return { request, indexes };
-    }
-    return null;
+  /** Takes the next texts of the request whose turn it is. Null when nothing waits. */
+  next(size: TurnSize): Turn<Request> | null {
+    return this.#nextOverdue(size) ?? this.#nextOf("interactive", size) ?? this.#nextOf("bulk", size);
+  }
+
+  /** The same, of interactive requests alone. */
+  nextInteractive(size: TurnSize): Turn<Request> | null {
+    return this.#nextOf("interactive", size);
   }
 
   remove(request: Request): void {
-    this.#laneOf(request).delete(request);
+    this.#lanes[request.lane].delete(request);
+    this.#added.delete(request);
   }
 
   /** Empties the queue and returns whose texts still waited. */
   drain(): Request[] {
-    const requests = [...this.#interactive.keys(), ...this.#bulk.keys()];
-    this.#interactive.clear();
-    this.#bulk.clear();
+    const requests = Object.values(this.#lanes).flatMap((lane) => [...lane.keys()]);
+    for (const lane of Object.values(this.#lanes)) lane.clear();
+    this.#added.clear();
     return requests;
   }
 
-  #laneOf(request: Request): Map<Request, number[]> {
-    return request.texts.length <= this.#interactiveTexts ? this.#interactive : this.#bulk;
+  #nextOverdue(size: TurnSize): Turn<Request> | null {
+    const overdue = performance.now() - this.#patience;
+    for (const [request, added] of this.#added) {
+      if (added > overdue) return null;
+      // Those without are being computed: no more than there are workers.
+      if (this.#lanes[request.lane].has(request)) return this.#take(request, size);
+    }
+    return null;
   }
+
+  #nextOf(lane: Lane, size: TurnSize): Turn<Request> | null {
+    const first = this.#lanes[lane].keys().next();
+    return first.done ? null : this.#take(first.value, size);
+  }
+
+  #take(request: Request, { texts, workers }: TurnSize): Turn<Request> {
+    const lane = this.#lanes[request.lane];
+    const waiting = lane.get(request) ?? [];
+    lane.delete(request);
+    const count = texts > 1 ? texts : shortTexts(request.texts, waiting, workers);
+    const indexes = waiting.splice(-count).reverse();
+    if (waiting.length > 0) lane.set(request, waiting);
+    return { request, indexes };
+  }
+}
+
+/**
+ * How many of the texts that wait make one turn: at least one, and no more than a worker's share of half of what is
+ * left, so that all workers end together (guided self-scheduling: Polychronopoulos and Kuck, 1987).
+ */
+function shortTexts(texts: readonly string[], waiting: readonly number[], workers: number): number {
+  const most = Math.min(shortTextsPerTurn.texts, Math.ceil(waiting.length / (2 * workers)));
+  let count = 0;
+  let characters = 0;
+  for (let place = waiting.length - 1; place >= 0 && count < most; place--) {
+    characters += texts[waiting[place] ?? 0]?.length ?? 0;
+    if (count > 0 && characters > shortTextsPerTurn.characters) break;
+    count += 1;
+  }
+  return Math.max(1, count);
 }

@@ -1,7 +1,17 @@
 import { type Endpoint, expose, transfer } from "comlink";
 import { EncoderError } from "../errors.ts";
-import { createSessionEncoder, type Embeddings, type Encoder, type Kind, type Model, type OpenModel, type TextOptions } from "./encoder.ts";
+import {
+  createSessionEncoder,
+  type Embeddings,
+  type Encoder,
+  type Kind,
+  type Model,
+  type OpenModel,
+  type TextOptions,
+  type TokenizeOptions,
+} from "./encoder.ts";
 import type { Device } from "./session.ts";
+import type { Token } from "./tokenizer.ts";
 
 export interface LoadedWorker {
   readonly model: Model;
@@ -16,6 +26,7 @@ export interface RemoteEncoder<Prepared> {
   load(prepared: Prepared): Promise<LoadedWorker>;
   embed(texts: readonly string[], options: TextOptions): Promise<Embeddings>;
   countTokens(texts: readonly string[], kind: Kind): Promise<number[]>;
+  tokenize(texts: readonly string[], options: TokenizeOptions): Promise<Token[][]>;
 }
 
 /**
@@ -36,11 +47,12 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared) => OpenMode
   const remote: RemoteEncoder<Prepared> = {
     load: withPlainErrors(async (prepared: Prepared) => {
       const open = opener(prepared);
-      encoder = createSessionEncoder(async (options) => {
+      const openHere: OpenModel = async (options) => {
         const opened = await open(options);
         textsPerRun = opened.session.batch.texts;
         return opened;
-      });
+      };
+      encoder = createSessionEncoder(openHere, { yieldBetweenRuns: false });
       const model = await encoder.load();
       const { device } = encoder.info();
       if (!device) throw new EncoderError("internal", "The model is loaded, but on no device");
@@ -56,6 +68,8 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared) => OpenMode
     }),
 
     countTokens: withPlainErrors((texts: readonly string[], kind: Kind) => loaded().countTokens(texts, { kind })),
+
+    tokenize: withPlainErrors((texts: readonly string[], options: TokenizeOptions) => loaded().tokenize(texts, options)),
   };
   expose(remote, endpoint);
 }

@@ -2,6 +2,7 @@ import type { Model, OpenModel } from "../../shared/encoder/encoder.ts";
 import type { WorkerHandle } from "../../shared/encoder/pool-worker.ts";
 import type { BatchPolicy } from "../../shared/encoder/session.ts";
 import { oneTextPerRun } from "../../shared/encoder/session.ts";
+import type { Tokenizer } from "../../shared/encoder/tokenizer.ts";
 import { exposeEncoder } from "../../shared/encoder/worker.ts";
 
 type Port = InstanceType<typeof MessageChannel>["port1"];
@@ -45,7 +46,7 @@ export class FakeModel {
     if (failure) throw failure;
     return {
       model: FakeModel.model,
-      tokenizer: { encode: (text) => [1, ...Array.from(text, (character) => character.codePointAt(0) ?? 0), 2] },
+      tokenizer: fakeTokenizer,
       session: {
         device: "node",
         batch: this.batch,
@@ -117,3 +118,19 @@ function fakeVector(ids: readonly number[]): Float32Array<ArrayBuffer> {
   }
   return vector;
 }
+
+const codeOf = (character: string) => character.codePointAt(0) ?? 0;
+
+const fakeTokenizer: Tokenizer = {
+  encode: (text) => [1, ...Array.from(text, codeOf), 2],
+  tokenize: (text, { prompt }) =>
+    Array.from(prompt + text, (character, place) => {
+      const start = place - Array.from(prompt).length;
+      return {
+        id: codeOf(character),
+        text: character,
+        special: false,
+        ...(start < 0 ? { start: null, stop: null } : { start, stop: start + 1 }),
+      };
+    }),
+};

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { EncoderPool, type PoolOptions } from "../../shared/encoder/pool.ts";
+import { deferred } from "../../shared/encoder/pool-request.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
 
@@ -25,6 +26,9 @@ test.each([0, -1, 1.5, Number.NaN])("refuses a size of %s", (size) => {
   expect(() => createPool(new FakeModel(), { size })).toThrow(RangeError);
 });
 
+/** A text that has a turn of its own. The fake model reads no more than its beginning. */
+const longText = (text: string) => text.padEnd(1_000);
+
 describe("dispatch", () => {
   test("runs as many texts at once as there are workers, and no more", async () => {
     const fake = new FakeModel();
@@ -36,10 +40,10 @@ describe("dispatch", () => {
     const fake = new FakeModel();
     const pool = createPool(fake, { size: 1 });
     await pool.load();
-    const many = (name: string) => Array.from({ length: 8 }, (_, i) => `${name}${i}`);
+    const many = (name: string) => Array.from({ length: 8 }, (_, i) => longText(`${name}${i}`));
     await Promise.all([pool.embed(many("a")), pool.embed(many("b")), pool.embed("now")]);
     // The first text of `a` was under way, and its second in line, when the others came.
-    expect(fake.ran.slice(0, 6)).toEqual(["a0", "now", "a1", "b0", "a2", "b1"]);
+    expect(fake.ran.slice(0, 6).map((text) => text.trimEnd())).toEqual(["a0", "now", "a1", "b0", "a2", "b1"]);
   });
 
   test("hands a batching worker as many texts as it takes", async () => {
@@ -56,7 +60,7 @@ describe("dispatch", () => {
     await pool.load();
     const controller = new AbortController();
     const reason = new Error("enough");
-    const call = pool.embed(Array(50).fill("dropped"), { signal: controller.signal, onProgress: () => controller.abort(reason) });
+    const call = pool.embed(Array(50).fill(longText("dropped")), { signal: controller.signal, onProgress: () => controller.abort(reason) });
     await expect(call).rejects.toBe(reason);
     await pool.embed("after");
     expect(fake.ran.length).toBeLessThanOrEqual(3);
@@ -73,6 +77,35 @@ describe("dispatch", () => {
     });
     await expect(call).rejects.toBe(mistake);
     expect(fake.workers.some(({ terminated }) => terminated)).toBe(false);
+  });
+});
+
+describe("an interactive worker", () => {
+  const bulk = (count: number) => Array.from({ length: count }, (_, i) => `bulk ${i}`);
+
+  test("answers a question while the others compute bulk texts", async () => {
+    const fake = new FakeModel();
+    const held = deferred<void>();
+    fake.onRun = ([text]) => (text?.startsWith("bulk") ? held.promise : undefined);
+    const pool = createPool(fake, { size: 2, interactiveWorkers: 1 });
+    const job = pool.embed(bulk(20));
+    await expect.poll(() => fake.inFlight).toBe(2);
+    expect((await pool.embed("a question")).vectors).toHaveLength(1);
+    held.resolve();
+    expect((await job).vectors).toHaveLength(20);
+    expect(fake.mostInFlight).toBe(3);
+  });
+
+  test("takes no bulk text as long as another worker lives, and does once none does", async () => {
+    const fake = new FakeModel();
+    const pool = createPool(fake, { size: 1, interactiveWorkers: 1 });
+    await expect.poll(() => pool.load().then(() => pool.info().workers)).toEqual({ ready: 2, size: 2 });
+    await pool.embed(bulk(20));
+    expect(fake.mostInFlight).toBe(1);
+    fake.loadFailures.push(new Error("no more memory"));
+    fake.workers[0]?.die();
+    expect((await pool.embed(bulk(20))).vectors).toHaveLength(20);
+    expect(pool.info().workers).toEqual({ ready: 1, size: 2 });
   });
 });
 
@@ -98,6 +131,22 @@ describe("supervision", () => {
     const { vectors } = await pool.embed(["before", "deadly", "after"]);
     expect(vectors).toHaveLength(3);
     expect(fake.workers).toHaveLength(2);
+  });
+
+  test("a text that kills two workers is one error, to its caller alone, and both are replaced", async () => {
+    const fake = new FakeModel();
+    const restarts: string[] = [];
+    fake.onRun = ([text]) => {
+      if (text !== "deadly") return;
+      fake.workers.at(-1)?.die();
+      return new Promise(() => {});
+    };
+    const pool = createPool(fake, { size: 1, observer: { onRestart: ({ code }) => restarts.push(code) } });
+    const [killer, other] = await Promise.allSettled([pool.embed(["fine", "deadly"]), pool.embed("other")]);
+    expect(killer).toMatchObject({ status: "rejected", reason: { code: "worker_died", status: 503, details: { index: 1 } } });
+    expect(other.status).toBe("fulfilled");
+    expect((await pool.embed("after")).vectors).toHaveLength(1);
+    expect(restarts).toEqual(["worker_died", "worker_died"]);
   });
 
   test("a text that fails two workers is an error to its caller alone", async () => {
@@ -154,6 +203,32 @@ describe("supervision", () => {
       expect(pool.info().workers).toEqual({ ready: 1, size: 2 });
       await vi.advanceTimersByTimeAsync(1_100);
       await expect.poll(() => pool.info().workers.ready).toBe(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test("a pool that keeps trying recovers by itself, with longer and longer pauses, until it is disposed of", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true });
+    try {
+      const fake = new FakeModel();
+      fake.loadFailures.push(new Error("first"), new Error("first"), new Error("second"), new Error("second"));
+      const pool = createPool(fake, { size: 2, keepTrying: true });
+      await expect(pool.load()).rejects.toMatchObject({ code: "load_failed" });
+      expect(pool.info()).toMatchObject({ state: "failed", error: { message: expect.stringContaining("first") } });
+      await vi.advanceTimersByTimeAsync(1_100);
+      await expect.poll(() => pool.info().error?.message).toContain("second");
+      await vi.advanceTimersByTimeAsync(1_100);
+      expect(fake.opened).toBe(4);
+      await vi.advanceTimersByTimeAsync(1_000);
+      await expect.poll(() => pool.info()).toMatchObject({ state: "ready", error: null, workers: { ready: 2, size: 2 } });
+
+      fake.loadFailures.push(new Error("third"), new Error("third"));
+      await pool.dispose();
+      await expect(pool.load()).rejects.toMatchObject({ code: "load_failed" });
+      await pool.dispose();
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(fake.opened).toBe(8);
     } finally {
       vi.useRealTimers();
     }

@@ -35,10 +35,11 @@ class TopicEncoder implements Encoder {
     await this.gate;
     signal?.throwIfAborted();
     const zeros = list.map(() => 0);
-    return { vectors: list.map(topicVector), tokens: zeros, truncated: zeros };
+    return { vectors: list.map(topicVector), tokens: zeros, truncated: zeros, time: { queue: 0, inference: 0 } };
   }
 
   countTokens = async () => [];
+  tokenize = async () => [];
   info = () => ({ state: "idle" as const, model: null, device: null, workers: { ready: 0, size: 1 }, error: null });
   dispose = async () => {};
 }

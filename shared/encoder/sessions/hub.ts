@@ -3,6 +3,7 @@ import { EncoderError } from "../../errors.ts";
 import type { Model, OpenModel } from "../encoder.ts";
 import { sha256Hex } from "../manifest.ts";
 import { oneTextPerRun, type Session } from "../session.ts";
+import { tokenizerOf } from "../tokenizer.ts";
 import { graphFile, type HubOptions, type HubSnapshot, hubSnapshot } from "./hub-files.ts";
 
 // All files are on the disk before transformers.js is asked for any: it has nothing to fetch and nothing to cache.
@@ -38,7 +39,7 @@ export function openHubModel(id: string, options?: HubOptions): OpenModel {
     }
     return {
       model: { id, fingerprint: await fingerprintOf(snapshot), ...config },
-      tokenizer: { encode: (text) => tokenizer.encode(text) },
+      tokenizer: tokenizerOf(tokenizer._tokenizer),
       session,
       selfTest: null,
       exactProductsMayHelp: false,

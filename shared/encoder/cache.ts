@@ -1,0 +1,209 @@
+import { LRUCache } from "lru-cache";
+import { EncoderError } from "../errors.ts";
+import {
+  abortable,
+  checkDimensions,
+  disposedError,
+  type Embeddings,
+  type EmbeddingTime,
+  type EmbedOptions,
+  type Encoder,
+  finishVector,
+  meanTime,
+  type TextOptions,
+  textList,
+} from "./encoder.ts";
+import { EncoderLayer } from "./layer.ts";
+import { sha256Hex } from "./manifest.ts";
+import type { EncoderObserver } from "./observer.ts";
+
+export interface CacheOptions {
+  /** The most memory for vectors, in bytes; 0 keeps none, and still computes identical texts in flight once. */
+  readonly maxBytes: number;
+  readonly observer?: EncoderObserver;
+}
+
+/** What a vector depends on besides the text and the model, before it is cut and normalized. */
+type Recipe = Pick<TextOptions, "kind" | "truncate" | "truncationDirection">;
+
+/** A text's vector before it is cut and normalized, so that one entry serves every `normalize` and `dimensions`. */
+interface Row {
+  readonly vector: Float32Array<ArrayBuffer>;
+  readonly tokens: number;
+  readonly truncated: number;
+}
+
+interface TimedRow extends Row {
+  readonly time: EmbeddingTime;
+}
+
+/** One call's texts: each key once, to its text and its first index. */
+interface Lookup {
+  readonly wanted: ReadonlyMap<string, { readonly text: string; readonly index: number }>;
+  readonly recipe: Recipe;
+  /** Of `CachedEncoder.#life` when it was called. */
+  readonly life: number;
+  /** Null before the model is known: what is computed then is not kept. */
+  readonly fingerprint: string | null;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: EmbedOptions["onProgress"];
+}
+
+/** What those get who wait for a text of a call that ended for reasons of its own: they ask for themselves. */
+const abandoned = Symbol("abandoned");
+
+/** Of a kept vector: its key, its entry and their bookkeeping, in bytes, about. */
+const overhead = 400;
+
+/**
+ * An encoder that computes a text once: identical texts of calls that overlap share one computation, and vectors are
+ * kept, the least recently used going first. Texts are known by their hash alone. Callers get copies of their own.
+ */
+export class CachedEncoder extends EncoderLayer {
+  readonly #kept: LRUCache<string, Row> | null;
+  readonly #computing = new Map<string, Promise<Row | typeof abandoned>>();
+  readonly #observer: EncoderObserver;
+  /** How often the encoder was disposed of. */
+  #life = 0;
+
+  constructor(below: Encoder, { maxBytes, observer = {} }: CacheOptions) {
+    super(below);
+    this.#observer = observer;
+    this.#kept = maxBytes > 0 ? new LRUCache({ maxSize: maxBytes, sizeCalculation: ({ vector }) => vector.byteLength + overhead }) : null;
+  }
+
+  /** Memory of the vectors that are kept, about. */
+  get bytes(): number {
+    return this.#kept?.calculatedSize ?? 0;
+  }
+
+  override async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
+    const { normalize = true, dimensions, signal, onProgress, ...recipe } = options;
+    const list = textList(texts);
+    const known = this.info().model;
+    if (known) checkDimensions(dimensions, known);
+    const fingerprint = known?.fingerprint ?? null;
+    const life = this.#life;
+    const keys = await Promise.all(list.map((text) => keyOf(text, recipe, fingerprint)));
+    signal?.throwIfAborted();
+
+    this.#count(keys);
+    const wanted = new Map<string, { text: string; index: number }>();
+    for (const [index, key] of keys.entries()) if (!wanted.has(key)) wanted.set(key, { text: list[index] ?? "", index });
+    const found = await this.#find({ wanted, recipe, life, fingerprint, signal, onProgress });
+
+    const size = checkDimensions(dimensions, known ?? (await this.load({ ...(signal && { signal }) })));
+    const rows = keys.map((key) => found.get(key)).filter((row) => row !== undefined);
+    const tokens = rows.map((row) => row.tokens);
+    onProgress?.({ texts: rows.length, tokens: tokens.reduce((a, b) => a + b, 0) });
+    return {
+      vectors: rows.map(({ vector }) => finishVector(vector.slice(), size, normalize)),
+      tokens,
+      truncated: rows.map(({ truncated }) => truncated),
+      time: meanTime(rows.map(({ time }) => time)),
+    };
+  }
+
+  override dispose(): Promise<void> {
+    this.#life += 1;
+    this.#kept?.clear();
+    return super.dispose();
+  }
+
+  /** The row of every key that is wanted: kept, computed for another call, or computed now. */
+  async #find(lookup: Lookup): Promise<Map<string, TimedRow>> {
+    if (lookup.life !== this.#life) throw disposedError();
+    const began = performance.now();
+    const found = new Map<string, TimedRow>();
+    const missing = new Map(lookup.wanted);
+    const joined = new Map<string, Promise<Row | typeof abandoned>>();
+    for (const key of lookup.wanted.keys()) {
+      const row = this.#kept?.get(key);
+      const computing = this.#computing.get(key);
+      if (row) found.set(key, { ...row, time: { queue: 0, inference: 0 } });
+      else if (computing) joined.set(key, computing);
+      if (row || computing) missing.delete(key);
+    }
+    const left = new Map<string, { text: string; index: number }>();
+    const join = async (key: string, computing: Promise<Row | typeof abandoned>) => {
+      const one = lookup.wanted.get(key);
+      const row = await abortable(computing, lookup.signal).catch((error: unknown) => {
+        throw one && error instanceof EncoderError && error.details.index !== undefined ? error.at(one.index) : error;
+      });
+      if (row !== abandoned) found.set(key, { ...row, time: { queue: performance.now() - began, inference: 0 } });
+      else if (one) left.set(key, one);
+    };
+    const [computed] = await Promise.all([
+      this.#compute({ ...lookup, wanted: missing }),
+      ...Array.from(joined, ([key, computing]) => join(key, computing)),
+    ]);
+    for (const [key, row] of computed) found.set(key, row);
+    // Progress never falls: the call that computed the others has told its own to the end.
+    if (left.size > 0) for (const [key, row] of await this.#find({ ...lookup, wanted: left, onProgress: undefined })) found.set(key, row);
+    return found;
+  }
+
+  /** Computes what is wanted in one call, which others may join until it ends. */
+  async #compute({ wanted, recipe, fingerprint, signal, onProgress }: Lookup): Promise<Map<string, TimedRow>> {
+    const rows = new Map<string, TimedRow>();
+    if (wanted.size === 0) return rows;
+    const keys = [...wanted.keys()];
+    const texts = Array.from(wanted.values(), ({ text }) => text);
+    const call = super.embed(texts, { ...recipe, normalize: false, ...(signal && { signal }), ...(onProgress && { onProgress }) });
+    for (const [place, key] of keys.entries()) this.#offer(key, call, place, signal);
+    try {
+      const { vectors, tokens, truncated, time } = await call;
+      for (const [place, key] of keys.entries()) {
+        const row = rowAt({ vectors, tokens, truncated }, place);
+        rows.set(key, { ...row, time });
+        if (fingerprint !== null) this.#kept?.set(key, row);
+      }
+      return rows;
+    } catch (error) {
+      const index = error instanceof EncoderError ? error.details.index : undefined;
+      const one = index === undefined ? undefined : wanted.get(keys[index] ?? "");
+      throw one && error instanceof EncoderError ? error.at(one.index) : error;
+    }
+  }
+
+  /** Lets other calls wait for the text at `place` of a call. */
+  #offer(key: string, call: Promise<Embeddings>, place: number, signal: AbortSignal | undefined): void {
+    const computing = call.then(
+      (embeddings) => rowAt(embeddings, place),
+      (error: unknown): typeof abandoned => {
+        const { code, details }: Partial<EncoderError> = error instanceof EncoderError ? error : {};
+        const anotherText = details?.index !== undefined && details.index !== place;
+        if (signal?.aborted || code === "overloaded" || anotherText) return abandoned;
+        throw error;
+      },
+    );
+    computing.catch(() => {});
+    this.#computing.set(key, computing);
+    // Before anyone who waits goes on: who asks again must not find what has just ended.
+    const forget = () => void this.#computing.delete(key);
+    call.then(forget, forget);
+  }
+
+  #count(keys: readonly string[]): void {
+    const seen = new Set<string>();
+    const counts = { hits: 0, joined: 0, misses: 0 };
+    for (const key of keys) {
+      if (this.#kept?.has(key)) counts.hits += 1;
+      else if (seen.has(key) || this.#computing.has(key)) counts.joined += 1;
+      else counts.misses += 1;
+      seen.add(key);
+    }
+    if (keys.length > 0) this.#observer.onLookup?.(counts);
+  }
+}
+
+/** SHA-256 of all that a row depends on. */
+function keyOf(text: string, { kind = "passage", truncate = true, truncationDirection = "right" }: Recipe, fingerprint: string | null) {
+  return sha256Hex(new TextEncoder().encode(JSON.stringify([fingerprint, kind, truncate, truncationDirection, text])));
+}
+
+function rowAt({ vectors, tokens, truncated }: Pick<Embeddings, "vectors" | "tokens" | "truncated">, place: number): Row {
+  const vector = vectors[place];
+  if (!vector) throw new EncoderError("internal", "The encoder returned fewer vectors than texts");
+  return { vector, tokens: tokens[place] ?? 0, truncated: truncated[place] ?? 0 };
+}

@@ -1,0 +1,15 @@
+import type { ErrorCode } from "../errors.ts";
+
+/** What an encoder tells whoever counts: numbers and codes, never a text. A method must not throw and must not wait. */
+export interface EncoderObserver {
+  /** A worker has loaded the model and passed its self-test, in `ms`. Once per worker, however many callers waited for it. */
+  onLoad?(event: { readonly ms: number }): void;
+  /** A worker could not load the model. */
+  onLoadFailure?(event: { readonly code: ErrorCode }): void;
+  /** A worker that served has died, hung or failed, and is replaced. */
+  onRestart?(event: { readonly code: ErrorCode }): void;
+  /** Texts looked up in the cache of vectors; `joined` were being computed for somebody else. `hits + joined + misses` texts. */
+  onLookup?(event: { readonly hits: number; readonly joined: number; readonly misses: number }): void;
+  /** A whole request was refused: the queue is full. */
+  onRefusal?(event: { readonly texts: number }): void;
+}

@@ -1,0 +1,84 @@
+import { readFile } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { defaultConfig } from "../../api/app.ts";
+import { environmentSchema, readEncoderSettings, readSettings } from "../../api/config.ts";
+import { withConfigurationTable } from "../../api/configuration-table.ts";
+
+describe("the settings", () => {
+  test("have defaults, those of the app among them, and take an empty value for none", () => {
+    const settings = readSettings({ PORT: "", API_KEYS: "", HOME: "/root" });
+    expect(settings).toMatchObject({ host: "127.0.0.1", port: 3000, config: defaultConfig, requestTimeout: 60_000 });
+    expect(settings).not.toHaveProperty("workers");
+    expect(settings).not.toHaveProperty("model");
+  });
+
+  test("are read from the environment", () => {
+    expect(
+      readSettings({
+        PORT: "8080",
+        WORKERS: "3",
+        MODEL: "org/name@v1",
+        HF_ENDPOINT: "http://hub.test",
+        API_KEYS: "first-key, second-key,",
+        CORS_ORIGINS: "https://a.test,http://localhost:8080",
+        MODEL_ALIASES: "text-embedding-3-small",
+        MAX_TEXTS: "7",
+        CACHE_BYTES: "0",
+        SHUTDOWN_TIMEOUT: "1.5",
+      }),
+    ).toMatchObject({
+      port: 8080,
+      workers: 3,
+      model: { hub: "org/name@v1", endpoint: "http://hub.test" },
+      config: {
+        apiKeys: ["first-key", "second-key"],
+        corsOrigins: ["https://a.test", "http://localhost:8080"],
+        modelAliases: ["text-embedding-3-small"],
+        maxTexts: 7,
+      },
+      cacheBytes: 0,
+      shutdownTimeout: 1500,
+    });
+  });
+
+  test.each([
+    ["PORT", "eighty"],
+    ["PORT", "65536"],
+    ["WORKERS", "0"],
+    ["WORKERS", "1.5"],
+    ["MODEL", "no-slash"],
+    ["HF_ENDPOINT", "hub"],
+    ["API_KEYS", "short"],
+    ["API_KEYS", "good-key-1,with space"],
+    ["API_KEYS", ","],
+    ["CORS_ORIGINS", "example.com"],
+    ["CORS_ORIGINS", "https://example.com/"],
+    ["MAX_TEXTS", "-1"],
+    ["CACHE_BYTES", "64MB"],
+    ["REQUEST_TIMEOUT", "0"],
+    ["LOG_LEVEL", "loud"],
+  ])("refuse %s=%s by name, without the value", (name, value) => {
+    const refused = () => readSettings({ [name]: value });
+    expect(refused).toThrow(`${name}: `);
+    expect(refused).not.toThrow(`: ${value}`);
+  });
+
+  test("that are wrong are named all at once", () => {
+    expect(() => readSettings({ PORT: "eighty", WORKERS: "0", LOG_LEVEL: "loud" })).toThrow(/PORT[\s\S]*WORKERS[\s\S]*LOG_LEVEL/);
+  });
+
+  test("of the encoder are read alone where nothing is served", () => {
+    expect(readEncoderSettings({ PORT: "eighty", WORKERS: "2" })).toEqual({ workers: 2 });
+    expect(() => readEncoderSettings({ WORKERS: "two" })).toThrow("WORKERS");
+  });
+
+  test("are all described, and README.md has their table as it is made", async () => {
+    for (const [name, schema] of Object.entries(environmentSchema.shape)) {
+      expect(schema.meta()?.description, name).toMatch(/\.$/);
+      expect(schema.meta()?.unset ?? String(schema.parse(undefined)), name).toMatch(/\w/);
+    }
+    const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
+    expect(readme, "run node dist/api/configuration-table.js README.md").toBe(withConfigurationTable(readme));
+    expect(readme).toContain("| `PORT` | `3000` |");
+  });
+});

@@ -1,0 +1,67 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { createMetrics } from "../../api/metrics.ts";
+import type { Load } from "../../api/observer.ts";
+import { EncoderPool } from "../../shared/encoder/pool.ts";
+import { EncoderError } from "../../shared/errors.ts";
+import { Exposition } from "../exposition.ts";
+import { FakeModel } from "./fake-model.ts";
+
+const idle: Load = { queuedTexts: 0, queuedTokens: 0, workers: { ready: 0, size: 0 }, cacheBytes: 0 };
+const pools: { dispose(): Promise<void> }[] = [];
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.dispose()));
+});
+
+const start = (fake: FakeModel, size: number) => {
+  const metrics = createMetrics(() => idle);
+  const pool = new EncoderPool({ spawn: fake.spawn, size, prepare: async () => null, observer: metrics.observer });
+  pools.push(pool);
+  return { pool, scrape: async () => new Exposition(await (await metrics.exposition()).text()) };
+};
+
+describe("the metrics of a pool", () => {
+  test("count a load per worker, however many callers come first", async () => {
+    const fake = new FakeModel();
+    const { pool, scrape } = start(fake, 3);
+    await Promise.all(Array.from({ length: 40 }, (_, i) => pool.embed(`text ${i}`)));
+    await expect.poll(async () => (await scrape()).sum("samevec_model_loads_total")).toBe(3);
+    expect((await scrape()).sum("samevec_worker_restarts_total")).toBe(0);
+  });
+
+  test("count the workers that were replaced, and why", async () => {
+    const fake = new FakeModel();
+    const { pool, scrape } = start(fake, 2);
+    await pool.load();
+    fake.workers[0]?.die();
+    await expect.poll(async () => (await scrape()).sum("samevec_worker_restarts_total", { code: "worker_died" })).toBe(1);
+    await expect.poll(async () => (await scrape()).sum("samevec_model_loads_total")).toBe(3);
+  });
+
+  test("count the loads that failed, and why", async () => {
+    const fake = new FakeModel();
+    fake.loadFailures.push(new EncoderError("integrity_failed", "weights-0.bin is another file"));
+    const { pool, scrape } = start(fake, 1);
+    await pool.embed("a").catch(() => {});
+    expect((await scrape()).sum("samevec_model_load_failures_total", { code: "integrity_failed" })).toBe(1);
+  });
+});
+
+test("what nothing has happened to yet is 0, so that a first event is a rise", async () => {
+  const scraped = new Exposition(await (await createMetrics(() => idle).exposition()).text());
+  for (const name of ["samevec_model_loads_total", "samevec_worker_restarts_total", "samevec_refused_requests_total"]) {
+    expect(scraped.sum(name)).toBe(0);
+  }
+  for (const result of ["hit", "joined", "miss"]) expect(scraped.sum("samevec_cache_lookups_total", { result })).toBe(0);
+});
+
+test("sizes are those of the moment of the scrape", async () => {
+  let load = idle;
+  const metrics = createMetrics(() => load);
+  load = { queuedTexts: 7, queuedTokens: 90, workers: { ready: 1, size: 2 }, cacheBytes: 4096 };
+  const scraped = new Exposition(await (await metrics.exposition()).text());
+  expect(scraped.sum("samevec_queue_texts")).toBe(7);
+  expect(scraped.sum("samevec_queue_tokens")).toBe(90);
+  expect(scraped.sum("samevec_workers_ready")).toBe(1);
+  expect(scraped.sum("samevec_workers_wanted")).toBe(2);
+  expect(scraped.sum("samevec_cache_bytes")).toBe(4096);
+});
