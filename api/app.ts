@@ -1,37 +1,77 @@
-import { Hono } from "hono";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import type { Handler } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { requestId } from "hono/request-id";
 import type { Encoder } from "../shared/encoder/encoder.ts";
 import { EncoderError } from "../shared/errors.ts";
 import { respondWithError } from "./errors.ts";
-import { embedRoute } from "./routes/embed.ts";
-import { healthRoute, infoRoute } from "./routes/info.ts";
+import { requireApiKey } from "./middleware/api-keys.ts";
+import { crossOrigin, securityHeaders } from "./middleware/headers.ts";
+import { observe } from "./middleware/observe.ts";
+import type { Observer } from "./observer.ts";
+import { addDescription, describedMethods } from "./openapi.ts";
+import { embedRoutes } from "./routes/embed.ts";
+import { infoRoutes } from "./routes/info.ts";
 import { openAIRoutes } from "./routes/openai.ts";
+import { similarityRoutes } from "./routes/similarity.ts";
+import { tokenizeRoutes } from "./routes/tokenize.ts";
 
 export interface AppConfig {
   /** The most texts of one request. */
   readonly maxTexts: number;
+  /** The most characters (UTF-16 units) of a text: far more than a model reads, since a tokenizer reads all of them. */
+  readonly maxTextCharacters: number;
   /** The most bytes of a request's body. */
   readonly maxBodyBytes: number;
   /** Names besides the model's own under which OpenAI clients may ask for it. */
   readonly modelAliases: readonly string[];
+  /** One of them must come with each request to the API (not to the page, `/health` …). Empty: none is asked for. */
+  readonly apiKeys: readonly string[];
+  /** Origins whose pages may call from a browser, `*` for all. Empty: none but its own. */
+  readonly corsOrigins: readonly string[];
 }
 
-export const defaultConfig: AppConfig = { maxTexts: 1024, maxBodyBytes: 8 * 1024 * 1024, modelAliases: [] };
+export const defaultConfig: AppConfig = {
+  maxTexts: 1024,
+  maxTextCharacters: 200_000,
+  maxBodyBytes: 8 * 1024 * 1024,
+  modelAliases: [],
+  apiKeys: [],
+  corsOrigins: [],
+};
 
 /** What the routes stand on: handed in, so that the app knows no platform. */
 export interface Service {
   readonly encoder: Encoder;
   readonly config: AppConfig;
+  /** Logs and counts. Default: nobody does. */
+  readonly observer?: Observer;
+  /** Answers `GET /metrics`, where the platform has metrics. */
+  readonly metrics?: Handler;
 }
+
+/** What an API key opens. All else is open: the page, `/health`, `/metrics`, and what describes the API. */
+const guardedPaths = ["/embed", "/similarity", "/tokenize", "/info", "/v1/*"];
 
 /**
  * The HTTP service over an encoder. Nothing here loads, tokenizes or encodes: that is the encoder's, on its own
  * threads where the platform has threads.
  */
-export function createApp(service: Service): Hono {
-  const { maxBodyBytes } = service.config;
-  const app = new Hono();
+export function createApp(service: Service): OpenAPIHono {
+  const { maxBodyBytes, apiKeys, corsOrigins } = service.config;
+  const app = new OpenAPIHono();
   app.onError((error, c) => respondWithError(c, error));
+  app.notFound((c) => respondWithError(c, new EncoderError("not_found", "There is nothing at this path")));
+  // The order counts: what is observed first sees every answer, a preflight brings no key, and nobody's body is read
+  // before his key is known.
+  app.use(requestId({ limitLength: 128 }));
+  if (service.observer) app.use(observe(service.observer));
+  app.use(securityHeaders());
+  if (corsOrigins.length > 0) app.use(crossOrigin(corsOrigins));
+  if (apiKeys.length > 0) {
+    for (const path of guardedPaths) app.use(path, requireApiKey(apiKeys));
+    app.post("/", requireApiKey(apiKeys));
+  }
   app.use(
     bodyLimit({
       maxSize: maxBodyBytes,
@@ -40,14 +80,23 @@ export function createApp(service: Service): Hono {
       },
     }),
   );
-  app.get("/health", healthRoute(service));
-  app.get("/info", infoRoute(service));
-  app.post("/embed", embedRoute(service));
+  if (service.metrics) app.get("/metrics", service.metrics);
+  for (const routes of [embedRoutes, similarityRoutes, tokenizeRoutes, infoRoutes]) app.route("/", routes(service));
   app.route("/v1", openAIRoutes(service));
-  for (const path of ["/embed", "/v1/embeddings"]) {
-    app.all(path, ({ req }) => {
-      throw new EncoderError("method_not_allowed", `${path} takes POST, not ${req.method}`);
+  addDescription(app, service);
+  refuseOtherMethods(app);
+  return app;
+}
+
+/** Answers 405 where a path is right and its method is not. */
+function refuseOtherMethods(app: OpenAPIHono): void {
+  for (const [path, methods] of describedMethods(app)) {
+    const allow = Array.from(methods).join(", ");
+    app.all(path, async (c, next) => {
+      // Reading "/" is asking for the page, which a platform may add.
+      if (path === "/" && (c.req.method === "GET" || c.req.method === "HEAD")) return next();
+      c.header("allow", allow);
+      throw new EncoderError("method_not_allowed", `This path takes ${allow}, not ${c.req.method}`);
     });
   }
-  return app;
 }

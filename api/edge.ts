@@ -1,5 +1,4 @@
 import { waitUntil } from "cloudflare:workers";
-import type { Hono } from "hono";
 import { type CallOptions, createSessionEncoder, type Encoder, type OpenModel } from "../shared/encoder/encoder.ts";
 import { openEdgeModel } from "../shared/encoder/sessions/edge.ts";
 import { EncoderError } from "../shared/errors.ts";
@@ -18,23 +17,28 @@ const modelUrl = "https://assets.invalid/models/bge-small-en-v1.5/";
 const loadTimeoutMs = 45_000;
 
 /** Made by the first request, for all that follow: the model is loaded once for each isolate. */
-let app: Hono | null = null;
+let app: ReturnType<typeof createApp> | null = null;
 
 export default {
   fetch(request, bindings, context) {
     app ??= createEdgeApp(bindings);
-    return app.fetch(request, bindings, context);
+    return app.fetch(request, { ...bindings }, context);
   },
 } satisfies ExportedHandler<Bindings>;
 
-function createEdgeApp({ ASSETS }: Bindings): Hono {
+function createEdgeApp({ ASSETS }: Bindings): ReturnType<typeof createApp> {
   const load = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
     const response = await ASSETS.fetch(modelUrl + name);
     if (!response.ok) throw new EncoderError("load_failed", `The site answered ${response.status} for the model's file ${name}`);
     return new Uint8Array(await response.arrayBuffer());
   };
   const edgeApp = createApp({ encoder: isolateEncoder(openEdgeModel(load)), config: defaultConfig });
-  edgeApp.notFound((c) => respondWithError(c, new EncoderError("not_found", `There is no ${c.req.path} here`)));
+  edgeApp.get("/", async (c) => {
+    const page = await ASSETS.fetch(c.req.raw);
+    // Copied: to the headers of an answer that was fetched nothing can be added.
+    return new Response(page.body, page);
+  });
+  edgeApp.notFound((c) => respondWithError(c, new EncoderError("not_found", "There is nothing at this path")));
   return edgeApp;
 }
 
@@ -73,6 +77,7 @@ function isolateEncoder(open: OpenModel): Encoder {
     load: async (options) => (await loaded(options)).load(),
     embed: async (texts, options) => (await loaded(options)).embed(texts, options),
     countTokens: async (texts, options) => (await loaded(options)).countTokens(texts, options),
+    tokenize: async (texts, options) => (await loaded(options)).tokenize(texts, options),
     info: () => encoder.info(),
     dispose: () => encoder.dispose(),
   };

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import type { Encoder } from "../shared/encoder/encoder.ts";
+import type { EncoderObserver } from "../shared/encoder/observer.ts";
 import { EncoderPool } from "../shared/encoder/pool.ts";
 import type { WorkerHandle } from "../shared/encoder/pool-worker.ts";
 import { type HubOptions, hubSnapshot } from "../shared/encoder/sessions/hub-files.ts";
@@ -16,20 +17,50 @@ export interface NodeEncoderOptions {
   readonly model?: ModelSource;
   /** Workers, each with a session of one thread. Default: one for each core. */
   readonly workers?: number;
+  /**
+   * Workers besides, for interactive requests alone: see `PoolOptions`. Where there are some, the others yield the
+   * cores to them. Default 0.
+   */
+  readonly interactiveWorkers?: number;
+  /** See `PoolOptions`. */
+  readonly runTimeout?: number;
+  /** See `PoolOptions`. */
+  readonly patience?: number;
+  /** See `PoolOptions`. */
+  readonly keepTrying?: boolean;
+  readonly observer?: EncoderObserver;
 }
 
 /** The model that comes with the package, seen from `dist/api`. */
 const bundledModel = fileURLToPath(new URL("../../models/bge-small-en-v1.5", import.meta.url));
 
 /** The encoder in Node: a pool over worker threads. Nothing is loaded before the first call. */
-export function createEncoder({ model = { directory: bundledModel }, workers = availableParallelism() }: NodeEncoderOptions = {}): Encoder {
-  return new EncoderPool<ModelSource>({ spawn: spawnWorker, size: workers, prepare: () => prepareModel(model) });
+export function createEncoder({
+  model = { directory: bundledModel },
+  workers = availableParallelism(),
+  interactiveWorkers = 0,
+  ...options
+}: NodeEncoderOptions = {}): Encoder {
+  return new EncoderPool<ModelSource>({
+    ...options,
+    spawn: (duty) => spawnWorker({ yielding: duty === "any" && interactiveWorkers > 0 }),
+    size: workers,
+    interactiveWorkers,
+    prepare: () => prepareModel(model),
+  });
 }
 
 /** A model of the hub is downloaded here, once: the workers find it on the disk. */
 async function prepareModel(model: ModelSource): Promise<ModelSource> {
   if ("hub" in model) await hubSnapshot(model.hub, model);
   return model;
+}
+
+/** What a worker thread starts with. */
+export interface WorkerData {
+  readonly gate: NativeGate["flags"];
+  /** Whether the thread lets others compute first. */
+  readonly yielding: boolean;
 }
 
 /** Asks a worker thread to end. Comlink, which listens on the same port, takes no notice of it. */
@@ -47,9 +78,13 @@ const closeGates = () => {
   for (const gate of gates) gate.close(exitTimeout);
 };
 
-function spawnWorker(): WorkerHandle {
+function spawnWorker({ yielding }: Pick<WorkerData, "yielding">): WorkerHandle {
+  // ONNX Runtime's binaries else write an id of this machine to the disk and report each session to their maker. It asks
+  // the process's own environment, which a worker thread has but a copy of: hence here, before there is one.
+  process.env.ORT_DISABLE_TELEMETRY ??= "1";
   const gate = new NativeGate();
-  const worker = new Worker(new URL("./node-worker.js", import.meta.url), { workerData: gate.flags });
+  const workerData: WorkerData = { gate: gate.flags, yielding };
+  const worker = new Worker(new URL("./node-worker.js", import.meta.url), { workerData });
   if (gates.size === 0) process.on("exit", closeGates);
   gates.add(gate);
   worker.once("exit", () => {
@@ -64,7 +99,7 @@ function spawnWorker(): WorkerHandle {
       worker.once("exit", (code) => listener(`its thread exited with code ${code}`));
     },
     async terminate() {
-      // Never Worker.terminate(): a thread that is stopped inside onnxruntime-node's run() takes the whole process
+      // Not Worker.terminate() at once: a thread that is stopped inside onnxruntime-node's run() takes the whole process
       // with it (its binding throws into an environment that is gone). The thread ends itself between two runs.
       worker.postMessage("stop" satisfies StopMessage);
       worker.unref();
@@ -74,6 +109,8 @@ function spawnWorker(): WorkerHandle {
       });
       await Promise.race([ended, timeout]);
       clearTimeout(timer);
+      // A thread that hangs in JavaScript would keep a core busy for ever. One that hangs in native code must be left.
+      if (gates.has(gate) && gate.close(0)) await worker.terminate();
     },
   };
 }

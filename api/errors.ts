@@ -1,27 +1,45 @@
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { ErrorResponse, OpenAIErrorResponse } from "../shared/contract.ts";
-import { EncoderError } from "../shared/errors.ts";
+import { EncoderError, type ErrorCode } from "../shared/errors.ts";
 
-/** An error as Text Embeddings Inference answers it, with our code. Never a stack, never a caller's text. */
+/** About how long it takes to put a new worker in a dead one's place, in s. */
+const replacementTime = 2;
+
+/**
+ * Answers with an error, in the form of the API that was asked: OpenAI's under `/v1`, else that of Text Embeddings
+ * Inference with our code. Never with a stack, never with a caller's text.
+ */
 export function respondWithError(c: Context, thrown: unknown): Response {
   const error = publicError(thrown);
-  const { message, type, code, details } = error;
-  const body: ErrorResponse = { error: message, error_type: type, code };
-  if (Object.keys(details).length > 0) body.details = { ...details };
-  return c.json(body, error.status satisfies ContentfulStatusCode);
+  const retryAfter = error.details.retryAfter ?? (error.status === 503 && error.retryable ? replacementTime : null);
+  if (retryAfter !== null) c.header("retry-after", String(Math.ceil(retryAfter)));
+  return /^\/v1(\/|$)/.test(c.req.path) ? openAIError(c, error) : teiError(c, error);
 }
 
-/** The same error as OpenAI answers it: every fault of the caller's is a 400 there, but for an unknown model. */
-export function respondWithOpenAIError(c: Context, thrown: unknown): Response {
-  const error = publicError(thrown);
+function teiError(c: Context, { message, type, code, details, status }: EncoderError): Response {
+  const body: ErrorResponse = { error: message, error_type: type, code };
+  if (Object.keys(details).length > 0) body.details = { ...details };
+  return c.json(body, status satisfies ContentfulStatusCode);
+}
+
+/** OpenAI answers 400 to whatever is wrong with a body that it has read, and 500 where the model failed on it. */
+const openAIStatuses: { readonly [code in ErrorCode]?: ContentfulStatusCode } = {
+  invalid_request: 400,
+  too_many_texts: 400,
+  text_too_long: 400,
+  invalid_dimensions: 400,
+  lone_surrogate: 400,
+  inference_failed: 500,
+};
+
+function openAIError(c: Context, error: EncoderError): Response {
   const callersFault = error.type !== "Backend" && error.type !== "Overloaded";
-  const status = callersFault && ![404, 405, 413].includes(error.status) ? 400 : error.status === 424 ? 500 : error.status;
   const { index } = error.details;
   const param = error.details.path ?? (index === undefined ? null : `input.${index}`);
   const type = callersFault ? "invalid_request_error" : error.type === "Overloaded" ? "rate_limit_error" : "server_error";
   const body: OpenAIErrorResponse = { error: { message: error.message, type, param, code: error.code } };
-  return c.json(body, status satisfies ContentfulStatusCode);
+  return c.json(body, openAIStatuses[error.code] ?? error.status);
 }
 
 /** What a caller may read: an error that is not ours says only that something failed. */

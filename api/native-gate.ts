@@ -29,9 +29,12 @@ export class NativeGate {
     return new Promise<never>(() => {});
   }
 
-  /** Lets nobody in any more and blocks until the worker is out, at most `timeout` ms. For `process.on("exit")`. */
-  close(timeout: number): void {
+  /**
+   * Lets nobody in any more and blocks until the worker is out, at most `timeout` ms. Whether it is: only then may its
+   * thread be stopped.
+   */
+  close(timeout: number): boolean {
     Atomics.store(this.flags, closed, 1);
-    Atomics.wait(this.flags, inside, 1, timeout);
+    return Atomics.wait(this.flags, inside, 1, timeout) !== "timed-out";
   }
 }

@@ -1,18 +1,25 @@
+import { once } from "node:events";
 import { existsSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { serve } from "@hono/node-server";
+import { createAdaptorServer } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
 import { EncoderError } from "../shared/errors.ts";
-import { createApp, defaultConfig } from "./app.ts";
-import { createEncoder, type NodeEncoderOptions } from "./encoder.ts";
+import { type AppConfig, createApp } from "./app.ts";
 import { respondWithError } from "./errors.ts";
+import { createMetrics } from "./metrics.ts";
+import { type Observer, observeAll } from "./observer.ts";
+import { OpenRequests } from "./open-requests.ts";
+import { createServiceEncoder, type ServiceEncoderOptions } from "./service-encoder.ts";
 
-export interface ServerOptions extends NodeEncoderOptions {
+export interface ServerOptions extends ServiceEncoderOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  readonly config: AppConfig;
+  /** Told of everything beside the metrics: the log. */
+  readonly observer?: Observer;
 }
 
 export interface RunningServer {
@@ -20,24 +27,38 @@ export interface RunningServer {
   readonly url: string;
   /** Resolves when the model is loaded; rejects as `Encoder.load` does. The server answers before and after. */
   readonly ready: Promise<unknown>;
-  close(): Promise<void>;
+  /**
+   * Takes no connection any more, answers the requests that are there, within `shutdownTimeout`, and frees the model.
+   * Gives how many requests could not be computed in that time: they were answered with 503.
+   */
+  close(): Promise<number>;
 }
+
+/** For the answers of those whose time was up, in ms. */
+const lastWords = 1_000;
 
 /** The built page, seen from `dist/api`. */
 const page = fileURLToPath(new URL("../web", import.meta.url));
 
 /** Serves the API and the page; resolves once it answers. Rejects when the address cannot be had. */
-export async function startServer({ host, port, ...encoderOptions }: ServerOptions): Promise<RunningServer> {
-  const encoder = createEncoder(encoderOptions);
-  const app = createApp({ encoder, config: defaultConfig });
+export async function startServer({ host, port, config, observer = {}, ...options }: ServerOptions): Promise<RunningServer> {
+  const metrics = createMetrics(() => ({
+    workers: service.encoder.info().workers,
+    queuedTexts: service.admitted.texts,
+    queuedTokens: service.admitted.tokens,
+    cacheBytes: service.cacheBytes,
+  }));
+  const observers = observeAll([metrics.observer, observer]);
+  const service = createServiceEncoder({ ...options, observer: observers });
+  const app = createApp({ encoder: service.encoder, config, observer: observers, metrics: () => metrics.exposition() });
   if (existsSync(page)) app.get("*", serveStatic({ root: page }));
-  app.notFound((c) => respondWithError(c, new EncoderError("not_found", `There is no ${c.req.path} here`)));
+  app.notFound((c) => respondWithError(c, new EncoderError("not_found", "There is nothing at this path")));
 
-  const server = await new Promise<Server>((resolve, reject) => {
-    const listening = serve({ fetch: app.fetch, hostname: host, port }, () => resolve(listening)) as Server;
-    listening.once("error", reject);
-  });
-  const ready = encoder.load();
+  const server = createAdaptorServer({ fetch: app.fetch, hostname: host }) as Server;
+  const openRequests = new OpenRequests(server);
+  server.listen(port, host);
+  await once(server, "listening");
+  const ready = service.load();
   ready.catch(() => {});
   const { address, family, port: taken } = server.address() as AddressInfo;
   return {
@@ -45,8 +66,14 @@ export async function startServer({ host, port, ...encoderOptions }: ServerOptio
     ready,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
+      await openRequests.end(options.shutdownTimeout);
+      const { size: left } = openRequests;
+      await service.encoder.dispose();
+      await openRequests.end(lastWords);
+      // Connections on which nothing was asked: a browser opens some in advance.
       server.closeAllConnections();
-      await Promise.all([closed, encoder.dispose()]);
+      await closed;
+      return left;
     },
   };
 }

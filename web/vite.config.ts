@@ -8,7 +8,16 @@ export default defineConfig({
   root: fromHere("."),
   // Relative, so that the site works under any path of any static host.
   base: "./",
-  build: { outDir: fromHere("../dist/web"), emptyOutDir: true, target: "es2023" },
+  build: {
+    outDir: fromHere("../dist/web"),
+    emptyOutDir: true,
+    target: "es2023",
+    // A browser that knows ES2023 knows modulepreload.
+    modulePreload: { polyfill: false },
+    // Swagger UI's, which only `/docs` loads.
+    chunkSizeWarningLimit: 1600,
+    rolldownOptions: { input: [fromHere("index.html"), fromHere("docs/index.html")] },
+  },
   worker: { format: "es" },
   // The dev server would otherwise move the runtime's script away from where its parts are.
   optimizeDeps: { exclude: ["onnxruntime-web"] },

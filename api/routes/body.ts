@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import { EncoderError, type ErrorCode } from "../../shared/errors.ts";
+import type { AppConfig } from "../app.ts";
 
 /**
  * The request's body by its schema. Throws `invalid_json`, `empty_input` or `invalid_request`, each saying where.
@@ -34,12 +35,22 @@ function firstFault(issues: readonly z.core.$ZodIssue[]): { code: ErrorCode; pat
   return { code, path: path.join("."), message };
 }
 
-/** A list of texts, or `too_many_texts`. */
-export function textsOf(inputs: string | readonly string[], maxTexts: number): readonly string[] {
+/** A list of texts, or `too_many_texts` or `text_too_long`. */
+export function textsOf(inputs: string | readonly string[], { maxTexts, maxTextCharacters }: AppConfig): readonly string[] {
   const texts = typeof inputs === "string" ? [inputs] : inputs;
-  if (texts.length <= maxTexts) return texts;
-  throw new EncoderError("too_many_texts", `A request takes at most ${maxTexts} texts, not ${texts.length}`, {
-    limit: maxTexts,
-    found: texts.length,
-  });
+  if (texts.length > maxTexts) {
+    throw new EncoderError("too_many_texts", `A request takes at most ${maxTexts} texts, not ${texts.length}`, {
+      limit: maxTexts,
+      found: texts.length,
+    });
+  }
+  for (const [index, { length }] of texts.entries()) {
+    if (length <= maxTextCharacters) continue;
+    throw new EncoderError("text_too_long", `The text has ${length} characters; the service takes at most ${maxTextCharacters}`, {
+      index,
+      limit: maxTextCharacters,
+      found: length,
+    });
+  }
+  return texts;
 }

@@ -1,29 +1,44 @@
+import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { embedRequestSchema } from "../../shared/contract.ts";
-import type { Embeddings, Encoder } from "../../shared/encoder/encoder.ts";
+import { embedRequestSchema, embedResponseSchema } from "../../shared/contract.ts";
 import type { Service } from "../app.ts";
+import { addRoute, computeFailures, computeHeaders, jsonAnswer, jsonBody } from "../openapi.ts";
 import { readBody, textsOf } from "./body.ts";
+import { tellWork } from "./work.ts";
 
-/** `POST /embed`, as Text Embeddings Inference has it: `[n, dimensions]` as JSON. */
-export function embedRoute({ encoder, config }: Service) {
-  return async (c: Context): Promise<Response> => {
-    const { inputs, normalize, truncate, prompt_name, dimensions } = await readBody(c, embedRequestSchema);
-    const embeddings = await encoder.embed(textsOf(inputs, config.maxTexts), {
+/** `POST /embed`, which is also `POST /`, as in Text Embeddings Inference: `[texts, dimensions]` as JSON. */
+export function embedRoutes({ encoder, config }: Service): OpenAPIHono {
+  const embed = async (c: Context): Promise<Response> => {
+    const started = performance.now();
+    const { inputs, normalize, truncate, truncation_direction, prompt_name, dimensions } = await readBody(c, embedRequestSchema);
+    const texts = textsOf(inputs, config);
+    const embeddings = await encoder.embed(texts, {
       kind: prompt_name,
       normalize,
       truncate,
-      ...(dimensions === undefined ? {} : { dimensions }),
+      truncationDirection: truncation_direction,
+      ...(dimensions && { dimensions }),
       // A client that hangs up has its waiting texts dropped.
       signal: c.req.raw.signal,
     });
-    setEmbeddingHeaders(c, encoder, embeddings);
+    tellWork(c, { encoder, texts, embeddings, started });
     return c.json(embeddings.vectors.map((vector) => Array.from(vector)));
   };
-}
 
-/** What a client may want to know of its vectors, where the body has no place for it. */
-export function setEmbeddingHeaders(c: Context, encoder: Encoder, { tokens, truncated }: Embeddings): void {
-  c.header("x-model-fingerprint", encoder.info().model?.fingerprint ?? "");
-  c.header("x-compute-tokens", String(tokens.reduce((sum, count) => sum + count, 0)));
-  c.header("x-truncated-inputs", String(truncated.filter((cut) => cut > 0).length));
+  const routes = new OpenAPIHono();
+  for (const path of ["/embed", "/"]) {
+    addRoute(
+      routes,
+      {
+        method: "post",
+        path,
+        tags: ["Text Embeddings Inference"],
+        summary: "Texts to vectors",
+        request: jsonBody(embedRequestSchema),
+        responses: { 200: { ...jsonAnswer("A vector per text.", embedResponseSchema), headers: computeHeaders }, ...computeFailures },
+      },
+      embed,
+    );
+  }
+  return routes;
 }

@@ -1,42 +1,129 @@
-import { type Context, Hono } from "hono";
-import { type EmbeddingsResponse, embeddingsRequestSchema } from "../../shared/contract.ts";
+import { OpenAPIHono, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import {
+  type EmbeddingsResponse,
+  embeddingsRequestSchema,
+  embeddingsResponseSchema,
+  type OpenAIModel,
+  type OpenAIModelList,
+  openAIErrorResponseSchema,
+  openAIModelListSchema,
+  openAIModelSchema,
+} from "../../shared/contract.ts";
 import { encodeVector } from "../../shared/encoder/bundled.ts";
+import type { Kind } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { Service } from "../app.ts";
-import { respondWithOpenAIError } from "../errors.ts";
+import { addRoute, computeHeaders, failureAnswers, jsonAnswer, jsonBody, openAIComputeFailures } from "../openapi.ts";
 import { readBody, textsOf } from "./body.ts";
-import { setEmbeddingHeaders } from "./embed.ts";
+import { tellWork } from "./work.ts";
 
-/** OpenAI's embeddings API, under `/v1`, with its own form of errors. */
-export function openAIRoutes(service: Service): Hono {
-  const routes = new Hono();
-  routes.onError((error, c) => respondWithOpenAIError(c, error));
-  routes.post("/embeddings", embeddingsRoute(service));
+/** Behind a model's name it says that the input is of queries: most clients of OpenAI can set nothing but the name. */
+const querySuffix = ":query";
+
+/** OpenAI's API of embeddings and of models, as it stands under `/v1`. */
+export function openAIRoutes({ encoder, config }: Service): OpenAPIHono {
+  /** The names by which the model is known: its id first. */
+  const names = async (c: Context): Promise<[string, ...string[]]> => {
+    const { id } = await encoder.load({ signal: c.req.raw.signal });
+    return [id, ...config.modelAliases];
+  };
+  const routes = new OpenAPIHono();
+
+  addRoute(
+    routes,
+    {
+      method: "post",
+      path: "/embeddings",
+      tags: ["OpenAI"],
+      summary: "Texts to vectors",
+      request: jsonBody(embeddingsRequestSchema),
+      responses: {
+        200: { ...jsonAnswer("A vector per text, and the true count of tokens.", embeddingsResponseSchema), headers: computeHeaders },
+        ...openAIComputeFailures,
+      },
+    },
+    async (c) => {
+      const started = performance.now();
+      const { input, model, encoding_format, dimensions, input_type } = await readBody(c, embeddingsRequestSchema);
+      const texts = textsOf(input, config);
+      const known = await names(c);
+      if (model) checkName(model.endsWith(querySuffix) ? model.slice(0, -querySuffix.length) : model, known);
+      const kind = kindOf(model ?? "", input_type ?? null);
+      const embeddings = await encoder.embed(texts, { kind, ...(dimensions && { dimensions }), signal: c.req.raw.signal });
+      tellWork(c, { encoder, texts, embeddings, started });
+      const total = embeddings.tokens.reduce((sum, count) => sum + count, 0);
+      const body: EmbeddingsResponse = {
+        object: "list",
+        data: embeddings.vectors.map((vector, index) => ({
+          object: "embedding",
+          index,
+          embedding: encoding_format === "base64" ? encodeVector(vector) : Array.from(vector),
+        })),
+        model: model || known[0],
+        usage: { prompt_tokens: total, total_tokens: total },
+      };
+      return c.json(body);
+    },
+  );
+
+  const modelFailures = [401, 500, 503] as const;
+  addRoute(
+    routes,
+    {
+      method: "get",
+      path: "/models",
+      tags: ["OpenAI"],
+      summary: "The model, and its aliases as if each were one",
+      responses: {
+        200: jsonAnswer("The names by which the model may be asked for.", openAIModelListSchema),
+        ...failureAnswers(openAIErrorResponseSchema, modelFailures),
+      },
+    },
+    async (c) => {
+      const body: OpenAIModelList = { object: "list", data: (await names(c)).map(modelOf) };
+      return c.json(body);
+    },
+  );
+  addRoute(
+    routes,
+    {
+      method: "get",
+      path: "/models/{model}",
+      tags: ["OpenAI"],
+      summary: "One of them",
+      request: { params: z.object({ model: z.string() }) },
+      responses: {
+        200: jsonAnswer("It is served here.", openAIModelSchema),
+        ...failureAnswers(openAIErrorResponseSchema, [404, ...modelFailures]),
+      },
+    },
+    async (c) => {
+      const asked = c.req.param("model") ?? "";
+      checkName(asked, await names(c));
+      return c.json(modelOf(asked));
+    },
+  );
   return routes;
 }
 
-function embeddingsRoute({ encoder, config }: Service) {
-  return async (c: Context): Promise<Response> => {
-    const { input, model: asked, encoding_format, dimensions } = await readBody(c, embeddingsRequestSchema);
-    const texts = textsOf(input, config.maxTexts);
-    const { signal } = c.req.raw;
-    const { id } = await encoder.load({ signal });
-    if (asked !== undefined && ![id, ...config.modelAliases].includes(asked) && !asked.endsWith(`/${id}`)) {
-      throw new EncoderError("model_not_found", `The model served here is ${id}`, { path: "model" });
-    }
-    const embeddings = await encoder.embed(texts, { ...(dimensions === undefined ? {} : { dimensions }), signal });
-    const total = embeddings.tokens.reduce((sum, count) => sum + count, 0);
-    const body: EmbeddingsResponse = {
-      object: "list",
-      data: embeddings.vectors.map((vector, index) => ({
-        object: "embedding",
-        index,
-        embedding: encoding_format === "base64" ? encodeVector(vector) : Array.from(vector),
-      })),
-      model: asked ?? id,
-      usage: { prompt_tokens: total, total_tokens: total },
-    };
-    setEmbeddingHeaders(c, encoder, embeddings);
-    return c.json(body);
-  };
+/** Throws `model_not_found` unless `asked` is one of the names, or the model's with its organization before it. */
+function checkName(asked: string, [id, ...aliases]: readonly [string, ...string[]]): void {
+  if (asked === id || aliases.includes(asked) || asked.endsWith(`/${id}`)) return;
+  throw new EncoderError("model_not_found", `The model served here is ${id}`, { path: "model" });
+}
+
+/** What the input is for, which the model's name and `input_type` may both say. Throws where they disagree. */
+function kindOf(model: string, inputType: Kind | null): Kind {
+  const query = model.endsWith(querySuffix);
+  if (query && inputType === "passage") {
+    throw new EncoderError("invalid_request", `input_type: must not be "passage" with a model whose name ends in "${querySuffix}"`, {
+      path: "input_type",
+    });
+  }
+  return query ? "query" : (inputType ?? "passage");
+}
+
+function modelOf(name: string): OpenAIModel {
+  return { id: name, object: "model", created: 0, owned_by: "samevec" };
 }

@@ -1,0 +1,161 @@
+import { z } from "zod";
+import { type AppConfig, defaultConfig } from "./app.ts";
+import type { NodeEncoderOptions } from "./encoder.ts";
+
+/** Comma-separated values; spaces around them do not count. */
+const list = <Item extends z.ZodType<string, string>>(item: Item) =>
+  z
+    .string()
+    .transform((value) =>
+      value
+        .split(",")
+        .map((part) => part.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(item));
+
+const count = z.coerce.number("must be a whole number").int("must be a whole number");
+const seconds = z.coerce.number("must be a number of seconds").positive("must be more than 0").max(86_400);
+
+/** A key goes over the wire in a header, as RFC 6750 spells a bearer token. */
+const apiKey = z.string().regex(/^[A-Za-z0-9._~+/-]{8,}=*$/, "each must have at least 8 of the characters A-Z a-z 0-9 . _ ~ + / -");
+
+const corsOrigin = z
+  .string()
+  .refine(
+    (value) => value === "*" || (URL.canParse(value) && new URL(value).origin === value),
+    'each must be "*" or an origin as browsers send it, such as https://example.com',
+  );
+
+/**
+ * Every setting of the Node service, by the name that it has in the environment: description, default, and what is
+ * refused. README.md's table is made of it. `unset` says what a setting without a default means.
+ */
+export const environmentSchema = z.object({
+  HOST: z.string().default("127.0.0.1").meta({ description: "Address to listen on; `0.0.0.0` for every IPv4 one, `::` for all." }),
+  PORT: count.min(0).max(65_535).default(3000).meta({ description: "Port; 0 takes a free one." }),
+  MODEL: z
+    .string()
+    .regex(/^[\w.-]+\/[\w.-]+(@[\w.-]+)?$/, "must be org/name or org/name@revision")
+    .optional()
+    .meta({
+      description: "A model of the Hugging Face hub, `org/name` or `org/name@revision`: a sentence-transformers model with an ONNX file.",
+      unset: "the bundled bge-small-en-v1.5",
+    }),
+  HF_ENDPOINT: z.url("must be a URL").optional().meta({ description: "Where the hub is.", unset: "the public one" }),
+  WORKERS: count
+    .min(1)
+    .max(256)
+    .optional()
+    .meta({ description: "Worker threads, each with the model (about 90 MB) and one text at a time.", unset: "one for each core" }),
+  INTERACTIVE_WORKERS: count
+    .min(0)
+    .max(256)
+    .default(1)
+    .meta({ description: "More of them, kept for requests of one or a few short texts, which so never wait for a bulk job's text." }),
+  API_KEYS: list(apiKey)
+    .refine((keys) => keys.length > 0, "must hold a key")
+    .default([])
+    .meta({
+      description:
+        "Keys, comma-separated, one of which a request to the API must bring as `Authorization: Bearer …`. The page, `/docs`, `/health` and `/metrics` stay open.",
+      unset: "no key is asked for",
+    }),
+  CORS_ORIGINS: list(corsOrigin).default([]).meta({
+    description: "Origins, comma-separated, whose pages may call the API from a browser; `*` for all.",
+    unset: "none but its own",
+  }),
+  MODEL_ALIASES: list(z.string())
+    .default([])
+    .meta({ description: "More names, comma-separated, under which OpenAI clients may ask for the model.", unset: "none" }),
+  MAX_BODY_BYTES: count.min(1).default(defaultConfig.maxBodyBytes).meta({ description: "The most bytes of a request's body." }),
+  MAX_TEXTS: count.min(1).default(defaultConfig.maxTexts).meta({ description: "The most texts of one request." }),
+  MAX_TEXT_CHARACTERS: count.min(1).default(defaultConfig.maxTextCharacters).meta({
+    description: "The most characters of a text. The model reads the first few thousand; the tokenizer has to read all.",
+  }),
+  QUEUE_TEXTS: count
+    .min(1)
+    .default(4096)
+    .meta({ description: "Texts that may wait or be computed at once. Beyond it: 429 with `Retry-After`." }),
+  QUEUE_TOKENS: count.min(1).default(524_288).meta({ description: "The same in tokens." }),
+  CACHE_BYTES: count
+    .min(0)
+    .default(16 * 1024 * 1024)
+    .meta({ description: "Memory for vectors of texts that were asked for before, in bytes; 0 keeps none." }),
+  REQUEST_TIMEOUT: seconds.default(60).meta({ description: "Seconds until a request that still waits is answered with 504." }),
+  SHUTDOWN_TIMEOUT: seconds
+    .default(25)
+    .meta({ description: "Seconds for what was admitted to finish after SIGTERM. Keep it below the platform's grace period." }),
+  LOG_LEVEL: z
+    .enum(["silent", "error", "warn", "info", "debug"], "must be silent, error, warn, info or debug")
+    .default("info")
+    .meta({ description: "What goes to the log: `debug` has probes too, `warn` no ordinary requests, `silent` nothing." }),
+});
+
+/** What the service runs by. Times in ms. */
+export interface Settings extends NodeEncoderOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly config: AppConfig;
+  readonly queueTexts: number;
+  readonly queueTokens: number;
+  readonly cacheBytes: number;
+  readonly requestTimeout: number;
+  readonly shutdownTimeout: number;
+  readonly logLevel: z.output<typeof environmentSchema>["LOG_LEVEL"];
+}
+
+/** The environment is not right. Its message names every setting that is wrong, and no value: a key may be among them. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+}
+
+/** As `process.env` is. A setting that is empty counts as unset: compose files pass on empty ones. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** All settings. Throws {@link SettingsError}. */
+export function readSettings(environment: Environment): Settings {
+  const values = parse(environmentSchema, environment);
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    ...encoderOptions(values),
+    interactiveWorkers: values.INTERACTIVE_WORKERS,
+    config: {
+      maxBodyBytes: values.MAX_BODY_BYTES,
+      maxTexts: values.MAX_TEXTS,
+      maxTextCharacters: values.MAX_TEXT_CHARACTERS,
+      modelAliases: values.MODEL_ALIASES,
+      apiKeys: values.API_KEYS,
+      corsOrigins: values.CORS_ORIGINS,
+    },
+    queueTexts: values.QUEUE_TEXTS,
+    queueTokens: values.QUEUE_TOKENS,
+    cacheBytes: values.CACHE_BYTES,
+    requestTimeout: values.REQUEST_TIMEOUT * 1000,
+    shutdownTimeout: values.SHUTDOWN_TIMEOUT * 1000,
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+const encoderSchema = environmentSchema.pick({ MODEL: true, HF_ENDPOINT: true, WORKERS: true });
+
+/** The encoder's settings alone: who serves nothing need not care what `PORT` is. Throws {@link SettingsError}. */
+export function readEncoderSettings(environment: Environment): NodeEncoderOptions {
+  return encoderOptions(parse(encoderSchema, environment));
+}
+
+function encoderOptions({ WORKERS: workers, MODEL: hub, HF_ENDPOINT: endpoint }: z.output<typeof encoderSchema>): NodeEncoderOptions {
+  return {
+    ...(workers !== undefined && { workers }),
+    ...(hub !== undefined && { model: { hub, ...(endpoint !== undefined && { endpoint }) } }),
+  };
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, environment: Environment): z.output<Schema> {
+  const given = Object.entries(environment).filter(([, value]) => value !== undefined && value !== "");
+  const parsed = schema.safeParse(Object.fromEntries(given));
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path, message }) => `  ${String(path[0])}: ${message}`);
+  throw new SettingsError(`the environment is not right\n${[...new Set(faults)].join("\n")}`);
+}

@@ -1,0 +1,34 @@
+import type { Context } from "hono";
+import type { Embeddings, Encoder } from "../../shared/encoder/encoder.ts";
+
+/** What was computed for a request. */
+export interface ComputedWork {
+  readonly encoder: Encoder;
+  readonly texts: readonly string[];
+  readonly embeddings: Embeddings;
+  /** `performance.now()` when the request arrived. */
+  readonly started: number;
+}
+
+/** Tells the client, in headers, and who counts what a request made the encoder do. */
+export function tellWork(c: Context, { encoder, texts, embeddings, started }: ComputedWork): void {
+  const { tokens, truncated, time } = embeddings;
+  const total = sum(tokens);
+  c.set("work", { texts: texts.length, tokens: total, ...time });
+  c.header("x-model-fingerprint", encoder.info().model?.fingerprint ?? "");
+  c.header("x-compute-tokens", String(total));
+  c.header("x-compute-characters", String(sum(texts.map(countCharacters))));
+  c.header("x-truncated-inputs", String(truncated.filter((cut) => cut > 0).length));
+  c.header("x-total-time", String(Math.round(performance.now() - started)));
+  c.header("x-queue-time", String(Math.round(time.queue)));
+  c.header("x-inference-time", String(Math.round(time.inference)));
+}
+
+/** Code points of a well-formed text: its UTF-16 units, less one for each pair. */
+function countCharacters(text: string): number {
+  return text.length - (text.match(/[\ud800-\udbff]/g)?.length ?? 0);
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
