@@ -1,0 +1,185 @@
+#!/usr/bin/env node
+/** The command line: `npx samevec`. Exit codes: 0, 1 for a failure, 2 for a wrong command line or setting, 130 after Ctrl-C. */
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { Command, InvalidArgumentError, Option } from "commander";
+import type { Encoder, Kind } from "../shared/encoder/encoder.ts";
+import { EncoderError } from "../shared/errors.ts";
+import { CommandError, embedFile } from "./cli/embed.ts";
+import type { InputFormat } from "./cli/lines.ts";
+import { plainProgress, terminalProgress } from "./cli/progress.ts";
+import { type Environment, environmentSchema, readEncoderSettings, SettingsError } from "./config.ts";
+import { createEncoder } from "./encoder.ts";
+import { serve } from "./serve.ts";
+import { version } from "./version.ts";
+
+// Whoever reads our output may stop at any time (`| head -1`): no fault of anybody's.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+
+const interrupted = new AbortController();
+
+const program = new Command("samevec")
+  .description("One text, one vector, everywhere: a text encoder as a service and on the command line.")
+  .version(version)
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .showHelpAfterError("(--help tells more)")
+  .addHelpText("after", "\nExit codes: 0, 1 for a failure, 2 for a wrong command line or setting, 130 after Ctrl-C.");
+
+program
+  .command("serve")
+  .description("Serve the API and the search page.")
+  .addOption(setting("HOST", "--host <address>"))
+  .addOption(setting("PORT", "--port <port>"))
+  .addOption(setting("WORKERS", "--workers <count>"))
+  .addOption(setting("MODEL", "--model <model>"))
+  .addHelpText("after", "\nEvery other setting is the environment's: README.md lists them. A flag goes before its variable.")
+  .action((flags: SettingFlags) => serve(environmentWith(flags)));
+
+program
+  .command("embed")
+  .description("Embed each line of a file, or of stdin, as a line of JSON.")
+  .argument("[file]", "a text per line, or JSONL with a `text` (and, if you like, an `id`) in each line; - for stdin", "-")
+  .addOption(
+    new Option("-f, --format <format>", "auto: JSONL for .jsonl and .ndjson, else text").choices(["auto", "text", "jsonl"]).default("auto"),
+  )
+  .addOption(new Option("-k, --kind <kind>", "what the texts are for").choices(["passage", "query"]).default("passage"))
+  .option("-d, --dimensions <count>", "keep the first so many dimensions and normalize again", wholeNumber)
+  .option("-o, --output <file>", "where to write; stdout when left out")
+  .option("--resume", "go on with an --output that was begun with the same input, model and options")
+  .option("--strict", "end at the first bad line, instead of reporting it and going on")
+  .addOption(setting("WORKERS", "--workers <count>"))
+  .addOption(setting("MODEL", "--model <model>"))
+  .addHelpText(
+    "after",
+    `
+A line of the output: {"line": from 1, "id": the input's, "tokens": computed, "truncated": cut off, "embedding": [...]}
+The output is in the input's order. Blank lines are passed over. A bad line (no UTF-8, no JSON, no text) is reported on
+stderr with its number and has no line in the output; the exit code is then 1.`,
+  )
+  .action(runEmbed);
+
+program
+  .command("info")
+  .description("Tell which model is used, its fingerprint, and the versions of what runs it.")
+  .option("--json", "as JSON")
+  .addOption(setting("MODEL", "--model <model>"))
+  .action(runInfo);
+
+interface SettingFlags {
+  readonly host?: string;
+  readonly port?: string;
+  readonly workers?: string;
+  readonly model?: string;
+}
+
+interface EmbedFlags extends SettingFlags {
+  readonly format: InputFormat | "auto";
+  readonly kind: Kind;
+  readonly dimensions?: number;
+  readonly output?: string;
+  readonly resume?: true;
+  readonly strict?: true;
+}
+
+/** A flag that stands for a setting of the environment, with its description and default. */
+function setting(name: "HOST" | "PORT" | "WORKERS" | "MODEL", flags: string): Option {
+  const { description, unset } = environmentSchema.shape[name].meta() ?? {};
+  const value = environmentSchema.shape[name].parse(undefined);
+  return new Option(flags, `${description} (${name}; default: ${value ?? unset})`);
+}
+
+function environmentWith({ host, port, workers, model }: SettingFlags): Environment {
+  const flags = { HOST: host, PORT: port, WORKERS: workers, MODEL: model };
+  return { ...process.env, ...Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) };
+}
+
+function wholeNumber(value: string): number {
+  const number = Number(value);
+  if (Number.isInteger(number) && number >= 1) return number;
+  throw new InvalidArgumentError("It must be a whole number, at least 1.");
+}
+
+async function runEmbed(input: string, { workers, model, output, resume, strict, ...flags }: EmbedFlags): Promise<void> {
+  if (resume && output === undefined) throw new CommandError("--resume goes on with a file: name it by --output", 2);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort(signal));
+  // Beside the records themselves a bar would only disturb.
+  const terminal = process.stderr.isTTY && !(output === undefined && process.stdout.isTTY);
+  const progress = terminal ? terminalProgress(process.stderr) : plainProgress(process.stderr);
+  await withEncoder({ ...(workers !== undefined && { workers }), ...(model !== undefined && { model }) }, async (encoder) => {
+    const bad = await embedFile(encoder, {
+      ...flags,
+      input,
+      resume: resume === true,
+      strict: strict === true,
+      ...(output !== undefined && { output }),
+      progress,
+      signal: interrupted.signal,
+    });
+    if (bad > 0) process.exitCode = 1;
+  });
+}
+
+async function runInfo({ json, ...flags }: SettingFlags & { readonly json?: true }): Promise<void> {
+  await withEncoder({ ...flags, workers: "1" }, async (encoder) => {
+    const { id, fingerprint, dimensions, maxTokens, pooling, prompts } = await encoder.load();
+    const about = {
+      model: id,
+      fingerprint,
+      dimensions,
+      maxTokens,
+      pooling,
+      prompts,
+      cores: availableParallelism(),
+      versions: { samevec: version, node: process.versions.node, onnxruntime: runtimeVersion() },
+    };
+    process.stdout.write(json ? `${JSON.stringify(about, null, 2)}\n` : table(about));
+  });
+}
+
+/** ONNX Runtime's, without loading it. */
+function runtimeVersion(): string {
+  const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
+  return version;
+}
+
+function table(about: object): string {
+  const rows = Object.entries(about).flatMap(([name, value]: [string, unknown]) =>
+    typeof value === "object" && value !== null ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, part]) : [[name, value]],
+  );
+  const width = Math.max(...rows.map(([name]) => String(name).length));
+  return rows.map(([name, value]) => `${String(name).padEnd(width)}  ${value}\n`).join("");
+}
+
+/** Hands out an encoder of the settings and frees it in the end. */
+async function withEncoder(flags: SettingFlags, use: (encoder: Encoder) => Promise<void>): Promise<void> {
+  const encoder = createEncoder(readEncoderSettings(environmentWith(flags)));
+  await use(encoder);
+  await encoder.dispose();
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exit(explain(error));
+}
+
+/** Says what went wrong in a line, without a stack, and gives the exit code. */
+function explain(error: unknown): number {
+  if (interrupted.signal.aborted) {
+    console.error("samevec: interrupted; --resume with --output goes on from here");
+    return interrupted.signal.reason === "SIGTERM" ? 143 : 130;
+  }
+  if (error instanceof Error && "code" in error && error.code === "EPIPE") return 0;
+  if (error instanceof SettingsError) {
+    console.error(`samevec: ${error.message}`);
+    return 2;
+  }
+  if (error instanceof CommandError) {
+    console.error(`samevec: ${error.message}`);
+    return error.exitCode;
+  }
+  console.error(
+    `samevec: ${error instanceof EncoderError || !(error instanceof Error) ? EncoderError.from(error).message : error.message}`,
+  );
+  return 1;
+}
