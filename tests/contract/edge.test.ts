@@ -37,8 +37,9 @@ describe("wrangler dev", () => {
     expect(cosines.reduce((a, b) => a + b) / cosines.length).toBeGreaterThanOrEqual(0.9995);
   });
 
-  test("serves the page and the model beside the API", async () => {
+  test("serves the pages and the model beside the API", async () => {
     expect(await (await fetch(dev.url)).text()).toContain("<title>");
+    expect(await (await fetch(`${dev.url}/docs`)).text()).toContain("<title>Samevec: the API");
     const manifest = await fetch(`${dev.url}/models/bge-small-en-v1.5/manifest.json`);
     expect(await manifest.json()).toEqual(await readManifest());
   });

@@ -144,6 +144,9 @@ describe("worker threads", () => {
     const log = new RuntimeLog();
     process.env.RUNTIME_LOG = log.file;
     const encoder = kept(createEncoder({ workers: 2 }));
+    await encoder.load();
+    // Else the first of them may have done all before the other one is there.
+    await expect.poll(() => encoder.info().workers.ready, { timeout: 20_000 }).toBe(2);
     await Promise.all(Array.from({ length: 12 }, (_, i) => encoder.embed(`text ${i} ${"of some length ".repeat(12)}`)));
     const threads = log.runsByThread();
     expect([...threads.keys()].includes(0)).toBe(false);

@@ -9,10 +9,12 @@ export class ServerProcess {
   readonly url: string;
   readonly process: ChildProcess;
   readonly #output: string[];
+  readonly #stdout: string[];
 
-  private constructor(process: ChildProcess, output: string[], url: string) {
+  private constructor(process: ChildProcess, output: string[], stdout: string[], url: string) {
     this.process = process;
     this.#output = output;
+    this.#stdout = stdout;
     this.url = url;
   }
 
@@ -23,6 +25,8 @@ export class ServerProcess {
       env: { ...process.env, PORT: "0", ...env },
     });
     const output: string[] = [];
+    const stdout: string[] = [];
+    child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk.toString()));
     const url = await new Promise<string>((resolve, reject) => {
       const listen = (chunk: Buffer) => {
         output.push(chunk.toString());
@@ -33,12 +37,17 @@ export class ServerProcess {
       child.stderr.on("data", listen);
       child.once("exit", (code) => reject(new Error(`the service ended with code ${code}: ${output.join("")}`)));
     });
-    return new ServerProcess(child, output, url);
+    return new ServerProcess(child, output, stdout, url);
   }
 
   /** Everything that it has printed. */
   get output(): string {
     return this.#output.join("");
+  }
+
+  /** The lines of its log. */
+  get log(): string[] {
+    return this.#stdout.join("").split("\n").filter(Boolean);
   }
 
   embed(body: unknown, init: RequestInit = {}): Promise<Response> {

@@ -1,10 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, expect, test } from "vitest";
-import { createApp, defaultConfig } from "../../api/app.ts";
-import { version } from "../../api/version.ts";
+// All of it as built, where the workers are: the app knows an error by its class, which sources would have once more.
+import { createApp, defaultConfig } from "../../dist/api/app.js";
 import { createEncoder } from "../../dist/api/encoder.js";
-import { createSessionEncoder } from "../../shared/encoder/encoder.ts";
-import { EncoderError } from "../../shared/errors.ts";
+import { version } from "../../dist/api/version.js";
+import { createSessionEncoder } from "../../dist/shared/encoder/encoder.js";
+import { EncoderError } from "../../dist/shared/errors.js";
 import { testServiceConformance } from "../service-conformance.ts";
 
 const encoder = createEncoder({ workers: 2 });
@@ -23,6 +24,9 @@ test("OpenAI clients may ask by an alias", async () => {
   });
   expect(response.status).toBe(200);
   expect(await response.json()).toMatchObject({ model: "text-embedding-3-small" });
+  const models = (await (await app.request("/v1/models")).json()) as { data: { id: string }[] };
+  expect(models.data.map(({ id }) => id)).toEqual(["bge-small-en-v1.5", "text-embedding-3-small"]);
+  expect((await app.request("/v1/models/text-embedding-3-small")).status).toBe(200);
 });
 
 test("/health answers while the model loads, and tells why it could not be loaded", async () => {

@@ -15,7 +15,7 @@ export default defineConfig({
   workers: 1,
   timeout: 120_000,
   projects: [
-    { name: "page", testMatch: "page.spec.ts", use: { launchOptions: browser } },
+    { name: "page", testMatch: ["page.spec.ts", "docs.spec.ts"], use: { launchOptions: browser } },
     { name: "encoder", testMatch: "encoder.spec.ts", use: { baseURL: encoderPage, launchOptions: browser } },
     {
       name: "encoder-webgpu",

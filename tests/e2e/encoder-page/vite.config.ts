@@ -12,9 +12,15 @@ const recordRuntime = (): Plugin => ({
   resolveId: (source, importer) => (source === "onnxruntime-web/wasm" && importer !== recordedRuntime ? recordedRuntime : null),
 });
 
+// The site's pages are not this one's.
+const { rolldownOptions: _, ...build } = site.build ?? {};
+
 /** The site's configuration for a page that only hands out `createEncoder`. */
-export default mergeConfig(site, {
-  root: fromHere("."),
-  build: { outDir: fromHere("../../../dist/e2e/encoder-page") },
-  worker: { plugins: () => [recordRuntime()] },
-});
+export default mergeConfig(
+  { ...site, build },
+  {
+    root: fromHere("."),
+    build: { outDir: fromHere("../../../dist/e2e/encoder-page") },
+    worker: { plugins: () => [recordRuntime()] },
+  },
+);

@@ -1,0 +1,42 @@
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const { bin } = JSON.parse(readFileSync(`${root}/package.json`, "utf8")) as { bin: { samevec: string } };
+
+/** What `npx samevec` runs. */
+export const command = `${root}/${bin.samevec}`;
+
+export interface Ended {
+  /** Null when a signal killed it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The command as a person runs it, in a process of its own. */
+export class CommandLine {
+  readonly process: ChildProcessWithoutNullStreams;
+  readonly ended: Promise<Ended>;
+
+  constructor(args: readonly string[], env: Record<string, string> = {}) {
+    const child = spawn(process.execPath, [command, ...args], { env: { ...process.env, ...env } });
+    this.process = child;
+    const output = { stdout: "", stderr: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (chunk: string) => {
+        output[name] += chunk;
+      });
+    }
+    child.stdin.on("error", () => {}); // It may end before it has read all.
+    this.ended = once(child, "close").then(([code]) => ({ code, ...output }));
+  }
+
+  static run(args: readonly string[], { input = "", env = {} }: { input?: string; env?: Record<string, string> } = {}): Promise<Ended> {
+    const running = new CommandLine(args, env);
+    running.process.stdin.end(input);
+    return running.ended;
+  }
+}

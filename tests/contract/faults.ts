@@ -1,0 +1,24 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** What worker threads can be made to do: see faults.cjs. */
+type Fault = "exit" | "hang" | "memory" | "spin" | "load-fails" | "load-waits";
+
+/** Faults for the worker threads of a process that is started with `nodeArguments` and `env`. */
+export class Faults {
+  readonly nodeArguments = ["--require", fileURLToPath(new URL("faults.cjs", import.meta.url))];
+  readonly #folder = mkdtempSync(join(tmpdir(), "samevec-faults-"));
+  readonly env = { FAULTS: this.#folder };
+
+  /** @param times how many threads shall have it: of those of loads, all that load until they are removed */
+  add(fault: Fault, times = 1): void {
+    const files = fault.startsWith("load-") ? [fault] : Array.from({ length: times }, (_, i) => `${fault}.${i}`);
+    for (const file of files) writeFileSync(join(this.#folder, file), "");
+  }
+
+  remove(fault: Fault): void {
+    rmSync(join(this.#folder, fault));
+  }
+}
