@@ -1,4 +1,4 @@
-import type { Comparison, Measurement, ServiceResult } from "./results.ts";
+import type { Measurement, Results, SoakResult } from "./results.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 
 /** What the project promises of its speed, and whether the figures bear it out. */
@@ -23,7 +23,7 @@ export function speedRatio(measurements: readonly Measurement[], texts: string, 
 }
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
-export function claimsOf(encode: Comparison | null, service: ServiceResult | null): Claim[] {
+export function claimsOf({ encode, service, load, soak }: Pick<Results, "encode" | "service" | "load" | "soak">): Claim[] {
   const claims: Claim[] = [];
   if (encode) {
     const fasterThan = (over: string, texts: string) => speedRatio(encode.measurements, texts, "pool-2", over);
@@ -74,7 +74,45 @@ export function claimsOf(encode: Comparison | null, service: ServiceResult | nul
       ),
     );
   }
+  if (load) {
+    const { rounds } = load;
+    const unanswered = rounds.map(({ overload: { lost, answers } }) => {
+      const { 200: _served, 429: _refused, ...others } = answers;
+      return lost + Object.values(others).reduce((sum, count) => sum + count, 0);
+    });
+    claims.push(
+      judge(
+        "At twice its capacity the service answers every request, with 200 or 429",
+        spreadOf(unanswered),
+        (x) => x === 0,
+        (others) => `${formatSpread(others, 0)} others`,
+      ),
+      judge(
+        "While bulk requests keep all workers busy, a single query's p95 is less than 3 times its idle one",
+        spreadOf(rounds.map(({ idle, busy }) => busy.p95 / idle.p95)),
+        (x) => x < 3,
+        (ratio) => `${formatSpread(ratio, 2)} ×`,
+      ),
+    );
+  }
+  if (soak) {
+    claims.push(
+      judge(
+        `After ${soak.samples.at(-1)?.requests.toLocaleString("en")} requests of all lengths the service has at most 1.1 times the memory that it had after a tenth of them`,
+        spreadOf([memoryGrowth(soak)]),
+        (x) => x <= 1.1,
+        ({ median }) => `${median.toFixed(2)} ×`,
+      ),
+    );
+  }
   return claims;
+}
+
+/** The resident set at the end over that after a tenth of the requests. */
+function memoryGrowth({ samples }: SoakResult): number {
+  const last = samples.at(-1);
+  const early = samples.find(({ requests }) => requests >= (last?.requests ?? 0) / 10);
+  return (last?.rssBytes ?? Number.NaN) / (early?.rssBytes ?? Number.NaN);
 }
 
 function judge(says: string, found: Spread | null, holds: (figure: number) => boolean, show: (found: Spread) => string): Claim {

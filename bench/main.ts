@@ -5,13 +5,33 @@ import { z } from "zod";
 import { compare } from "./compare.ts";
 import { encoders, singleThreads } from "./contenders/all.ts";
 import type { Contender, PeerModel } from "./contenders/contender.ts";
-import { cranfieldAbstracts, cranfieldQueries } from "./cranfield.ts";
+import { type Collection, cranfieldAbstracts, cranfieldCollection, cranfieldQueries } from "./cranfield.ts";
+import { measureDimensions } from "./dimensions.ts";
 import { describeEnvironment, tokenCounter } from "./environment.ts";
-import { type Results, renderReport, withFigures } from "./report.ts";
-import { type Comparison, comparisonSchema, readResult, type ServiceResult, saveResult, serviceSchema } from "./results.ts";
+import { measureLoad } from "./load.ts";
+import { renderReport, withFigures } from "./report.ts";
+import {
+  type Comparison,
+  comparisonSchema,
+  type DimensionsResult,
+  dimensionsSchema,
+  type LoadResult,
+  loadSchema,
+  type Results,
+  readResult,
+  type ServiceResult,
+  type SoakResult,
+  saveResult,
+  serviceSchema,
+  soakSchema,
+} from "./results.ts";
 import { watchService } from "./service.ts";
+import { soak } from "./soak.ts";
 
-const benchmarks = ["encode", "service", "threads"] as const;
+// Every contender runs in a process that inherits this: none reports to the runtime's makers while it is measured.
+process.env.ORT_DISABLE_TELEMETRY ??= "1";
+
+const benchmarks = ["encode", "service", "load", "soak", "threads", "dimensions"] as const;
 
 const settings = z.object({
   benchmarks: z.array(z.enum(benchmarks)),
@@ -31,6 +51,10 @@ interface Plan {
   readonly peer: PeerModel;
   readonly abstracts: readonly string[];
   readonly queries: readonly string[];
+  readonly collection: Collection;
+  /** How long the service is overloaded. */
+  readonly overloadSeconds: number;
+  readonly soakRequests: number;
 }
 
 const serviceWorkers = 2;
@@ -64,10 +88,38 @@ async function measureService({ command, abstracts, rounds }: Plan): Promise<Ser
   return { environment, workers: serviceWorkers, texts: abstracts.length, tokens: countTokens(abstracts), rounds: seen };
 }
 
+async function compareDimensions({ command, collection }: Plan): Promise<DimensionsResult> {
+  const environment = await describeEnvironment(command);
+  const { documents, judgments } = collection;
+  return { environment, documents: documents.length, queries: judgments.size, rows: await measureDimensions(collection) };
+}
+
+async function loadService({ command, abstracts, queries, rounds, overloadSeconds }: Plan): Promise<LoadResult> {
+  const environment = await describeEnvironment(command);
+  const seen: LoadResult["rounds"] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const loaded = await measureLoad({ abstracts, queries, workers: serviceWorkers, seconds: overloadSeconds });
+    const { answers, lost } = loaded.overload;
+    onProgress(`round ${round} of ${rounds}, load: ${loaded.capacity.toFixed(1)} texts/s; ${JSON.stringify({ ...answers, lost })}`);
+    seen.push(loaded);
+  }
+  return { environment, workers: serviceWorkers, rounds: seen };
+}
+
+async function soakService({ command, abstracts, soakRequests }: Plan): Promise<SoakResult> {
+  const environment = await describeEnvironment(command);
+  const countTokens = await tokenCounter();
+  onProgress(`soak: ${soakRequests} requests, once whatever the rounds`);
+  return { environment, ...(await soak({ abstracts, workers: serviceWorkers, requests: soakRequests, countTokens })) };
+}
+
 const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Results[name]> } = {
   encode: (plan) => compareContenders(encoders, 200, plan),
   service: measureService,
+  load: loadService,
+  soak: soakService,
   threads: (plan) => compareContenders(singleThreads, 100, plan),
+  dimensions: compareDimensions,
 };
 
 const { values, positionals } = parseArgs({
@@ -86,9 +138,19 @@ const plan: Plan = {
   peer: directory ? { directory } : { hub: "Xenova/bge-small-en-v1.5" },
   abstracts: (await cranfieldAbstracts()).slice(0, quick ? 32 : 200),
   queries: (await cranfieldQueries()).slice(0, quick ? 32 : undefined),
+  collection: await cranfieldCollection(quick ? 200 : undefined),
+  overloadSeconds: quick ? 6 : 60,
+  soakRequests: quick ? 400 : 20_000,
 };
 
-const measured: { -readonly [name in keyof Results]: Results[name] } = { encode: null, service: null, threads: null };
+const measured: { -readonly [name in keyof Results]: Results[name] } = {
+  encode: null,
+  service: null,
+  load: null,
+  soak: null,
+  threads: null,
+  dimensions: null,
+};
 const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarks;
 for (const name of toRun) {
   const result = await measure[name](plan);
@@ -102,7 +164,10 @@ if (quick) {
   const kept = {
     encode: await readResult("encode", comparisonSchema),
     service: await readResult("service", serviceSchema),
+    load: await readResult("load", loadSchema),
+    soak: await readResult("soak", soakSchema),
     threads: await readResult("threads", comparisonSchema),
+    dimensions: await readResult("dimensions", dimensionsSchema),
   };
   await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));
   const readme = new URL("../../README.md", import.meta.url);

@@ -1,26 +1,36 @@
 import { type Claim, claimsOf, formatSpread, speedRatio } from "./claims.ts";
-import type { Comparison, Environment, ServiceResult, ServiceWindow } from "./results.ts";
+import type {
+  Comparison,
+  DimensionsResult,
+  Environment,
+  LoadResult,
+  LoadRound,
+  Results,
+  ServiceResult,
+  ServiceWindow,
+  SoakResult,
+} from "./results.ts";
 import { spreadOf } from "./statistics.ts";
 
-export interface Results {
-  readonly encode: Comparison | null;
-  readonly threads: Comparison | null;
-  readonly service: ServiceResult | null;
-}
-
 /** BENCHMARKS.md, from nothing but what was measured and kept. */
-export function renderReport({ encode, threads, service }: Results): string {
+export function renderReport({ encode, service, load, soak, threads, dimensions }: Results): string {
   const sections = [
     "# Benchmarks",
     "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
     "## Claims",
-    claimsTable(claimsOf(encode, service)),
+    claimsTable(claimsOf({ encode, service, load, soak })),
   ];
   if (encode) {
     sections.push("## Against transformers.js", environmentLine(encode.environment), ...comparisonTables(encode));
   }
   if (service) {
     sections.push("## The service while it works", environmentLine(service.environment), serviceTable(service));
+  }
+  if (load) {
+    sections.push("## The service under load", environmentLine(load.environment), ...loadTables(load));
+  }
+  if (soak) {
+    sections.push("## Its memory in the long run", environmentLine(soak.environment), soakTable(soak));
   }
   if (threads) {
     sections.push(
@@ -30,19 +40,25 @@ export function renderReport({ encode, threads, service }: Results): string {
       ...comparisonTables(threads),
     );
   }
+  if (dimensions) {
+    sections.push("## What fewer dimensions cost", environmentLine(dimensions.environment), dimensionsTable(dimensions));
+  }
   return `${sections.join("\n\n")}\n`;
 }
 
 const figures = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
 
 /** `readme` with the claims between its two markers. Throws when it has none. */
-export function withFigures(readme: string, { encode, service }: Results): string {
+export function withFigures(readme: string, results: Results): string {
   if (!figures.test(readme)) throw new Error("there is no <!-- figures --> … <!-- /figures --> to fill");
-  const environment = encode?.environment ?? service?.environment;
+  const { encode, service, load, soak } = results;
+  const environments = [encode, service, load, soak].flatMap((result) => result?.environment ?? []);
+  const [environment] = environments;
+  const commands = [...new Set(environments.map(({ command }) => `\`${command}\``))];
   const section = [
-    claimsTable(claimsOf(encode, service)),
+    claimsTable(claimsOf(results)),
     "`pipeline` is transformers.js' own, with the published int8 weights of the same model.",
-    environment ? environmentLine(environment) : "",
+    environment ? `By ${commands.join(", ")}: ${environment.cpu}, ${environment.cores} cores, node ${environment.versions.node}.` : "",
     "Median, lowest and highest of all rounds; more in [BENCHMARKS.md](BENCHMARKS.md), how they are measured in [bench](bench/README.md).",
   ];
   return readme.replace(figures, (_, begin: string, end: string) => `${begin}${section.filter(Boolean).join("\n\n")}\n${end}`);
@@ -126,6 +142,69 @@ function serviceTable({ rounds, workers, texts, tokens }: ServiceResult): string
   const peak = formatSpread(spreadOf(rounds.map(({ peakBytes }) => peakBytes / 1e6)), 0);
   const head = ["the service is", "s", "requests for `/health`", "p50, ms", "p99, ms", "longest, ms", "event loop p99, ms", "longest, ms"];
   return `${workers} workers, rounds: ${rounds.length}, peak memory ${peak} MB.\n\n${table(head, [row("loading"), row("idle"), row("embedding")])}`;
+}
+
+function dimensionsTable({ documents, queries, rows }: DimensionsResult): string {
+  const all = rows[0]?.ndcg ?? Number.NaN;
+  const body = rows.map(({ dimensions, ndcg }) => [String(dimensions), ndcg.toFixed(3), `${((ndcg / all - 1) * 100).toFixed(1)} %`]);
+  const caption = `Cranfield, ${documents.toLocaleString("en")} documents, ${queries} queries; every query's cosine with every document.`;
+  return `${caption}\n\n${table(["dimensions", "nDCG@10", "against all"], body)}`;
+}
+
+function loadTables({ workers, rounds }: LoadResult): string[] {
+  const spread = (figure: (round: LoadRound) => number, digits = 0) => formatSpread(spreadOf(rounds.map(figure)), digits);
+  const query = (doing: string, part: "idle" | "busy") => [
+    doing,
+    spread((round) => round[part].requests),
+    spread((round) => round[part].p50, 1),
+    spread((round) => round[part].p95, 1),
+    spread((round) => round[part].max, 1),
+  ];
+  const statuses = [...new Set(rounds.flatMap(({ overload }) => Object.keys(overload.answers)))].sort();
+  const retryAfter = rounds.flatMap(({ overload }) => overload.retryAfter);
+  const head = [
+    "texts/s sent",
+    "embedded",
+    ...statuses,
+    "without an answer",
+    "`Retry-After`, s",
+    "p50 of a 200, s",
+    "p95, s",
+    "longest, s",
+  ];
+  const cells = [
+    spread(({ overload }) => overload.offered),
+    spread(({ overload }) => overload.served),
+    ...statuses.map((status) => spread(({ overload }) => overload.answers[status] ?? 0)),
+    spread(({ overload }) => overload.lost),
+    retryAfter.length > 0 ? formatSpread(spreadOf(retryAfter), 0) : "–",
+    spread(({ overload }) => overload.latency.p50 / 1e3, 1),
+    spread(({ overload }) => overload.latency.p95 / 1e3, 1),
+    spread(({ overload }) => overload.latency.max / 1e3, 1),
+  ];
+  return [
+    `${workers} workers and the one that is kept for interactive requests, rounds: ${rounds.length}. A query at a time:`,
+    table(
+      ["meanwhile", "queries", "p50, ms", "p95, ms", "longest, ms"],
+      [
+        query("nothing", "idle"),
+        query(`bulk requests of up to 16 abstracts, ${spread(({ capacity }) => capacity)} texts/s: the capacity`, "busy"),
+      ],
+    ),
+    `Twice the capacity for ${rounds[0]?.overload.seconds} s, whatever becomes of the requests:`,
+    table(head, [cells]),
+  ];
+}
+
+function soakTable({ workers, seconds, tokens, failed, samples }: SoakResult): string {
+  const requests = samples.at(-1)?.requests ?? 0;
+  const caption = [
+    `${workers} workers; ${requests.toLocaleString("en")} requests of a text each, none twice (${tokens.toLocaleString("en")} tokens), in ${seconds.toFixed(0)} s;`,
+    `${failed} were not answered with 200. The cache of vectors has its default size and fills meanwhile.`,
+  ].join(" ");
+  const shown = samples.filter((_, place) => place % 2 === 1);
+  const rows = [["resident set, MB", ...shown.map(({ rssBytes }) => (rssBytes / 1e6).toFixed(0))]];
+  return `${caption}\n\n${table(["after requests", ...shown.map((sample) => sample.requests.toLocaleString("en"))], rows)}`;
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -71,6 +71,75 @@ export const serviceSchema = z.object({
 
 export type ServiceResult = z.infer<typeof serviceSchema>;
 
+export const dimensionsSchema = z.object({
+  environment: environmentSchema,
+  documents: z.number(),
+  queries: z.number(),
+  /** nDCG@10, the mean over the queries, with the first so many dimensions. The first row has all. */
+  rows: z.array(z.object({ dimensions: z.number(), ndcg: z.number() })).min(1),
+});
+
+/** What cutting vectors costs a search. */
+export type DimensionsResult = z.infer<typeof dimensionsSchema>;
+
+const latencySchema = z.object({ requests: z.number(), p50: z.number(), p95: z.number(), max: z.number() });
+
+/** What a client waited for its answers, in ms. */
+export type Latency = z.infer<typeof latencySchema>;
+
+const loadRoundSchema = z.object({
+  /** One query at a time: while nothing else is asked for, and while bulk requests keep every worker busy. */
+  idle: latencySchema,
+  busy: latencySchema,
+  /** Texts a second while bulk requests keep every worker busy. */
+  capacity: z.number(),
+  overload: z.object({
+    seconds: z.number(),
+    /** Requests by the status of their answer. */
+    answers: z.record(z.string(), z.number()),
+    /** Requests without an answer. */
+    lost: z.number(),
+    /** Texts a second: sent, and answered with a vector. */
+    offered: z.number(),
+    served: z.number(),
+    /** Of the answers with 200. */
+    latency: latencySchema,
+    /** Of each answer with 429, in s. */
+    retryAfter: z.array(z.number()),
+  }),
+});
+
+/** One life of the service under load. */
+export type LoadRound = z.infer<typeof loadRoundSchema>;
+
+export const loadSchema = z.object({ environment: environmentSchema, workers: z.number(), rounds: z.array(loadRoundSchema) });
+
+export type LoadResult = z.infer<typeof loadSchema>;
+
+export const soakSchema = z.object({
+  environment: environmentSchema,
+  workers: z.number(),
+  seconds: z.number(),
+  tokens: z.number(),
+  /** Requests that were not answered with 200. */
+  failed: z.number(),
+  /** The resident set of the service after so many requests. */
+  samples: z.array(z.object({ requests: z.number(), rssBytes: z.number() })),
+});
+
+/** Many requests, and what became of the service's memory. */
+export type SoakResult = z.infer<typeof soakSchema>;
+
+/** Null where a benchmark has not been run. */
+export interface Results {
+  readonly encode: Comparison | null;
+  readonly service: ServiceResult | null;
+  readonly load: LoadResult | null;
+  readonly soak: SoakResult | null;
+  readonly threads: Comparison | null;
+  readonly dimensions: DimensionsResult | null;
+}
+
 const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);
 
 /** Keeps a result as `bench/results/<name>.json`. */

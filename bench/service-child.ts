@@ -1,4 +1,5 @@
 /** The process of the service: the real server, with a watch on the event loop that answers its requests. */
+import { readSettings } from "../api/config.ts";
 import { startServer } from "../api/server.ts";
 import { watchEventLoop } from "./loop-delay.ts";
 import type { LoopDelay } from "./results.ts";
@@ -14,6 +15,8 @@ export type ServiceMessage =
 export interface ServiceReport {
   readonly loopDelay: LoopDelay;
   readonly peakBytes: number;
+  /** The resident set, now. */
+  readonly rssBytes: number;
 }
 
 let ready: Promise<unknown> = Promise.reject(new Error("The server was not started"));
@@ -30,7 +33,7 @@ process.on("message", async (message: ServiceMessage) => {
 async function answerTo(message: ServiceMessage): Promise<object> {
   switch (message.do) {
     case "start": {
-      const server = await startServer({ host: "127.0.0.1", port: 0, workers: message.workers });
+      const server = await startServer(readSettings({ PORT: "0", WORKERS: String(message.workers) }));
       ready = server.ready;
       return { url: server.url };
     }
@@ -40,7 +43,7 @@ async function answerTo(message: ServiceMessage): Promise<object> {
     case "report": {
       const loopDelay = await stopWatching();
       stopWatching = watchEventLoop();
-      return { loopDelay, peakBytes: process.resourceUsage().maxRSS * 1024 } satisfies ServiceReport;
+      return { loopDelay, peakBytes: process.resourceUsage().maxRSS * 1024, rssBytes: process.memoryUsage.rss() } satisfies ServiceReport;
     }
   }
 }
