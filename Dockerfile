@@ -1,0 +1,38 @@
+# The Node service with its model inside: docker build -t samevec . && docker run -p 3000:3000 samevec
+# The version of Node is the one that the tests run on.
+ARG NODE_IMAGE=node:20.20.2-bookworm-slim
+
+FROM ${NODE_IMAGE} AS build
+WORKDIR /samevec
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY . .
+RUN npm run build
+
+FROM ${NODE_IMAGE} AS dependencies
+WORKDIR /samevec
+COPY package.json package-lock.json .npmrc ./
+# The runtime's package brings its binaries for every platform.
+RUN npm ci --omit=dev \
+  && rm -rf node_modules/onnxruntime-node/bin/napi-v*/darwin node_modules/onnxruntime-node/bin/napi-v*/win32
+
+FROM ${NODE_IMAGE}
+ENV NODE_ENV=production \
+    HOST=0.0.0.0 \
+    PORT=3000
+WORKDIR /samevec
+COPY --from=dependencies /samevec/node_modules node_modules
+COPY package.json LICENSE ./
+COPY models/bge-small-en-v1.5 models/bge-small-en-v1.5
+COPY --from=build /samevec/dist/api dist/api
+COPY --from=build /samevec/dist/shared dist/shared
+COPY --from=build /samevec/dist/web dist/web
+# node, by number: so that a cluster can tell that it is not root.
+USER 1000:1000
+EXPOSE 3000
+# 200 while the model loads, 503 once it could not be loaded.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# Without a shell between, so that SIGTERM reaches the service.
+ENTRYPOINT ["node", "dist/api/cli.js"]
+CMD ["serve"]
