@@ -1,31 +1,9 @@
 import { z } from "zod";
-import { type AppConfig, defaultConfig } from "./app.ts";
+import type { AppConfig } from "./app.ts";
+import { appConfigOf, appSettings, count, type Environment, parseSettings, seconds } from "./app-settings.ts";
 import type { NodeEncoderOptions } from "./encoder.ts";
 
-/** Comma-separated values; spaces around them do not count. */
-const list = <Item extends z.ZodType<string, string>>(item: Item) =>
-  z
-    .string()
-    .transform((value) =>
-      value
-        .split(",")
-        .map((part) => part.trim())
-        .filter(Boolean),
-    )
-    .pipe(z.array(item));
-
-const count = z.coerce.number("must be a whole number").int("must be a whole number");
-const seconds = z.coerce.number("must be a number of seconds").positive("must be more than 0").max(86_400);
-
-/** A key goes over the wire in a header, as RFC 6750 spells a bearer token. */
-const apiKey = z.string().regex(/^[A-Za-z0-9._~+/-]{8,}=*$/, "each must have at least 8 of the characters A-Z a-z 0-9 . _ ~ + / -");
-
-const corsOrigin = z
-  .string()
-  .refine(
-    (value) => value === "*" || (URL.canParse(value) && new URL(value).origin === value),
-    'each must be "*" or an origin as browsers send it, such as https://example.com',
-  );
+export { type Environment, SettingsError } from "./app-settings.ts";
 
 /**
  * Every setting of the Node service, by the name that it has in the environment: description, default, and what is
@@ -53,26 +31,7 @@ export const environmentSchema = z.object({
     .max(256)
     .default(1)
     .meta({ description: "More of them, kept for requests of one or a few short texts, which so never wait for a bulk job's text." }),
-  API_KEYS: list(apiKey)
-    .refine((keys) => keys.length > 0, "must hold a key")
-    .default([])
-    .meta({
-      description:
-        "Keys, comma-separated, one of which a request to the API must bring as `Authorization: Bearer …`. The page, `/docs`, `/health` and `/metrics` stay open.",
-      unset: "no key is asked for",
-    }),
-  CORS_ORIGINS: list(corsOrigin).default([]).meta({
-    description: "Origins, comma-separated, whose pages may call the API from a browser; `*` for all.",
-    unset: "none but its own",
-  }),
-  MODEL_ALIASES: list(z.string())
-    .default([])
-    .meta({ description: "More names, comma-separated, under which OpenAI clients may ask for the model.", unset: "none" }),
-  MAX_BODY_BYTES: count.min(1).default(defaultConfig.maxBodyBytes).meta({ description: "The most bytes of a request's body." }),
-  MAX_TEXTS: count.min(1).default(defaultConfig.maxTexts).meta({ description: "The most texts of one request." }),
-  MAX_TEXT_CHARACTERS: count.min(1).default(defaultConfig.maxTextCharacters).meta({
-    description: "The most characters of a text. The model reads the first few thousand; the tokenizer has to read all.",
-  }),
+  ...appSettings.shape,
   QUEUE_TEXTS: count
     .min(1)
     .default(4096)
@@ -105,30 +64,15 @@ export interface Settings extends NodeEncoderOptions {
   readonly logLevel: z.output<typeof environmentSchema>["LOG_LEVEL"];
 }
 
-/** The environment is not right. Its message names every setting that is wrong, and no value: a key may be among them. */
-export class SettingsError extends Error {
-  override readonly name = "SettingsError";
-}
-
-/** As `process.env` is. A setting that is empty counts as unset: compose files pass on empty ones. */
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 /** All settings. Throws {@link SettingsError}. */
 export function readSettings(environment: Environment): Settings {
-  const values = parse(environmentSchema, environment);
+  const values = parseSettings(environmentSchema, environment);
   return {
     host: values.HOST,
     port: values.PORT,
     ...encoderOptions(values),
     interactiveWorkers: values.INTERACTIVE_WORKERS,
-    config: {
-      maxBodyBytes: values.MAX_BODY_BYTES,
-      maxTexts: values.MAX_TEXTS,
-      maxTextCharacters: values.MAX_TEXT_CHARACTERS,
-      modelAliases: values.MODEL_ALIASES,
-      apiKeys: values.API_KEYS,
-      corsOrigins: values.CORS_ORIGINS,
-    },
+    config: appConfigOf(values),
     queueTexts: values.QUEUE_TEXTS,
     queueTokens: values.QUEUE_TOKENS,
     cacheBytes: values.CACHE_BYTES,
@@ -142,7 +86,7 @@ const encoderSchema = environmentSchema.pick({ MODEL: true, HF_ENDPOINT: true, W
 
 /** The encoder's settings alone: who serves nothing need not care what `PORT` is. Throws {@link SettingsError}. */
 export function readEncoderSettings(environment: Environment): NodeEncoderOptions {
-  return encoderOptions(parse(encoderSchema, environment));
+  return encoderOptions(parseSettings(encoderSchema, environment));
 }
 
 function encoderOptions({ WORKERS: workers, MODEL: hub, HF_ENDPOINT: endpoint }: z.output<typeof encoderSchema>): NodeEncoderOptions {
@@ -150,12 +94,4 @@ function encoderOptions({ WORKERS: workers, MODEL: hub, HF_ENDPOINT: endpoint }:
     ...(workers !== undefined && { workers }),
     ...(hub !== undefined && { model: { hub, ...(endpoint !== undefined && { endpoint }) } }),
   };
-}
-
-function parse<Schema extends z.ZodType>(schema: Schema, environment: Environment): z.output<Schema> {
-  const given = Object.entries(environment).filter(([, value]) => value !== undefined && value !== "");
-  const parsed = schema.safeParse(Object.fromEntries(given));
-  if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message }) => `  ${String(path[0])}: ${message}`);
-  throw new SettingsError(`the environment is not right\n${[...new Set(faults)].join("\n")}`);
 }

@@ -1,20 +1,30 @@
-import { waitUntil } from "cloudflare:workers";
-import { type CallOptions, createSessionEncoder, type Encoder, type OpenModel } from "../shared/encoder/encoder.ts";
 import { openEdgeModel } from "../shared/encoder/sessions/edge.ts";
 import { EncoderError } from "../shared/errors.ts";
-import { createApp, defaultConfig } from "./app.ts";
-import { respondWithError } from "./errors.ts";
+import { createApp } from "./app.ts";
+import { appConfigOf, appSettings, count, parseSettings, seconds } from "./app-settings.ts";
+import { createIsolateEncoder } from "./isolate-encoder.ts";
 
 interface Bindings {
   /** The built site, the model's files included. */
   readonly ASSETS: Fetcher;
 }
 
+/**
+ * The settings at the edge: variables of wrangler.toml, and secrets. Named as on Node, and narrower where 128 MB and one
+ * thread are all there is.
+ */
+const edgeSettings = appSettings.extend({
+  /** A tokenizer has to read all of it, whatever the texts are cut to, and `/tokenize` to tell of all. */
+  MAX_BODY_BYTES: count.min(1).default(256 * 1024),
+  /** The most tokens of a request: see wrangler.toml, where it stands beside the limit of CPU time. */
+  MAX_TOKENS: count.min(1).default(8_192),
+  QUEUE_TEXTS: count.min(1).default(1_024),
+  QUEUE_TOKENS: count.min(1).default(16_384),
+  REQUEST_TIMEOUT: seconds.default(60),
+});
+
 /** Where the site keeps the model's files. A binding needs a URL, but of it only the path counts. */
 const modelUrl = "https://assets.invalid/models/bge-small-en-v1.5/";
-
-/** Longer than an isolate works for a client that has gone (30 s), so that a load given up is one that has stopped. */
-const loadTimeoutMs = 45_000;
 
 /** Made by the first request, for all that follow: the model is loaded once for each isolate. */
 let app: ReturnType<typeof createApp> | null = null;
@@ -26,59 +36,23 @@ export default {
   },
 } satisfies ExportedHandler<Bindings>;
 
-function createEdgeApp({ ASSETS }: Bindings): ReturnType<typeof createApp> {
+/** Throws `SettingsError`, for the platform to log: with wrong settings nothing is answered, least of all without a key. */
+function createEdgeApp({ ASSETS, ...variables }: Bindings): ReturnType<typeof createApp> {
+  const settings = parseSettings(edgeSettings, variables);
   const load = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
     const response = await ASSETS.fetch(modelUrl + name);
     if (!response.ok) throw new EncoderError("load_failed", `The site answered ${response.status} for the model's file ${name}`);
     return new Uint8Array(await response.arrayBuffer());
   };
-  const edgeApp = createApp({ encoder: isolateEncoder(openEdgeModel(load)), config: defaultConfig });
-  edgeApp.get("/", async (c) => {
-    const page = await ASSETS.fetch(c.req.raw);
-    // Copied: to the headers of an answer that was fetched nothing can be added.
-    return new Response(page.body, page);
+  const encoder = createIsolateEncoder(openEdgeModel(load), {
+    requestTokens: settings.MAX_TOKENS,
+    queue: { texts: settings.QUEUE_TEXTS, tokens: settings.QUEUE_TOKENS },
+    requestTimeout: settings.REQUEST_TIMEOUT * 1000,
   });
-  edgeApp.notFound((c) => respondWithError(c, new EncoderError("not_found", "There is nothing at this path")));
+  const edgeApp = createApp({ encoder, config: appConfigOf(settings) });
+  edgeApp.get("/", async ({ req }) => {
+    const page = await ASSETS.fetch(req.raw);
+    return new Response(page.body, page); // a copy, whose headers can be added to
+  });
   return edgeApp;
-}
-
-/**
- * The session encoder, for an isolate. There, input and output belong to the request that began it and stop with it:
- * a load whose client hangs up would never settle, and all others would wait for it for ever. So a load outlives its
- * request by `waitUntil`, and every wait for one has an end, after which the load is forgotten and the next call begins
- * another. Runs need no such care: they compute without input or output, and so never stop half way.
- */
-function isolateEncoder(open: OpenModel): Encoder {
-  const openToTheEnd: OpenModel = (options) => {
-    const opening = open(options);
-    waitUntil(opening.catch(() => {}));
-    return opening;
-  };
-  let encoder = createSessionEncoder(openToTheEnd);
-
-  const loaded = async ({ signal }: CallOptions = {}): Promise<Encoder> => {
-    const awaited = encoder;
-    const timeout = AbortSignal.timeout(loadTimeoutMs);
-    try {
-      await awaited.load({ signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
-      return awaited;
-    } catch (error) {
-      if (error !== timeout.reason) throw error;
-      if (encoder === awaited) {
-        encoder = createSessionEncoder(openToTheEnd);
-        // Should it come to an end after all, it frees its memory.
-        void awaited.dispose();
-      }
-      throw new EncoderError("timeout", `The model was not loaded within ${loadTimeoutMs / 1000} s`);
-    }
-  };
-
-  return {
-    load: async (options) => (await loaded(options)).load(),
-    embed: async (texts, options) => (await loaded(options)).embed(texts, options),
-    countTokens: async (texts, options) => (await loaded(options)).countTokens(texts, options),
-    tokenize: async (texts, options) => (await loaded(options)).tokenize(texts, options),
-    info: () => encoder.info(),
-    dispose: () => encoder.dispose(),
-  };
 }

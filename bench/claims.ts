@@ -23,7 +23,7 @@ export function speedRatio(measurements: readonly Measurement[], texts: string, 
 }
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
-export function claimsOf({ encode, service, load, soak }: Pick<Results, "encode" | "service" | "load" | "soak">): Claim[] {
+export function claimsOf({ encode, service, load, soak, edge }: Pick<Results, "encode" | "service" | "load" | "soak" | "edge">): Claim[] {
   const claims: Claim[] = [];
   if (encode) {
     const fasterThan = (over: string, texts: string) => speedRatio(encode.measurements, texts, "pool-2", over);
@@ -102,6 +102,28 @@ export function claimsOf({ encode, service, load, soak }: Pick<Results, "encode"
         spreadOf([memoryGrowth(soak)]),
         (x) => x <= 1.1,
         ({ median }) => `${median.toFixed(2)} ×`,
+      ),
+    );
+  }
+  if (edge) {
+    const within = (says: string, limit: number, milliseconds: readonly number[]) =>
+      judge(
+        says,
+        spreadOf(milliseconds),
+        (x) => x <= limit,
+        (ms) => `${formatSpread(ms, 0)} ms`,
+      );
+    const short = edge.rounds.flatMap(({ texts }) => texts.filter(({ tokens }) => tokens === 16));
+    claims.push(
+      within(
+        "A fresh edge isolate gives its first answer within 1.5 s",
+        1500,
+        edge.rounds.map(({ first }) => first.ms),
+      ),
+      within(
+        "… and then a text of 16 tokens within 60 ms",
+        60,
+        short.map(({ ms }) => ms),
       ),
     );
   }

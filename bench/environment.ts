@@ -12,13 +12,21 @@ export const modelDirectory = new URL("../../models/bge-small-en-v1.5/", import.
 const readJson = async (url: URL): Promise<unknown> => JSON.parse(await readFile(url, "utf8"));
 const readManifest = async () => parseManifest(await readJson(new URL("manifest.json", modelDirectory)));
 
-/** Where and with what this process runs. @param command how a reader starts the same benchmark */
-export async function describeEnvironment(command: string): Promise<Environment> {
-  const packageSchema = z.object({ dependencies: z.record(z.string(), z.string()) });
+/**
+ * Where and with what this process runs.
+ * @param command how a reader starts the same benchmark
+ * @param packages those whose versions count
+ */
+export async function describeEnvironment(
+  command: string,
+  packages: readonly string[] = ["onnxruntime-node", "@huggingface/transformers"],
+): Promise<Environment> {
+  const versions = z.record(z.string(), z.string());
+  const packageSchema = z.object({ dependencies: versions, devDependencies: versions });
   // Dependencies are pinned, so what package.json names is what is installed.
-  const { dependencies } = packageSchema.parse(await readJson(new URL("../../package.json", import.meta.url)));
+  const { dependencies, devDependencies } = packageSchema.parse(await readJson(new URL("../../package.json", import.meta.url)));
   const { id, fingerprint } = await readManifest();
-  const pinned = ["onnxruntime-node", "@huggingface/transformers"].map((name) => [name, dependencies[name] ?? "not a dependency"]);
+  const pinned = packages.map((name) => [name, dependencies[name] ?? devDependencies[name] ?? "not a dependency"]);
   return {
     date: new Date().toISOString().slice(0, 10),
     command,

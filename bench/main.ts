@@ -7,6 +7,7 @@ import { encoders, singleThreads } from "./contenders/all.ts";
 import type { Contender, PeerModel } from "./contenders/contender.ts";
 import { type Collection, cranfieldAbstracts, cranfieldCollection, cranfieldQueries } from "./cranfield.ts";
 import { measureDimensions } from "./dimensions.ts";
+import { measureEdge } from "./edge.ts";
 import { describeEnvironment, tokenCounter } from "./environment.ts";
 import { measureLoad } from "./load.ts";
 import { renderReport, withFigures } from "./report.ts";
@@ -15,6 +16,8 @@ import {
   comparisonSchema,
   type DimensionsResult,
   dimensionsSchema,
+  type EdgeResult,
+  edgeSchema,
   type LoadResult,
   loadSchema,
   type Results,
@@ -31,7 +34,7 @@ import { soak } from "./soak.ts";
 // Every contender runs in a process that inherits this: none reports to the runtime's makers while it is measured.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
 
-const benchmarks = ["encode", "service", "load", "soak", "threads", "dimensions"] as const;
+const benchmarks = ["encode", "service", "load", "soak", "edge", "threads", "dimensions"] as const;
 
 const settings = z.object({
   benchmarks: z.array(z.enum(benchmarks)),
@@ -113,11 +116,22 @@ async function soakService({ command, abstracts, soakRequests }: Plan): Promise<
   return { environment, ...(await soak({ abstracts, workers: serviceWorkers, requests: soakRequests, countTokens })) };
 }
 
+async function measureEdgeIsolates({ command, rounds }: Plan): Promise<EdgeResult> {
+  const environment = await describeEnvironment(command, ["onnxruntime-web", "wrangler"]);
+  let round = 0;
+  const seen = await measureEdge(rounds, ({ first }) => {
+    round += 1;
+    onProgress(`round ${round} of ${rounds}, edge: first answer after ${first.ms.toFixed(0)} ms`);
+  });
+  return { environment, rounds: seen };
+}
+
 const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Results[name]> } = {
   encode: (plan) => compareContenders(encoders, 200, plan),
   service: measureService,
   load: loadService,
   soak: soakService,
+  edge: measureEdgeIsolates,
   threads: (plan) => compareContenders(singleThreads, 100, plan),
   dimensions: compareDimensions,
 };
@@ -148,6 +162,7 @@ const measured: { -readonly [name in keyof Results]: Results[name] } = {
   service: null,
   load: null,
   soak: null,
+  edge: null,
   threads: null,
   dimensions: null,
 };
@@ -166,6 +181,7 @@ if (quick) {
     service: await readResult("service", serviceSchema),
     load: await readResult("load", loadSchema),
     soak: await readResult("soak", soakSchema),
+    edge: await readResult("edge", edgeSchema),
     threads: await readResult("threads", comparisonSchema),
     dimensions: await readResult("dimensions", dimensionsSchema),
   };

@@ -2,6 +2,7 @@ import { type Claim, claimsOf, formatSpread, speedRatio } from "./claims.ts";
 import type {
   Comparison,
   DimensionsResult,
+  EdgeResult,
   Environment,
   LoadResult,
   LoadRound,
@@ -13,12 +14,12 @@ import type {
 import { spreadOf } from "./statistics.ts";
 
 /** BENCHMARKS.md, from nothing but what was measured and kept. */
-export function renderReport({ encode, service, load, soak, threads, dimensions }: Results): string {
+export function renderReport({ encode, service, load, soak, edge, threads, dimensions }: Results): string {
   const sections = [
     "# Benchmarks",
     "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
     "## Claims",
-    claimsTable(claimsOf({ encode, service, load, soak })),
+    claimsTable(claimsOf({ encode, service, load, soak, edge })),
   ];
   if (encode) {
     sections.push("## Against transformers.js", environmentLine(encode.environment), ...comparisonTables(encode));
@@ -31,6 +32,9 @@ export function renderReport({ encode, service, load, soak, threads, dimensions 
   }
   if (soak) {
     sections.push("## Its memory in the long run", environmentLine(soak.environment), soakTable(soak));
+  }
+  if (edge) {
+    sections.push("## At the edge", environmentLine(edge.environment), ...edgeSection(edge));
   }
   if (threads) {
     sections.push(
@@ -51,8 +55,8 @@ const figures = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
 /** `readme` with the claims between its two markers. Throws when it has none. */
 export function withFigures(readme: string, results: Results): string {
   if (!figures.test(readme)) throw new Error("there is no <!-- figures --> … <!-- /figures --> to fill");
-  const { encode, service, load, soak } = results;
-  const environments = [encode, service, load, soak].flatMap((result) => result?.environment ?? []);
+  const { encode, service, load, soak, edge } = results;
+  const environments = [encode, service, load, soak, edge].flatMap((result) => result?.environment ?? []);
   const [environment] = environments;
   const commands = [...new Set(environments.map(({ command }) => `\`${command}\``))];
   const section = [
@@ -205,6 +209,57 @@ function soakTable({ workers, seconds, tokens, failed, samples }: SoakResult): s
   const shown = samples.filter((_, place) => place % 2 === 1);
   const rows = [["resident set, MB", ...shown.map(({ rssBytes }) => (rssBytes / 1e6).toFixed(0))]];
   return `${caption}\n\n${table(["after requests", ...shown.map((sample) => sample.requests.toLocaleString("en"))], rows)}`;
+}
+
+/**
+ * Prices in US dollars, read on 2026-11-21 in copies of Cloudflare's own documentation (Workers: Pricing; Workers AI:
+ * Pricing), which may be older than the day.
+ */
+const prices = {
+  /** Workers, Standard: a million ms of CPU time beyond the 30 million that a month of the paid plan includes. */
+  millionCpuMs: 0.02,
+  /** … and a million requests beyond 10 million. */
+  millionRequests: 0.3,
+  /** Workers AI, a million input tokens of @cf/baai/bge-small-en-v1.5. */
+  workersAI: 0.02,
+};
+
+function edgeSection({ rounds }: EdgeResult): string[] {
+  const first = rounds.map((round) => round.first);
+  const spreadOfKnown = (values: readonly (number | null)[], digits: number) => {
+    const known = values.filter((value) => value !== null);
+    return known.length > 0 ? formatSpread(spreadOf(known), digits) : "not known";
+  };
+  const rows = (rounds[0]?.texts ?? []).map(({ tokens }, position) => {
+    const measured = rounds.flatMap(({ texts }) => texts.slice(position, position + 1));
+    const cost = (cpuMs: number | null, perRequest: number) =>
+      cpuMs === null ? null : (cpuMs * prices.millionCpuMs + perRequest * prices.millionRequests) / tokens;
+    return [
+      String(tokens),
+      formatSpread(spreadOf(measured.map(({ ms }) => ms)), 0),
+      spreadOfKnown(
+        measured.map(({ cpuMs }) => cpuMs),
+        0,
+      ),
+      spreadOfKnown(
+        measured.map(({ cpuMs }) => cost(cpuMs, 0)),
+        3,
+      ),
+      spreadOfKnown(
+        measured.map(({ cpuMs }) => cost(cpuMs, 1)),
+        3,
+      ),
+    ];
+  });
+  const cpu = spreadOfKnown(
+    first.map(({ cpuMs }) => cpuMs),
+    0,
+  );
+  return [
+    `Rounds: ${rounds.length}, each a workerd of its own. The first answer of a fresh isolate, 16 tokens, came after ${formatSpread(spreadOf(first.map(({ ms }) => ms)), 0)} ms, of which ${cpu} ms CPU time.`,
+    table(["tokens", "ms", "CPU ms", "$ per million tokens, CPU time", "… and a request for each text"], rows),
+    `Prices, as Cloudflare's documentation had them on 2026-11-21: $${prices.millionCpuMs} for a million ms of CPU time and $${prices.millionRequests} for a million requests, beyond what the paid plan includes. Workers AI asks $${prices.workersAI} for a million input tokens of the same model. The CPU time is this machine's, not Cloudflare's.`,
+  ];
 }
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

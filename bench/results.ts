@@ -71,6 +71,23 @@ export const serviceSchema = z.object({
 
 export type ServiceResult = z.infer<typeof serviceSchema>;
 
+const edgeTextsSchema = z.object({
+  /** Of each text, special tokens included. */
+  tokens: z.number(),
+  /** From the request to the last byte of its answer, as a client sees it: the median. */
+  ms: z.number(),
+  /** Processor time of workerd for each text; null where the platform does not tell. */
+  cpuMs: z.number().nullable(),
+});
+
+export const edgeSchema = z.object({
+  environment: environmentSchema,
+  /** `first`: the first text of an isolate, which it loads the model for. */
+  rounds: z.array(z.object({ first: edgeTextsSchema, texts: z.array(edgeTextsSchema) })).min(1),
+});
+
+export type EdgeResult = z.infer<typeof edgeSchema>;
+
 export const dimensionsSchema = z.object({
   environment: environmentSchema,
   documents: z.number(),
@@ -136,6 +153,7 @@ export interface Results {
   readonly service: ServiceResult | null;
   readonly load: LoadResult | null;
   readonly soak: SoakResult | null;
+  readonly edge: EdgeResult | null;
   readonly threads: Comparison | null;
   readonly dimensions: DimensionsResult | null;
 }

@@ -7,6 +7,7 @@ const errorTable = {
   invalid_request: { status: 422, type: "Validation", retryable: false },
   empty_input: { status: 400, type: "Empty", retryable: false },
   too_many_texts: { status: 413, type: "Validation", retryable: false },
+  too_many_tokens: { status: 413, type: "Validation", retryable: false },
   body_too_large: { status: 413, type: "Validation", retryable: false },
   text_too_long: { status: 413, type: "Validation", retryable: false },
   invalid_dimensions: { status: 413, type: "Validation", retryable: false },

@@ -131,10 +131,12 @@ export interface SessionEncoderOptions {
    * nothing else waits, spares the millisecond.
    */
   readonly yieldBetweenRuns?: boolean;
+  /** The most tokens of one call to `embed`, after any cut. More are refused with `too_many_tokens`. Default: no limit. */
+  readonly maxCallTokens?: number;
 }
 
 /** The encoder that lives in a worker or an isolate: one session, one run at a time. */
-export function createSessionEncoder(open: OpenModel, { yieldBetweenRuns = true }: SessionEncoderOptions = {}): Encoder {
+export function createSessionEncoder(open: OpenModel, { yieldBetweenRuns = true, maxCallTokens }: SessionEncoderOptions = {}): Encoder {
   let opened: Promise<OpenedModel> | null = null;
   let ready: OpenedModel | null = null;
   let model: Model | null = null;
@@ -173,6 +175,7 @@ export function createSessionEncoder(open: OpenModel, { yieldBetweenRuns = true 
     const { model, tokenizer, session } = await opening;
     const dimensions = checkDimensions(options.dimensions, model);
     const { sequences, truncated } = tokenizeAll(texts, options, model, tokenizer);
+    if (maxCallTokens !== undefined) refuseBeyond(maxCallTokens, sequences);
     const vectors = new Array<Float32Array<ArrayBuffer>>(texts.length);
     const done = { texts: 0, tokens: 0 };
     const times: EmbeddingTime[] = [];
@@ -302,6 +305,12 @@ function tokenizeAll(texts: readonly string[], options: TextOptions, model: Mode
     truncated.push(ids.length - cut.length);
   }
   return { sequences, truncated };
+}
+
+function refuseBeyond(limit: number, sequences: readonly TokenIds[]): void {
+  const found = sequences.reduce((sum, { length }) => sum + length, 0);
+  if (found <= limit) return;
+  throw new EncoderError("too_many_tokens", `The texts have ${found} tokens; a request takes at most ${limit}`, { limit, found });
 }
 
 /** The vector as asked for, in the buffer of `pooled` unless it is cut. Refuses one that is not finite: a lost GPU device gives NaN instead of an error. */

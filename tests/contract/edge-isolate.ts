@@ -3,14 +3,24 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Miniflare, Response } from "miniflare";
+import { unstable_readConfig } from "wrangler";
 import { modelDirectory } from "./model-copy.ts";
 import { spawnWrangler } from "./wrangler-dev.ts";
 
 type Module = Extract<ConstructorParameters<typeof Miniflare>[0], { modules: unknown[] }>["modules"][number];
 
+/** What `wrangler deploy` would upload. */
+export interface WorkerBundle {
+  readonly script: string;
+  readonly wasm: { readonly name: string; readonly bytes: Buffer };
+  /** The files that the script was made of. */
+  readonly sources: readonly string[];
+}
+
 /** `api/edge.ts` as `wrangler deploy` would upload it. */
-export async function bundleWorker(): Promise<Module[]> {
+export async function bundleWorker(): Promise<WorkerBundle> {
   const directory = await mkdtemp(join(tmpdir(), "samevec-edge-"));
   try {
     const build = spawnWrangler("deploy", "--dry-run", "--outdir", directory);
@@ -19,14 +29,27 @@ export async function bundleWorker(): Promise<Module[]> {
     build.stderr.on("data", (chunk) => (output += chunk));
     const [code] = await once(build, "exit");
     if (code !== 0) throw new Error(`wrangler could not bundle the worker: ${output}`);
-    const wasm = (await readdir(directory)).find((name) => name.endsWith(".wasm")) ?? "";
-    return [
-      { type: "ESModule", path: "edge.js", contents: await readFile(join(directory, "edge.js"), "utf8") },
-      { type: "CompiledWasm", path: wasm, contents: await readFile(join(directory, wasm)) },
-    ];
+    const name = (await readdir(directory)).find((file) => file.endsWith(".wasm")) ?? "";
+    return {
+      script: await readFile(join(directory, "edge.js"), "utf8"),
+      wasm: { name, bytes: await readFile(join(directory, name)) },
+      sources: JSON.parse(await readFile(join(directory, "edge.js.map"), "utf8")).sources,
+    };
   } finally {
     await rm(directory, { recursive: true });
   }
+}
+
+/** What wrangler.toml says. */
+const edgeConfig = unstable_readConfig({ config: fileURLToPath(new URL("../../wrangler.toml", import.meta.url)) });
+
+export interface IsolateOptions {
+  /** Variables and secrets, instead of those of wrangler.toml. */
+  readonly variables?: Readonly<Record<string, string | number>>;
+  /** Modules that stand around the worker's own, `worker.js`: the first is the entry. */
+  readonly around?: readonly { readonly path: string; readonly contents: string }[];
+  /** Another worker, which is bound to this one as `SAMEVEC`, gets the requests. */
+  readonly caller?: string;
 }
 
 /** The worker alone in workerd, beside a site that the test holds in its hand. */
@@ -35,21 +58,36 @@ export class EdgeIsolate {
   beforeFile: (name: string) => Promise<void> | void = () => {};
   /** Files that the worker has asked the site for. */
   readonly asked: string[] = [];
+  /** Where else it wanted to fetch from: nowhere, if all is right. */
+  readonly fetchedElsewhere: string[] = [];
   readonly #miniflare: Miniflare;
   #url = new URL("http://unknown");
 
-  private constructor(modules: Module[]) {
-    this.#miniflare = new Miniflare({
-      host: "127.0.0.1",
-      port: 0,
+  private constructor({ script, wasm }: WorkerBundle, { variables, around = [], caller }: IsolateOptions) {
+    const modules: Module[] = [
+      ...around.map((module) => ({ type: "ESModule" as const, ...module })),
+      { type: "ESModule", path: "worker.js", contents: script },
+      { type: "CompiledWasm", path: wasm.name, contents: wasm.bytes },
+    ];
+    const worker = {
+      name: "samevec",
       modules,
-      compatibilityDate: "2026-04-26",
+      compatibilityDate: edgeConfig.compatibility_date ?? "",
+      compatibilityFlags: edgeConfig.compatibility_flags,
+      bindings: { ...edgeConfig.vars, ...variables },
       serviceBindings: { ASSETS: ({ url }: { url: string }) => this.#serve(basename(new URL(url).pathname)) },
-    });
+      outboundService: ({ url }: { url: string }) => {
+        this.fetchedElsewhere.push(url);
+        return new Response("there is no network", { status: 502 });
+      },
+    };
+    const callers = caller ? [{ name: "caller", modules: true, script: caller, serviceBindings: { SAMEVEC: "samevec" } }] : [];
+    // `cf: false`: else Miniflare itself asks the network for a place to pretend to be in.
+    this.#miniflare = new Miniflare({ host: "127.0.0.1", port: 0, cf: false, workers: [...callers, worker] });
   }
 
-  static async start(modules: Module[]): Promise<EdgeIsolate> {
-    const isolate = new EdgeIsolate(modules);
+  static async start(bundle: WorkerBundle, options: IsolateOptions = {}): Promise<EdgeIsolate> {
+    const isolate = new EdgeIsolate(bundle, options);
     isolate.#url = await isolate.#miniflare.ready;
     return isolate;
   }
@@ -64,8 +102,20 @@ export class EdgeIsolate {
     return new Response(await readFile(join(modelDirectory, name)));
   }
 
-  embed(inputs: string | string[]): Promise<globalThis.Response> {
-    return fetch(new URL("/embed", this.#url), { method: "POST", body: JSON.stringify({ inputs }) });
+  /** Where it answers, without a slash at the end. */
+  get url(): string {
+    return this.#url.origin;
+  }
+
+  /** One connection for each request: workerd closes one that has been idle for 5 s just when the next request is sent. */
+  send(path: string, init: RequestInit = {}): Promise<globalThis.Response> {
+    const headers = new Headers(init.headers);
+    headers.set("connection", "close");
+    return fetch(new URL(path, this.#url), { ...init, headers });
+  }
+
+  embed(inputs: string | string[], headers: Record<string, string> = {}): Promise<globalThis.Response> {
+    return this.send("/embed", { method: "POST", body: JSON.stringify({ inputs }), headers });
   }
 
   /** Asks for vectors and hangs up when `moment` has come: with a reset, which is the only way for workerd to see it. */

@@ -16,6 +16,7 @@ export default defineConfig({
   timeout: 120_000,
   projects: [
     { name: "page", testMatch: ["page.spec.ts", "docs.spec.ts"], use: { launchOptions: browser } },
+    { name: "edge", testMatch: "edge.spec.ts", use: { launchOptions: browser } },
     { name: "encoder", testMatch: "encoder.spec.ts", use: { baseURL: encoderPage, launchOptions: browser } },
     {
       name: "encoder-webgpu",

@@ -53,6 +53,17 @@ describe("running", () => {
     expect(fake.ran).toHaveLength(40);
   });
 
+  test("a call with more tokens than a call may have is refused before anything runs", async () => {
+    const fake = new FakeModel();
+    const { tokens } = await createSessionEncoder(fake.open).embed(["a", "b", "c"]);
+    const limit = tokens.reduce((sum, count) => sum + count, 0);
+    const ran = fake.ran.length;
+    const encoder = createSessionEncoder(fake.open, { maxCallTokens: limit });
+    await expect(encoder.embed(["a", "b", "c", "d"])).rejects.toMatchObject({ code: "too_many_tokens", details: { limit } });
+    expect(fake.ran).toHaveLength(ran);
+    expect((await encoder.embed(["a", "b", "c"])).vectors).toHaveLength(3);
+  });
+
   test("a rejected run does not break the ones behind it", async () => {
     const fake = new FakeModel();
     fake.onRun = ([text]) => {

@@ -1,0 +1,168 @@
+import { readFile } from "node:fs/promises";
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { embedResponseSchema, errorResponseSchema } from "../../shared/contract.ts";
+import { filesOf } from "../../shared/encoder/manifest.ts";
+import { bundleWorker, EdgeIsolate, type IsolateOptions, type WorkerBundle } from "./edge-isolate.ts";
+import { readManifest } from "./model-copy.ts";
+
+let bundle: WorkerBundle;
+let files: string[];
+let running: EdgeIsolate | undefined;
+beforeAll(async () => {
+  bundle = await bundleWorker();
+  files = ["manifest.json", ...filesOf(await readManifest(), "cpu")].sort();
+});
+const start = async (options?: IsolateOptions) => {
+  running = await EdgeIsolate.start(bundle, options);
+  return running;
+};
+afterEach(async () => {
+  const isolate = running;
+  running = undefined;
+  await isolate?.stop();
+  expect(isolate?.fetchedElsewhere).toEqual([]);
+});
+
+const statuses = async (responses: readonly Promise<Response>[]) => (await Promise.all(responses)).map(({ status }) => status);
+const errorOf = async (response: Response) => ({ status: response.status, ...errorResponseSchema.parse(await response.json()) });
+/** A text of about so many tokens. */
+const words = (tokens: number) => "word ".repeat(tokens);
+
+describe("an isolate's first requests", () => {
+  test("share one load", async () => {
+    const isolate = await start();
+    expect(await statuses(Array.from({ length: 20 }, (_, i) => isolate.embed(`text ${i}`)))).toEqual(Array(20).fill(200));
+    expect(isolate.asked.toSorted()).toEqual(files);
+  });
+
+  test("are served, 49 of 50, when the client that began the load hangs up", async () => {
+    const isolate = await start();
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    isolate.beforeFile = (name) => (name === "weights-1.bin" ? held : undefined);
+    const begun = expect.poll(() => isolate.asked, { timeout: 30_000 }).toContain("weights-1.bin");
+    const hungUp = isolate.embedAndHangUp("the first", begun);
+    await begun;
+    const others = Array.from({ length: 49 }, (_, i) => isolate.embed(`text ${i}`));
+    await hungUp;
+    goOn();
+    expect(await statuses(others)).toEqual(Array(49).fill(200));
+    expect((await isolate.embed("one more")).status).toBe(200);
+    expect(isolate.asked.toSorted()).toEqual(files);
+  });
+
+  test("fail together when a shard cannot be had, and the next one loads again", async () => {
+    const isolate = await start();
+    isolate.beforeFile = (name) => {
+      if (name === "weights-1.bin") throw new Error("the site is down");
+    };
+    const responses = await Promise.all([isolate.embed("a"), isolate.embed("b"), isolate.embed("c")]);
+    expect(responses.map(({ status }) => status)).toEqual([503, 503, 503]);
+    expect(errorResponseSchema.parse(await responses[0]?.json())).toMatchObject({ code: "load_failed" });
+    isolate.beforeFile = () => {};
+    expect((await isolate.embed("d")).status).toBe(200);
+  });
+});
+
+describe("an isolate's one thread", () => {
+  test("answers others between the texts of a long request", async () => {
+    const isolate = await start();
+    await isolate.embed("warm");
+    const ended: string[] = [];
+    const end = (name: string) => (response: Response) => {
+      ended.push(name);
+      return response.status;
+    };
+    const long = isolate.embed(Array(8).fill(words(300))).then(end("long"));
+    // Answered: the long one, which came before, is being computed. It takes several hundred times as long as the next two.
+    await isolate.send("/health");
+    const short = isolate.embed("short").then(end("short"));
+    const health = isolate.send("/health").then(end("health"));
+    expect(await Promise.all([long, short, health])).toEqual([200, 200, 200]);
+    expect(ended.at(-1)).toBe("long");
+  });
+
+  test("runs one text at a time, so that requests at once get the vectors that each gets alone", async () => {
+    const isolate = await start();
+    const lists = [0, 1, 2, 3].map((list) => [3, 40, 7, 90].map((tokens) => `${list} ${words(tokens)}`));
+    const vectorsOf = async (response: Promise<Response>) => embedResponseSchema.parse(await (await response).json());
+    const alone: number[][][] = [];
+    for (const list of lists) alone.push(await vectorsOf(isolate.embed(list)));
+    expect(await Promise.all(lists.map((list) => vectorsOf(isolate.embed(list))))).toEqual(alone);
+  });
+
+  test("refuses at once what its queue has no room for, and tells when to come again", async () => {
+    const isolate = await start({ variables: { QUEUE_TEXTS: 10 } });
+    await isolate.embed("warm");
+    const responses = await Promise.all(Array.from({ length: 4 }, () => isolate.embed(Array(6).fill(words(100)))));
+    const refused = responses.filter(({ status }) => status !== 200);
+    expect(refused).toHaveLength(3);
+    for (const response of refused) {
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
+      expect(await errorOf(response)).toMatchObject({ status: 429, code: "overloaded" });
+    }
+    expect((await isolate.embed(Array(6).fill("after"))).status).toBe(200);
+  });
+
+  test("serves others while clients hang up, whose places in the queue are free again", async () => {
+    const isolate = await start({ variables: { QUEUE_TEXTS: 40 } });
+    await isolate.embed("warm");
+    const texts = Array.from({ length: 5 }, (_, i) => `text ${i} ${words(100)}`);
+    const leaving = [0, 20, 100, 200].map((ms) => isolate.embedAndHangUp(texts, new Promise((resolve) => setTimeout(resolve, ms))));
+    const staying = [isolate.embed("a"), isolate.embed(texts.slice(0, 3)), isolate.embed("b")];
+    await Promise.all(leaving);
+    expect(await statuses(staying)).toEqual([200, 200, 200]);
+    // 36 is all that bulk requests may have: a place that was never given back would be missed.
+    const room = () => statuses([isolate.embed(Array(16).fill("first")), isolate.embed(Array(20).fill("second"))]);
+    await expect.poll(room, { timeout: 45_000 }).toEqual([200, 200]);
+  });
+
+  test("refuses with a reason what it could not finish", async () => {
+    const isolate = await start({ variables: { MAX_TOKENS: 100 } });
+    expect(await errorOf(await isolate.embed([words(60), words(60)]))).toMatchObject({
+      status: 413,
+      code: "too_many_tokens",
+      details: { limit: 100, found: 124 },
+    });
+    const response = await isolate.send("/v1/embeddings", { method: "POST", body: JSON.stringify({ input: words(120) }) });
+    expect(response.status).toBe(413);
+    expect((await isolate.embed(words(60))).status).toBe(200);
+  });
+});
+
+describe("an isolate's settings", () => {
+  test("ask for a key, and let pages of other origins call", async () => {
+    const variables = { API_KEYS: "first-key,second-key", CORS_ORIGINS: "https://page.example" };
+    const isolate = await start({ variables });
+    expect(await errorOf(await isolate.embed("a"))).toMatchObject({ status: 401, code: "invalid_api_key" });
+    expect(isolate.asked).toEqual([]);
+    const headers = { authorization: "Bearer second-key", origin: "https://page.example" };
+    const response = await isolate.embed("a", headers);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("access-control-allow-origin")).toBe("https://page.example");
+    const stranger = await isolate.embed("a", { ...headers, origin: "https://stranger.example" });
+    expect(stranger.headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  test("set limits and aliases", async () => {
+    const isolate = await start({ variables: { MAX_TEXTS: 2, MODEL_ALIASES: "text-embedding-3-small" } });
+    expect(await errorOf(await isolate.embed(["a", "b", "c"]))).toMatchObject({ status: 413, code: "too_many_texts" });
+    const body = JSON.stringify({ input: "a", model: "text-embedding-3-small" });
+    expect((await isolate.send("/v1/embeddings", { method: "POST", body })).status).toBe(200);
+  });
+
+  test("that are wrong leave everything shut", async () => {
+    const isolate = await start({ variables: { API_KEYS: "short" } });
+    expect((await isolate.embed("a")).status).toBe(500);
+    expect(isolate.asked).toEqual([]);
+  });
+});
+
+test("another Worker asks by a service binding, as docs/examples has it", async () => {
+  const caller = await readFile(new URL("../../docs/examples/calling-worker.js", import.meta.url), "utf8");
+  const isolate = await start({ caller });
+  const response = await isolate.send("/?query=why+does+the+sea+come+and+go");
+  expect(await response.text()).toBe("The moon's pull makes the tides.");
+});
