@@ -1,73 +1,139 @@
-import { checkIntegrity, filesOf, type GraphName, type Manifest, parseManifest } from "../shared/encoder/manifest.ts";
+import {
+  compareDigests,
+  type FileDigest,
+  filesOf,
+  type GraphName,
+  type Manifest,
+  parseManifest,
+  sha256Hex,
+} from "../shared/encoder/manifest.ts";
+import type { WebDevice } from "../shared/encoder/sessions/web.ts";
 import { EncoderError } from "../shared/errors.ts";
+import { type AssetStore, openAssetStore } from "./asset-store.ts";
+import { fetchFile } from "./fetch-file.ts";
+import { runtimes } from "./runtimes.ts";
 
-/** Bytes, over all files that the device needs; what was already stored counts as loaded. */
+/** Bytes, over all files that are needed. */
 export interface DownloadProgress {
   readonly loaded: number;
   readonly total: number;
+  /** How many of those that are loaded the browser had kept from an earlier visit. */
+  readonly stored: number;
 }
 
-/** A model's files, each checked against its manifest. A Blob is a handle: a worker is given it without a copy. */
+/** A file by its name and what it must be. */
+export interface AssetFile extends FileDigest {
+  readonly file: string;
+}
+
+/** Files, each checked against its SHA-256. A Blob is a handle: a worker is given it without a copy. */
 export interface DownloadedModel {
   readonly manifest: Manifest;
+  /** The model's files, by the names that the manifest gives them. */
   readonly files: ReadonlyMap<string, Blob>;
+  /** ONNX Runtime's WASM, compressed with gzip, and for which device it was built. */
+  readonly runtime: { readonly build: WebDevice; readonly file: Blob };
+}
+
+/** What a download is to bring. */
+export interface Needs {
+  readonly graphs: readonly GraphName[];
+  readonly runtime: WebDevice;
 }
 
 export interface DownloadOptions {
-  /** The model's folder, with a slash at its end. */
-  readonly folder: URL;
+  /** Where `models` and `runtimes` are, with a slash at its end. */
+  readonly assets: URL;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** Ends whatever is under way. */
   readonly signal: AbortSignal;
 }
 
-/** A download of which nothing has come for so long, in ms, has failed. */
-const stallTimeout = 30_000;
+const modelFolder = "models/bge-small-en-v1.5/";
+const manifestName = `${modelFolder}manifest.json`;
 
 /**
- * Fetches a model's files, each once however often it is asked for, and stores them for the next visit. A failed
- * download is forgotten, so that the next call tries again; the files that did come are kept.
+ * Fetches a model and its runtime, each file once however often it is asked for, and keeps them for the next visit. A
+ * failed download is forgotten, so that the next call tries again; the files that did come are kept.
  */
 export class ModelDownload {
   readonly #options: DownloadOptions;
   /** By SHA-256, as is all below: a manifest that is fetched again may name other files. */
   readonly #files = new Map<string, Promise<Blob>>();
   readonly #loadedBytes = new Map<string, number>();
+  readonly #stored = new Set<string>();
+  readonly #unkept = new Set<string>();
 
   constructor(options: DownloadOptions) {
     this.#options = options;
   }
 
-  /** The files that a graph needs. Rejects with `load_failed`, `integrity_failed` or the signal's reason. */
-  async get(graph: GraphName): Promise<DownloadedModel> {
+  /** Whether the next visit will find here all that was loaded. False where the browser has no room, or keeps nothing. */
+  get kept(): boolean {
+    return this.#unkept.size === 0;
+  }
+
+  /** Rejects with `load_failed`, `integrity_failed` or the signal's reason. */
+  async get({ graphs, runtime }: Needs): Promise<DownloadedModel> {
     if (!isSecureContext) {
       throw new EncoderError(
         "load_failed",
         "Browsers check and store a model in secure contexts alone: open the page over https or on localhost",
       );
     }
-    const manifest = parseManifest(await this.#fetch("manifest.json", () => {}, readJson));
-    const names = filesOf(manifest, graph);
-    const entries = names.map((name) => entryOf(manifest, name));
-    const total = entries.reduce((sum, { bytes }) => sum + bytes, 0);
-    const report = () => {
-      const loaded = entries.reduce((sum, { sha256 }) => sum + (this.#loadedBytes.get(sha256) ?? 0), 0);
-      this.#options.onProgress?.({ loaded, total });
+    const store = await openAssetStore(this.#options.assets);
+    const manifest = await this.#manifest(store);
+    await store.keepOnly([manifestName, ...[...Object.values(manifest.files), ...Object.values(runtimes)].map(({ sha256 }) => sha256)]);
+
+    const names = [...new Set(graphs.flatMap((graph) => filesOf(manifest, graph)))];
+    const wanted = [
+      ...names.map((name) => modelFile(manifest, name)),
+      { ...runtimes[runtime], file: `runtimes/${runtimes[runtime].file}` },
+    ];
+    const report = () => this.#report(wanted);
+    const blobs = await Promise.all(wanted.map((file) => this.#file(file, store, report)));
+    const runtimeFile = blobs.at(-1) as Blob; // the last that was wanted
+    return {
+      manifest,
+      files: new Map(names.map((name, i) => [name, blobs[i] as Blob])),
+      runtime: { build: runtime, file: runtimeFile },
     };
-    const store = await openStore(manifest, this.#options.folder);
-    const files = await Promise.all(names.map(async (name) => [name, await this.#file(manifest, name, store, report)] as const));
-    return { manifest, files: new Map(files) };
   }
 
-  #file(manifest: Manifest, name: string, store: BlobStore, report: () => void): Promise<Blob> {
-    const { sha256 } = entryOf(manifest, name);
+  /** The newest, or without a network the one of the last visit. */
+  async #manifest(store: AssetStore): Promise<Manifest> {
+    const stored = await store.get(manifestName);
+    try {
+      const { blob } = await fetchFile(new URL(manifestName, this.#options.assets), {
+        name: "manifest.json",
+        signal: this.#options.signal,
+        ...(stored && { attempts: 1 }),
+      });
+      const manifest = await readManifest(blob);
+      if (!(await store.put(manifestName, blob))) this.#unkept.add(manifestName);
+      return manifest;
+    } catch (error) {
+      if (stored && !this.#options.signal.aborted) return readManifest(stored);
+      throw error;
+    }
+  }
+
+  #report(wanted: readonly AssetFile[]): void {
+    const total = wanted.reduce((sum, { bytes }) => sum + bytes, 0);
+    const loaded = wanted.reduce((sum, { sha256 }) => sum + (this.#loadedBytes.get(sha256) ?? 0), 0);
+    const stored = wanted.reduce((sum, { sha256, bytes }) => sum + (this.#stored.has(sha256) ? bytes : 0), 0);
+    this.#options.onProgress?.({ loaded, total, stored });
+  }
+
+  #file(wanted: AssetFile, store: AssetStore, report: () => void): Promise<Blob> {
+    const { sha256 } = wanted;
     const known = this.#files.get(sha256);
     if (known) return known;
     const onBytes = (bytes: number) => {
       this.#loadedBytes.set(sha256, bytes);
       report();
     };
-    const file = this.#load(manifest, name, store, onBytes);
+    const file = this.#load(wanted, store, onBytes);
     this.#files.set(sha256, file);
     file.catch(() => {
       this.#files.delete(sha256);
@@ -76,91 +142,63 @@ export class ModelDownload {
     return file;
   }
 
-  async #load(manifest: Manifest, name: string, store: BlobStore, onBytes: (bytes: number) => void): Promise<Blob> {
-    const { bytes, sha256 } = entryOf(manifest, name);
+  async #load(wanted: AssetFile, store: AssetStore, onBytes: (bytes: number) => void): Promise<Blob> {
+    const { bytes, sha256 } = wanted;
     const stored = await store.get(sha256);
-    if (stored && (await isIntact(manifest, name, stored))) {
+    if (stored && (await isIntact(wanted, stored))) {
+      this.#stored.add(sha256);
       onBytes(bytes);
       return stored;
     }
-    const fetched = await this.#fetch(name, onBytes, (response) => response.blob());
-    await checkIntegrity(manifest, name, await bytesOf(fetched));
-    await store.put(sha256, fetched);
-    return fetched;
+    const blob = await this.#fetch(wanted, onBytes);
+    if (!(await store.put(sha256, blob))) this.#unkept.add(sha256);
+    return blob;
   }
 
-  /** @param onBytes told how many bytes have come so far */
-  async #fetch<T>(name: string, onBytes: (bytes: number) => void, read: (response: Response) => Promise<T>): Promise<T> {
-    const stall = new AbortController();
-    const onStall = () => stall.abort(new EncoderError("load_failed", `${name} did not come: nothing arrived for ${stallTimeout} ms`));
-    let timer = setTimeout(onStall, stallTimeout);
-    let loaded = 0;
-    const counter = new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        clearTimeout(timer);
-        timer = setTimeout(onStall, stallTimeout);
-        loaded += chunk.byteLength;
-        onBytes(loaded);
-        controller.enqueue(chunk);
-      },
-    });
-    try {
-      const response = await fetch(new URL(name, this.#options.folder), {
-        signal: AbortSignal.any([this.#options.signal, stall.signal]),
-        // Names stay when a site is deployed anew: what a browser has under them may be the last model's.
-        cache: "no-cache",
+  /** A whole file. One that was put together from ranges and is wrong may be of two versions: it is fetched once more. */
+  async #fetch(wanted: AssetFile, onBytes: (bytes: number) => void): Promise<Blob> {
+    const fetchOnce = () =>
+      fetchFile(new URL(wanted.file, this.#options.assets), {
+        name: nameOf(wanted),
+        bytes: wanted.bytes,
+        onBytes,
+        signal: this.#options.signal,
       });
-      if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
-      return await read(new Response(response.body.pipeThrough(counter)));
-    } catch (error) {
-      if (error instanceof EncoderError) throw error;
-      throw new EncoderError(
-        "load_failed",
-        `${name} could not be fetched: ${error instanceof Error ? error.message : error}`,
-        {},
-        { cause: error },
-      );
-    } finally {
-      clearTimeout(timer);
-    }
+    const first = await fetchOnce();
+    if (first.resumed && !(await isIntact(wanted, first.blob))) return checked(wanted, (await fetchOnce()).blob);
+    return checked(wanted, first.blob);
   }
 }
 
-/** Blobs by SHA-256. No method rejects: what cannot be stored is fetched again. */
-interface BlobStore {
-  get(sha256: string): Promise<Blob | null>;
-  put(sha256: string, blob: Blob): Promise<void>;
-}
-
-/** The model's own cache in Cache Storage, rid of what no manifest names any more. One that stores nothing where there is none. */
-async function openStore(manifest: Manifest, folder: URL): Promise<BlobStore> {
-  const urlOf = (sha256: string) => new URL(sha256, folder);
-  try {
-    const cache = await caches.open(`samevec ${manifest.id}`);
-    const urls = new Set(Object.values(manifest.files).map(({ sha256 }) => urlOf(sha256).href));
-    for (const { url } of await cache.keys()) if (!urls.has(url)) await cache.delete(url);
-    return {
-      get: async (sha256) => (await cache.match(urlOf(sha256)).catch(() => undefined))?.blob() ?? null,
-      put: (sha256, blob) => cache.put(urlOf(sha256), new Response(blob)).catch(() => {}),
-    };
-  } catch {
-    return { get: async () => null, put: async () => {} };
-  }
-}
-
-function entryOf(manifest: Manifest, name: string): Manifest["files"][string] {
+function modelFile(manifest: Manifest, name: string): AssetFile {
   const entry = manifest.files[name];
   if (!entry) throw new EncoderError("load_failed", `The model's manifest names ${name}, but tells neither its size nor its SHA-256`);
-  return entry;
+  return { file: `${modelFolder}${name}`, ...entry };
 }
 
-async function isIntact(manifest: Manifest, name: string, blob: Blob): Promise<boolean> {
-  return checkIntegrity(manifest, name, await bytesOf(blob)).then(
+async function readManifest(blob: Blob): Promise<Manifest> {
+  const text = await blob.text();
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new EncoderError("load_failed", "What the server gives for the model's manifest is not JSON", {}, { cause: error });
+  }
+  return parseManifest(json);
+}
+
+const nameOf = ({ file }: AssetFile) => file.slice(file.lastIndexOf("/") + 1);
+
+/** Rejects with `integrity_failed`. */
+async function checked(wanted: AssetFile, blob: Blob): Promise<Blob> {
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  compareDigests(nameOf(wanted), wanted, { bytes: bytes.byteLength, sha256: await sha256Hex(bytes) });
+  return blob;
+}
+
+function isIntact(wanted: AssetFile, blob: Blob): Promise<boolean> {
+  return checked(wanted, blob).then(
     () => true,
     () => false,
   );
 }
-
-const bytesOf = async (blob: Blob) => new Uint8Array(await blob.arrayBuffer());
-
-const readJson = (response: Response): Promise<unknown> => response.json();

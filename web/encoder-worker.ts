@@ -1,17 +1,14 @@
-import webgpuRuntime from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url";
-import wasmRuntime from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import { openWebModel } from "../shared/encoder/sessions/web.ts";
 import { exposeEncoder } from "../shared/encoder/worker.ts";
 import { EncoderError } from "../shared/errors.ts";
-import type { PreparedModel } from "./encoder.ts";
+import type { PreparedModel } from "./device-pool.ts";
 
-const runtimes = { wasm: wasmRuntime, webgpu: webgpuRuntime };
-
-exposeEncoder<PreparedModel>(({ device, manifest, files }) =>
+exposeEncoder<PreparedModel>(({ devices, measure, manifest, files, runtime }, duty) =>
   openWebModel({
-    device,
+    device: devices[duty],
+    measure,
     manifest,
-    runtime: runtimes[device],
+    runtime: { build: runtime.build, load: () => inflate(runtime.file) },
     async load(name) {
       const file = files.get(name);
       if (!file) throw new EncoderError("internal", `The worker was not given ${name}`);
@@ -19,3 +16,7 @@ exposeEncoder<PreparedModel>(({ device, manifest, files }) =>
     },
   }),
 );
+
+function inflate(file: Blob): Promise<ArrayBuffer> {
+  return new Response(file.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}

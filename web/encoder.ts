@@ -11,175 +11,180 @@ import {
   type TokenizeOptions,
   textList,
 } from "../shared/encoder/encoder.ts";
-import { EncoderPool } from "../shared/encoder/pool.ts";
-import type { WorkerHandle } from "../shared/encoder/pool-worker.ts";
 import type { WebDevice } from "../shared/encoder/sessions/web.ts";
 import type { Token } from "../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../shared/errors.ts";
-import { type DownloadedModel, type DownloadProgress, ModelDownload } from "./download.ts";
-import { webgpuRefusal } from "./webgpu.ts";
-
-/** Which device computes, and why it is not WebGPU where `auto` would have preferred that; null otherwise. */
-export interface DeviceChoice {
-  readonly device: WebDevice;
-  readonly reason: string | null;
-}
+import { type DeviceChoice, type DevicePool, openDevicePool } from "./device-pool.ts";
+import { type DownloadProgress, ModelDownload } from "./download.ts";
 
 export interface BrowserEncoderOptions {
-  /** `auto`, the default, is WebGPU on real graphics hardware and WASM elsewhere. A device that is named is used or refused. */
+  /**
+   * `auto`, the default, is WebGPU on real graphics hardware where it passes its self-test and is measured to be faster, and
+   * WASM elsewhere and as soon as WebGPU fails. A device that is named is used or refused.
+   */
   readonly device?: "auto" | WebDevice;
-  /** Workers on WASM, each with a session of one thread. Default: half the logical cores, 1 to 4. WebGPU has one. */
+  /** Workers on WASM that take any text, each with a session of one thread. Default: half the logical cores, 1 to 4. */
   readonly workers?: number;
-  /** The folder of the model, with a slash at its end. Default: the one that comes with the site. */
+  /**
+   * Workers on WASM that are kept for queries, besides, so that none waits while many texts are embedded. Each has the
+   * model in its memory. Default 1; without effect where `device` is `webgpu`.
+   */
+  readonly interactiveWorkers?: number;
+  /** The folder of `models` and `runtimes`, with a slash at its end. Default: the one that comes with the site. */
   readonly assets?: string | URL;
+  /** How long a worker may take to load, in ms, before its device is given up. Default 120,000. */
+  readonly loadTimeout?: number;
+  /** How long a worker may take for what it was handed, in ms, before it counts as hung. Default 60,000. */
+  readonly runTimeout?: number;
   readonly onDownload?: (progress: DownloadProgress) => void;
-  /** Told the device each time the model has been loaded. */
+  /** Told the device each time the model has been loaded, and when it has to change. */
   readonly onDevice?: (choice: DeviceChoice) => void;
 }
 
-/** What a worker loads from. */
-export interface PreparedModel extends DownloadedModel {
-  readonly device: WebDevice;
+export interface BrowserEncoderInfo extends EncoderInfo {
+  /** Null before the first load. */
+  readonly choice: DeviceChoice | null;
+  /** Whether the browser has kept what was downloaded for the next visit. */
+  readonly kept: boolean;
 }
 
-/** Scripts are built into a folder beside `models`. Not a literal in `new URL`, which the bundler would take for a file. */
-const bundledModel = "../models/bge-small-en-v1.5/";
+export interface BrowserEncoder extends Encoder {
+  info(): BrowserEncoderInfo;
+}
+
+/** Scripts are built into a folder beside `models` and `runtimes`. Not a literal in `new URL`, which the bundler would take for a file. */
+const bundledAssets = "../";
 
 /**
  * The encoder in a browser: a pool over workers, for a page or for a worker of it. Nothing is loaded before the first
  * call. A device that is named and cannot be had rejects with `device_unavailable`, one that computes wrongly with
  * `self_test_failed`.
  */
-export function createEncoder(options: BrowserEncoderOptions = {}): Encoder {
-  return new BrowserEncoder(options);
+export function createEncoder(options: BrowserEncoderOptions = {}): BrowserEncoder {
+  return new PooledEncoder(options);
 }
 
 /** Puts one pool, on the device that it chooses at the first call, in front of its callers. */
-class BrowserEncoder implements Encoder {
+class PooledEncoder implements BrowserEncoder {
   readonly #options: BrowserEncoderOptions;
-  readonly #device: "auto" | WebDevice;
   readonly #workers: number;
-  readonly #folder: URL;
+  readonly #assets: URL;
   /** Cached from the first call until it fails or the encoder is disposed. */
-  #choice: Promise<EncoderPool<PreparedModel>> | null = null;
-  /** The outcome of `#choice`. */
-  #pool: EncoderPool<PreparedModel> | null = null;
+  #opening: Promise<DevicePool> | null = null;
+  /** The outcome of `#opening`. */
+  #pool: DevicePool | null = null;
+  #choice: DeviceChoice | null = null;
   #error: EncoderError | null = null;
   #download: ModelDownload | null = null;
   #disposal = new AbortController();
 
   constructor(options: BrowserEncoderOptions) {
+    const { assets, workers, interactiveWorkers = 1 } = options;
+    checkCount("workers", workers ?? 1, 1);
+    checkCount("interactiveWorkers", interactiveWorkers, 0);
     this.#options = options;
-    this.#device = options.device ?? "auto";
-    this.#workers = options.workers ?? Math.min(4, Math.max(1, Math.floor(navigator.hardwareConcurrency / 2)));
-    const { assets } = options;
-    this.#folder = assets === undefined ? new URL(bundledModel, import.meta.url) : new URL(assets, location.href);
+    this.#workers = workers ?? Math.min(4, Math.max(1, Math.floor(navigator.hardwareConcurrency / 2)));
+    this.#assets = assets === undefined ? new URL(bundledAssets, import.meta.url) : new URL(assets, location.href);
   }
 
   async load(options: CallOptions = {}): Promise<Model> {
-    const pool = await abortable(this.#chosen(), options.signal);
+    const pool = await abortable(this.#opened(), options.signal);
     return pool.load(options);
   }
 
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
+    const called = performance.now();
     const list = textList(texts);
-    const pool = await abortable(this.#chosen(), options.signal);
-    return pool.embed(list, options);
+    if (list.length === 0) return { vectors: [], tokens: [], truncated: [], time: { queue: 0, inference: 0 } };
+    const pool = await abortable(this.#opened(), options.signal);
+    const waited = performance.now() - called;
+    const { time, ...embeddings } = await pool.embed(list, options);
+    return { ...embeddings, time: { ...time, queue: waited + time.queue } };
   }
 
   async countTokens(texts: string | readonly string[], options: CallOptions & { readonly kind?: Kind } = {}): Promise<number[]> {
     const list = textList(texts);
-    const pool = await abortable(this.#chosen(), options.signal);
+    if (list.length === 0) return [];
+    const pool = await abortable(this.#opened(), options.signal);
     return pool.countTokens(list, options);
   }
 
   async tokenize(texts: string | readonly string[], options: TokenizeOptions = {}): Promise<Token[][]> {
     const list = textList(texts);
-    const pool = await abortable(this.#chosen(), options.signal);
+    if (list.length === 0) return [];
+    const pool = await abortable(this.#opened(), options.signal);
     return pool.tokenize(list, options);
   }
 
-  info(): EncoderInfo {
-    if (this.#pool) return this.#pool.info();
+  info(): BrowserEncoderInfo {
+    const { device = "auto", interactiveWorkers = 1 } = this.#options;
+    const own = { choice: this.#choice, kept: this.#download?.kept ?? false };
+    if (this.#pool) {
+      const info = this.#pool.info();
+      // Workers for queries may compute elsewhere: the device is that of the bulk of the work.
+      return { ...info, device: info.device && (this.#choice?.device ?? null), ...own };
+    }
     return {
-      state: this.#choice ? "loading" : this.#error ? "failed" : "idle",
+      state: this.#opening ? "loading" : this.#error ? "failed" : "idle",
       model: null,
       device: null,
-      workers: { ready: 0, size: this.#device === "webgpu" ? 1 : this.#workers },
+      workers: { ready: 0, size: device === "webgpu" ? 1 : this.#workers + interactiveWorkers },
       error: this.#error,
+      ...own,
     };
   }
 
   async dispose(): Promise<void> {
     this.#disposal.abort(disposedError());
     this.#disposal = new AbortController();
-    this.#choice = null;
+    this.#opening = null;
     this.#pool = null;
+    this.#choice = null;
     this.#error = null;
     this.#download = null;
   }
 
-  #chosen(): Promise<EncoderPool<PreparedModel>> {
-    if (this.#choice) return this.#choice;
+  #opened(): Promise<DevicePool> {
+    if (this.#opening) return this.#opening;
     this.#error = null;
     const { signal } = this.#disposal;
-    const choice = abortable(this.#choose(signal), signal);
-    this.#choice = choice;
-    choice.then(
+    const opening = abortable(this.#open(signal), signal);
+    this.#opening = opening;
+    opening.then(
       (pool) => {
-        if (this.#choice === choice) this.#pool = pool;
+        if (this.#opening === opening) this.#pool = pool;
       },
       (error) => {
-        if (this.#choice !== choice) return;
-        this.#choice = null;
+        if (this.#opening !== opening) return;
+        this.#opening = null;
         this.#error = EncoderError.from(error, "load_failed");
       },
     );
-    return choice;
+    return opening;
   }
 
-  /** A pool that has loaded, on the device that was asked for or else on the best that passes its self-test. */
-  async #choose(disposal: AbortSignal): Promise<EncoderPool<PreparedModel>> {
-    this.#download ??= new ModelDownload({ folder: this.#folder, onProgress: this.#options.onDownload, signal: disposal });
-    const download = this.#download;
-    const startWasm = async (reason: string | null) => this.#start({ device: "wasm", ...(await download.get("cpu")) }, reason, disposal);
-    if (this.#device === "wasm") return startWasm(null);
-
-    const forced = this.#device === "webgpu";
-    const refusal = await webgpuRefusal({ software: forced });
-    if (refusal && forced) throw new EncoderError("device_unavailable", refusal);
-    if (refusal) return startWasm(refusal);
-    // Outside the `try`: a download that fails is no fault of the device.
-    const model = await download.get("gpu");
-    try {
-      return await this.#start({ device: "webgpu", ...model }, null, disposal);
-    } catch (error) {
-      if (forced) throw error;
-      return startWasm(EncoderError.from(error).message);
-    }
-  }
-
-  /** A pool of fresh workers: a realm in which a runtime has failed once may fail for ever. */
-  async #start(prepared: PreparedModel, reason: string | null, disposal: AbortSignal): Promise<EncoderPool<PreparedModel>> {
-    disposal.throwIfAborted();
-    const size = prepared.device === "webgpu" ? 1 : this.#workers;
-    const pool = new EncoderPool<PreparedModel>({ spawn: spawnWorker, size, prepare: async () => prepared });
-    disposal.addEventListener("abort", () => void pool.dispose());
-    await pool.load();
-    this.#options.onDevice?.({ device: prepared.device, reason });
-    return pool;
+  #open(signal: AbortSignal): Promise<DevicePool> {
+    const { device = "auto", interactiveWorkers = 1, loadTimeout = 120_000, runTimeout = 60_000, onDownload, onDevice } = this.#options;
+    this.#download ??= new ModelDownload({ assets: this.#assets, onProgress: onDownload, signal });
+    return openDevicePool({
+      device,
+      workers: this.#workers,
+      interactiveWorkers,
+      loadTimeout,
+      runTimeout,
+      download: this.#download,
+      onDevice: (choice) => {
+        if (signal.aborted) return;
+        this.#choice = choice;
+        onDevice?.(choice);
+      },
+      signal,
+    });
   }
 }
 
-function spawnWorker(): WorkerHandle {
-  const worker = new Worker(new URL("./encoder-worker.ts", import.meta.url), { type: "module", name: "encoder" });
-  return {
-    endpoint: worker,
-    onDeath(listener) {
-      // A script that cannot be fetched gives an event without a message.
-      worker.addEventListener("error", ({ message }) => listener(message || "its script could not be loaded"));
-      worker.addEventListener("messageerror", () => listener("a message could not be read"));
-    },
-    terminate: () => worker.terminate(),
-  };
+function checkCount(name: string, count: number, least: number): void {
+  if (!Number.isInteger(count) || count < least) {
+    throw new RangeError(`createEncoder: ${name} must be a whole number, at least ${least}, not ${count}`);
+  }
 }

@@ -9,13 +9,16 @@ import { withPlainErrors } from "../shared/encoder/worker.ts";
 import { EncoderError } from "../shared/errors.ts";
 import { type Document, type ExampleQuery, type Library, type LibraryHeader, readLibrary } from "../shared/search/library.ts";
 import { type AddOptions, type Answer, SearchEngine } from "../shared/search/search-engine.ts";
-import { type BrowserEncoderOptions, createEncoder, type DeviceChoice } from "./encoder.ts";
+import type { DeviceChoice } from "./device-pool.ts";
+import type { DownloadProgress } from "./download.ts";
+import { type BrowserEncoderOptions, createEncoder } from "./encoder.ts";
 
 /** Where the model is. */
 export type ModelState =
   /** Bytes of the download; `total` is 0 until it is known. When all have come, the model is being started. */
-  | { readonly phase: "loading"; readonly loaded: number; readonly total: number }
-  | ({ readonly phase: "ready"; readonly workers: number } & DeviceChoice)
+  | ({ readonly phase: "loading" } & DownloadProgress)
+  /** `kept` tells whether the next visit will find the model in the browser. */
+  | ({ readonly phase: "ready"; readonly kept: boolean } & DeviceChoice)
   | { readonly phase: "failed"; readonly message: string };
 
 /** A text's vector, L2-normalized, and how long it took in ms. */
@@ -50,33 +53,39 @@ const libraryTimeout = 30_000;
 
 /** Opens the built-in documents, and begins to load the model. Rejects with `load_failed` when the documents do not come. */
 const openSearch: OpenSearch = withPlainErrors(async (options, onModelState) => {
-  let choice: DeviceChoice | null = null;
   let loading: Promise<void> | null = null;
+  let ready = false;
   const encoder = createEncoder({
     ...options,
-    onDownload: ({ loaded, total }) => {
-      // When one file has failed, the others may still be coming.
-      if (loading) onModelState({ phase: "loading", loaded, total });
+    onDownload: (progress) => {
+      // When one file has failed, the others may still be coming. When the device is changed, another one serves meanwhile.
+      if (loading && !ready) onModelState({ phase: "loading", ...progress });
     },
-    onDevice: (chosen) => {
-      choice = chosen;
+    onDevice: () => {
+      if (ready) tellReady();
     },
   });
+  const tellReady = () => {
+    const { choice, kept } = encoder.info();
+    if (choice) onModelState({ phase: "ready", kept, ...choice });
+  };
   const library = await fetchLibrary();
   const engine = new SearchEngine(encoder, library);
 
   const load = () => {
     loading ??= loadModel().catch((error) => {
       loading = null;
+      ready = false;
       onModelState({ phase: "failed", message: EncoderError.from(error).message });
       throw error;
     });
     return loading;
   };
   const loadModel = async () => {
-    onModelState({ phase: "loading", loaded: 0, total: 0 });
+    onModelState({ phase: "loading", loaded: 0, total: 0, stored: 0 });
     await engine.load();
-    if (choice) onModelState({ phase: "ready", workers: encoder.info().workers.size, ...choice });
+    ready = true;
+    tellReady();
   };
   /** For calls that wait for the engine: it loads by itself, but only this tells the page. */
   const startLoading = () => void load().catch(() => {});

@@ -1,8 +1,14 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, normalizePath } from "vite";
 import { viteStaticCopy } from "vite-plugin-static-copy";
+import { packRuntimes, withoutRawRuntimes } from "./build/runtimes.ts";
+import { serviceWorker } from "./build/service-worker.ts";
+import { sizeReport } from "./build/size-report.ts";
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+const model = fromHere("../models/bge-small-en-v1.5");
+const runtimes = packRuntimes(fromHere("../dist/runtimes"));
 
 export default defineConfig({
   root: fromHere("."),
@@ -18,8 +24,19 @@ export default defineConfig({
     chunkSizeWarningLimit: 1600,
     rolldownOptions: { input: [fromHere("index.html"), fromHere("docs/index.html")] },
   },
-  worker: { format: "es" },
+  define: { packedRuntimes: JSON.stringify(runtimes) },
+  worker: { format: "es", plugins: () => [withoutRawRuntimes()] },
   // The dev server would otherwise move the runtime's script away from where its parts are.
   optimizeDeps: { exclude: ["onnxruntime-web"] },
-  plugins: [viteStaticCopy({ targets: [{ src: normalizePath(fromHere("../models/bge-small-en-v1.5")), dest: "models" }] })],
+  plugins: [
+    withoutRawRuntimes(),
+    sizeReport(model, runtimes),
+    serviceWorker(fromHere("service-worker.ts")),
+    viteStaticCopy({
+      targets: [
+        { src: normalizePath(model), dest: "models" },
+        { src: Object.values(runtimes).map(({ file }) => normalizePath(fromHere(`../dist/runtimes/${file}`))), dest: "runtimes" },
+      ],
+    }),
+  ],
 });

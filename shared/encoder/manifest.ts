@@ -44,6 +44,9 @@ const manifestSchema = z.object({
 
 export type Manifest = z.infer<typeof manifestSchema>;
 
+/** Of a file: its size in bytes, and its SHA-256 in lower-case hex. */
+export type FileDigest = Manifest["files"][string];
+
 /** The two graphs over one set of weights: int8 arithmetic for CPUs, float32 for WebGPU. */
 export type GraphName = keyof Manifest["graphs"];
 
@@ -86,10 +89,15 @@ export async function checkIntegrity(manifest: Manifest, name: string, bytes: Ui
   checkDigest(manifest, name, { bytes: bytes.byteLength, sha256: await sha256Hex(bytes) });
 }
 
-/** The same, for who has read the file already: its size, and its SHA-256 in lower-case hex. */
-export function checkDigest(manifest: Manifest, name: string, found: Manifest["files"][string]): void {
+/** The same, for who has read the file already. */
+export function checkDigest(manifest: Manifest, name: string, found: FileDigest): void {
   const expected = manifest.files[name];
   if (!expected) throw new EncoderError("integrity_failed", `${name} is not a file of the model ${manifest.id}`);
+  compareDigests(name, expected, found);
+}
+
+/** Throws `integrity_failed`, with what differs. */
+export function compareDigests(name: string, expected: FileDigest, found: FileDigest): void {
   if (found.bytes !== expected.bytes) {
     throw new EncoderError(
       "integrity_failed",

@@ -58,7 +58,7 @@ export class PoolWorker<Prepared> {
 
   /** @param timeout ms */
   async load(prepared: Prepared, timeout: number): Promise<LoadedWorker> {
-    this.loaded = await this.#bounded(this.#remote.load(prepared), timeout);
+    this.loaded = await this.#bounded(this.#remote.load(prepared, this.duty), timeout);
     return this.loaded;
   }
 

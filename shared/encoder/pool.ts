@@ -67,6 +67,7 @@ export class EncoderPool<Prepared> implements Encoder {
   readonly #options: Required<PoolOptions<Prepared>>;
   readonly #queue: TextQueue<PoolRequest<Prepared>>;
   readonly #workers = new Set<PoolWorker<Prepared>>();
+  #interactiveFirst: Duty = "interactive";
   #prepared: Promise<Prepared> | null = null;
   /** The load that callers wait for: settled by the first worker that is ready, or when none is left to hope for. */
   #loading: Deferred<Model> | null = null;
@@ -84,6 +85,26 @@ export class EncoderPool<Prepared> implements Encoder {
     }
     this.#options = { ...defaults, ...options };
     this.#queue = new TextQueue(this.#options.patience);
+  }
+
+  /** Who is handed an interactive request while both are idle. At first: the workers that are there for nothing else. */
+  set interactiveFirst(duty: Duty) {
+    this.#interactiveFirst = duty;
+  }
+
+  /**
+   * Replaces the workers that take any text by `size` new ones. A run that is under way ends where it began. All workers
+   * that are started from now on load from what `prepare` makes.
+   */
+  replaceWorkers({ size, prepare }: Pick<PoolOptions<Prepared>, "size" | "prepare">): void {
+    Object.assign(this.#options, { size, prepare });
+    this.#prepared = null;
+    for (const worker of this.#workers) {
+      if (worker.duty !== "any") continue;
+      this.#workers.delete(worker);
+      if (!worker.busy) worker.terminate(disposedError());
+    }
+    if (this.#loading) this.#fill();
   }
 
   load({ signal }: CallOptions = {}): Promise<Model> {
@@ -165,8 +186,9 @@ export class EncoderPool<Prepared> implements Encoder {
     const loaded = [...this.#workers].filter((worker) => worker.loaded);
     const interactive = loaded.filter(({ duty }) => duty === "interactive");
     const others = loaded.filter(({ duty }) => duty === "any");
-    // Those of one duty choose first. While they are the only ones left, they do the others' work.
-    for (const worker of [...interactive, ...others]) {
+    const inOrder = this.#interactiveFirst === "interactive" ? [...interactive, ...others] : [...others, ...interactive];
+    // While those of one duty are the only ones left, they do the others' work.
+    for (const worker of inOrder) {
       if (worker.busy) continue;
       const size = { texts: worker.loaded?.textsPerRun ?? 1, workers: loaded.length };
       const reserved = worker.duty === "interactive" && others.length > 0;
@@ -183,6 +205,8 @@ export class EncoderPool<Prepared> implements Encoder {
       this.#onFailedRun(worker, turn, EncoderError.from(error));
     }
     worker.busy = false;
+    // One that was replaced meanwhile has done its last run.
+    if (!this.#workers.has(worker)) worker.terminate(disposedError());
     this.#dispatch();
   }
 
@@ -207,17 +231,26 @@ export class EncoderPool<Prepared> implements Encoder {
     if (this.#loading) return this.#loading.promise;
     const loading = deferred<Model>();
     this.#loading = loading;
-    this.#prepared ??= this.#options.prepare();
-    this.#prepared.then(
+    this.#prepare().then(
       () => {
         if (this.#loading === loading) this.#fill();
       },
       (error) => {
-        this.#prepared = null;
-        if (this.#loading === loading) this.#onFailedLoad(EncoderError.from(error, "load_failed"));
+        if (this.#loading === loading) this.#onFailedLoad(EncoderError.from(error, "load_failed"), null);
       },
     );
     return loading.promise;
+  }
+
+  /** What workers load from: made once, and again after it failed. */
+  #prepare(): Promise<Prepared> {
+    if (this.#prepared) return this.#prepared;
+    const prepared = this.#options.prepare();
+    this.#prepared = prepared;
+    prepared.catch(() => {
+      if (this.#prepared === prepared) this.#prepared = null;
+    });
+    return prepared;
   }
 
   /** Starts as many workers as are missing. */
@@ -227,29 +260,29 @@ export class EncoderPool<Prepared> implements Encoder {
       this.#start("any", size);
       this.#start("interactive", interactiveWorkers);
     } catch (error) {
-      this.#onFailedLoad(EncoderError.from(error, "load_failed"));
+      this.#onFailedLoad(EncoderError.from(error, "load_failed"), null);
     }
   }
 
   #start(duty: Duty, size: number): void {
     const { spawn, runTimeout } = this.#options;
     const there = [...this.#workers].filter((worker) => worker.duty === duty).length;
-    for (let missing = size - there; missing > 0 && this.#prepared; missing--) {
+    for (let missing = size - there; missing > 0 && this.#loading; missing--) {
       const worker: PoolWorker<Prepared> = new PoolWorker(spawn(duty), duty, runTimeout, (error) => this.#retire(worker, error));
       this.#workers.add(worker);
-      void this.#loadWorker(worker, this.#prepared);
+      void this.#loadWorker(worker, this.#prepare());
     }
   }
 
   async #loadWorker(worker: PoolWorker<Prepared>, prepared: Promise<Prepared>): Promise<void> {
     const began = performance.now();
     try {
-      const { model } = await worker.load(await prepared, this.#options.loadTimeout);
+      const { model, speed } = await worker.load(await prepared, this.#options.loadTimeout);
       if (!this.#workers.has(worker)) return;
       this.#restarts = 0;
       this.#error = null;
       this.#model = model;
-      this.#options.observer.onLoad?.({ ms: performance.now() - began });
+      this.#options.observer.onLoad?.({ ms: performance.now() - began, duty: worker.duty, speed });
       this.#loading?.resolve(model);
       this.#dispatch();
     } catch (error) {
@@ -259,19 +292,20 @@ export class EncoderPool<Prepared> implements Encoder {
 
   /** Ends a worker and sees to its successor. */
   #retire(worker: PoolWorker<Prepared>, error: EncoderError): void {
-    if (!this.#workers.delete(worker)) return;
+    const belongs = this.#workers.delete(worker);
     worker.terminate(error);
+    if (!belongs) return;
     if (worker.loaded) {
-      this.#options.observer.onRestart?.({ code: error.code });
+      this.#options.observer.onRestart?.({ code: error.code, message: error.message, duty: worker.duty });
       this.#fill();
       return;
     }
-    this.#onFailedLoad(error);
+    this.#onFailedLoad(error, worker.duty);
   }
 
   /** Tries again later while others serve. When none is left to hope for, all that wait are told why. */
-  #onFailedLoad(error: EncoderError): void {
-    this.#options.observer.onLoadFailure?.({ code: error.code });
+  #onFailedLoad(error: EncoderError, duty: Duty | null): void {
+    this.#options.observer.onLoadFailure?.({ code: error.code, message: error.message, duty });
     if (this.#workers.size === 0) {
       void this.#stop(error);
       this.#error = error;

@@ -10,7 +10,8 @@ import {
   type TextOptions,
   type TokenizeOptions,
 } from "./encoder.ts";
-import type { Device } from "./session.ts";
+import type { Duty } from "./pool-worker.ts";
+import type { Device, Session, Speed } from "./session.ts";
 import type { Token } from "./tokenizer.ts";
 
 export interface LoadedWorker {
@@ -18,12 +19,14 @@ export interface LoadedWorker {
   readonly device: Device;
   /** How many texts are best handed over at once: 1 on CPUs. */
   readonly textsPerRun: number;
+  /** Null where it was not measured. */
+  readonly speed: Speed | null;
 }
 
 /** What a worker answers to, over Comlink. Errors are thrown as plain objects: see `EncoderError.from`. */
 export interface RemoteEncoder<Prepared> {
   /** Once, before anything else. */
-  load(prepared: Prepared): Promise<LoadedWorker>;
+  load(prepared: Prepared, duty: Duty): Promise<LoadedWorker>;
   embed(texts: readonly string[], options: TextOptions): Promise<Embeddings>;
   countTokens(texts: readonly string[], kind: Kind): Promise<number[]>;
   tokenize(texts: readonly string[], options: TokenizeOptions): Promise<Token[][]>;
@@ -32,12 +35,12 @@ export interface RemoteEncoder<Prepared> {
 /**
  * Serves one session encoder to an {@link EncoderPool}. The worker's entry chooses the session: it is the place where
  * the platform is known.
- * @param opener what was prepared by the pool's owner, to the way in which this worker opens the model
+ * @param opener what was prepared by the pool's owner, and what this worker is for, to the way in which it opens the model
  * @param endpoint the other end; a Web Worker's own scope when left out
  */
-export function exposeEncoder<Prepared>(opener: (prepared: Prepared) => OpenModel, endpoint?: Endpoint): void {
+export function exposeEncoder<Prepared>(opener: (prepared: Prepared, duty: Duty) => OpenModel, endpoint?: Endpoint): void {
   let encoder: Encoder | null = null;
-  let textsPerRun = 1;
+  let session: Session | null = null;
 
   const loaded = (): Encoder => {
     if (!encoder) throw new EncoderError("internal", "The worker was asked for vectors before it was loaded");
@@ -45,18 +48,17 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared) => OpenMode
   };
 
   const remote: RemoteEncoder<Prepared> = {
-    load: withPlainErrors(async (prepared: Prepared) => {
-      const open = opener(prepared);
+    load: withPlainErrors(async (prepared: Prepared, duty: Duty) => {
+      const open = opener(prepared, duty);
       const openHere: OpenModel = async (options) => {
         const opened = await open(options);
-        textsPerRun = opened.session.batch.texts;
+        session = opened.session;
         return opened;
       };
       encoder = createSessionEncoder(openHere, { yieldBetweenRuns: false });
       const model = await encoder.load();
-      const { device } = encoder.info();
-      if (!device) throw new EncoderError("internal", "The model is loaded, but on no device");
-      return { model, device, textsPerRun };
+      if (!session) throw new EncoderError("internal", "The model is loaded, but in no session");
+      return { model, device: session.device, textsPerRun: session.batch.texts, speed: session.speed ?? null };
     }),
 
     embed: withPlainErrors(async (texts: readonly string[], options: TextOptions) => {

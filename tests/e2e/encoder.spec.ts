@@ -26,8 +26,8 @@ async function alteredWeights(name: string): Promise<Uint8Array<ArrayBuffer>> {
 /** Loads an encoder and tells how that went. */
 function loadOutcome(page: Page, options: { device: "auto" | "wasm" | "webgpu"; workers?: number }) {
   return page.evaluate(async (options) => {
-    const choices: { device: string; reason: string | null }[] = [];
-    const encoder = window.createEncoder({ ...options, onDevice: (choice) => choices.push(choice) });
+    const choices: { device: string; reason: string | null; workers: number }[] = [];
+    const encoder = window.createEncoder({ interactiveWorkers: 0, ...options, onDevice: (choice) => choices.push(choice) });
     const failure = await encoder.load().then(
       () => null,
       ({ code, message }) => ({ code, message }),
@@ -83,20 +83,28 @@ test("creates one session a worker and fetches each file once for 50 concurrent 
 }) => {
   const urls = recordRequests(page);
   const { workers, tokens } = await page.evaluate(async () => {
-    const encoder = window.createEncoder({ device: "wasm", workers: 2 });
+    const encoder = window.createEncoder({ device: "wasm", workers: 2, interactiveWorkers: 1 });
     const calls = Array.from({ length: 50 }, (_, i) => encoder.embed(`call number ${i}`));
     const embedded = await Promise.all(calls);
-    while (encoder.info().workers.ready < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (encoder.info().workers.ready < 3) await new Promise((resolve) => setTimeout(resolve, 20));
     return { workers: encoder.info().workers, tokens: embedded.map(({ tokens }) => tokens.length) };
   });
-  expect(workers).toEqual({ ready: 2, size: 2 });
+  expect(workers).toEqual({ ready: 3, size: 3 });
   expect(tokens).toEqual(Array.from({ length: 50 }, () => 1));
   const created = await page.evaluate(() => window.runtimeRecords.filter((record) => "created" in record).length);
-  expect(created).toBe(2);
-  for (const name of ["manifest.json", "cpu.onnx", "weights-0.bin", "weights-1.bin", "tokenizer.json", "tokenizer_config.json"]) {
+  expect(created).toBe(3);
+  for (const name of [
+    "manifest.json",
+    "cpu.onnx",
+    "weights-0.bin",
+    "weights-1.bin",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "wasm.bin",
+  ]) {
     expect(timesAskedFor(urls, name), name).toBe(1);
   }
-  expect(urls.filter((url) => url.includes("gpu.onnx") || url.includes("asyncify"))).toEqual([]);
+  expect(urls.filter((url) => /gpu\.onnx|webgpu/.test(url))).toEqual([]);
   expect(urls.filter((url) => new URL(url).origin !== new URL(baseURL ?? "").origin)).toEqual([]);
 });
 
@@ -141,16 +149,18 @@ test("forgets a failed download, and fetches what is missing at the next call", 
 test("tells the download in bytes, up to the sizes that the manifest names", async ({ page }) => {
   const { files, graphs, tokenizer, weights }: Manifest = JSON.parse((await modelFile("manifest.json")).toString());
   const needed = [graphs.cpu.file, ...weights, tokenizer.model, tokenizer.config];
+  const runtime = await readFile(new URL("../../dist/e2e/encoder-page/runtimes/wasm.bin", import.meta.url));
   const progress = await page.evaluate(async () => {
-    const told: { loaded: number; total: number }[] = [];
+    const told: { loaded: number; total: number; stored: number }[] = [];
     await window.createEncoder({ device: "wasm", workers: 1, onDownload: (progress) => told.push(progress) }).load();
     return told;
   });
-  const total = needed.reduce((sum, name) => sum + (files[name]?.bytes ?? Number.NaN), 0);
+  const total = needed.reduce((sum, name) => sum + (files[name]?.bytes ?? Number.NaN), runtime.length);
   expect(new Set(progress.map(({ total }) => total))).toEqual(new Set([total]));
   expect(progress.map(({ loaded }) => loaded)).toEqual(progress.map(({ loaded }) => loaded).toSorted((a, b) => a - b));
   expect(progress.length).toBeGreaterThan(needed.length);
   expect(progress.at(-1)?.loaded).toBe(total);
+  expect(new Set(progress.map(({ stored }) => stored))).toEqual(new Set([0]));
 });
 
 test("loads again after dispose, from the files that the browser has stored", async ({ page }) => {
@@ -208,21 +218,50 @@ test("refuses WebGPU by name where there is none, and takes WASM where the choic
   expect(forced.state).toBe("failed");
   expect(await loadOutcome(page, { device: "auto" })).toMatchObject({
     failure: null,
-    choices: [{ device: "wasm", reason: "This browser has no WebGPU" }],
+    choices: [{ device: "wasm", reason: "This browser has no WebGPU", workers: expect.any(Number) }],
   });
 });
 
-test("falls back to WASM with fresh workers where WebGPU is promised and fails, and fetches only the other graph", async ({ page }) => {
-  await page.addInitScript(() => {
-    const info = { isFallbackAdapter: false, vendor: "acme", architecture: "", device: "", description: "" };
-    Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => ({ info }) } });
-  });
-  await page.reload();
+test("refuses numbers of workers that are none, at once", async ({ page }) => {
+  const refusals = await page.evaluate(() =>
+    [{ workers: 0 }, { workers: 1.5 }, { workers: -1 }, { interactiveWorkers: -1 }].map((options) => {
+      try {
+        window.createEncoder(options);
+        return "created";
+      } catch (error) {
+        return (error as Error).name;
+      }
+    }),
+  );
+  expect(refusals).toEqual(["RangeError", "RangeError", "RangeError", "RangeError"]);
+});
+
+test("loads nothing for no text", async ({ page }) => {
   const urls = recordRequests(page);
-  const { failure, device, choices } = await loadOutcome(page, { device: "auto", workers: 1 });
-  expect(failure).toBeNull();
-  expect(device).toBe("wasm");
-  expect(choices).toEqual([{ device: "wasm", reason: expect.stringContaining("The model could not be loaded") }]);
-  for (const name of ["gpu.onnx", "cpu.onnx", "weights-0.bin", "weights-1.bin", "tokenizer.json"])
-    expect(timesAskedFor(urls, name), name).toBe(1);
+  const outcome = await page.evaluate(async () => {
+    const encoder = window.createEncoder({ device: "wasm" });
+    return [await encoder.embed([]), await encoder.countTokens([]), await encoder.tokenize([]), encoder.info().state];
+  });
+  expect(outcome).toEqual([{ vectors: [], tokens: [], truncated: [], time: { queue: 0, inference: 0 } }, [], [], "idle"]);
+  expect(urls).toEqual([]);
+});
+
+test("answers a question while many texts are embedded, long before they are done", async ({ page }) => {
+  const { bulkDone, answered } = await page.evaluate(async () => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 1, interactiveWorkers: 1 });
+    await encoder.load();
+    while (encoder.info().workers.ready < 2) await new Promise((resolve) => setTimeout(resolve, 20));
+    let bulkDone = 0;
+    const texts = Array.from({ length: 24 }, (_, i) => `${"the tide came in over the flats and ".repeat(8)} ${i}`);
+    const bulk = encoder.embed(texts, { onProgress: ({ texts }) => (bulkDone = texts) });
+    const answered: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      await encoder.embed("when does the tide turn", { kind: "query" });
+      answered.push(bulkDone);
+    }
+    await bulk;
+    return { bulkDone, answered };
+  });
+  expect(bulkDone).toBe(24);
+  expect(Math.max(...answered)).toBeLessThan(24);
 });

@@ -193,7 +193,7 @@ test("nothing is asked of another origin, and nothing is typed into an address",
   await expect(page.locator(".cosine")).toBeVisible();
 
   const fetched = urls.filter(({ protocol }) => protocol !== "data:");
-  expect(fetched.some(({ pathname }) => pathname.endsWith(".wasm"))).toBe(true);
+  expect(fetched.some(({ pathname }) => pathname.endsWith("/runtimes/wasm.bin"))).toBe(true);
   expect(fetched.map(({ origin }) => origin)).toEqual(fetched.map(() => server.url));
   expect(decodeURIComponent(fetched.join(" "))).not.toMatch(/vessel|juniper/);
   expect(problems).toEqual([]);
@@ -219,6 +219,35 @@ test("the status tells the download in bytes", async ({ page }) => {
   letRestCome();
   await expect(status(page)).toContainText("Ready on WASM", { timeout: 60_000 });
   await expect(progress).toBeHidden();
+});
+
+test("the status tells what comes from the cache, and does not call that a download", async ({ page }) => {
+  await openReady(page);
+  await page.addInitScript(() => {
+    const told: string[] = [];
+    Object.assign(window, { told });
+    new MutationObserver(() => told.push(document.querySelector("#status")?.textContent ?? "")).observe(document, {
+      subtree: true,
+      childList: true,
+      characterData: true,
+    });
+  });
+  await page.reload();
+  await expect(status(page)).toContainText("Ready on WASM", { timeout: 60_000 });
+  const told: string[] = await page.evaluate(() => Reflect.get(window, "told"));
+  const counted = told.filter((text) => / of \d+\.\d MB/.test(text) && !text.includes(" 0.0 of"));
+  expect(counted.length).toBeGreaterThan(0);
+  expect(counted.filter((text) => !text.includes("from cache"))).toEqual([]);
+});
+
+test("says so where the browser does not keep the model", async ({ page }) => {
+  await page.context().route("**/search-worker-*.js", async (route) => {
+    const response = await route.fetch();
+    const full = 'Cache.prototype.put = () => Promise.reject(new DOMException("Quota exceeded.", "QuotaExceededError"));';
+    await route.fulfill({ response, body: full + (await response.text()) });
+  });
+  await openReady(page);
+  await expect(status(page)).toContainText("This browser has not kept the model: the next visit will download it again.");
 });
 
 test("a download that fails is told, and can be tried again", async ({ page }) => {

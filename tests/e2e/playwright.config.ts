@@ -15,9 +15,11 @@ export default defineConfig({
   workers: 1,
   timeout: 120_000,
   projects: [
-    { name: "page", testMatch: ["page.spec.ts", "docs.spec.ts"], use: { launchOptions: browser } },
+    // Without the service worker: what it keeps is the matter of tests of its own, and these hold requests back.
+    { name: "page", testMatch: ["page.spec.ts", "docs.spec.ts"], use: { launchOptions: browser, serviceWorkers: "block" } },
+    { name: "offline", testMatch: "offline.spec.ts", use: { launchOptions: browser } },
+    { name: "encoder", testMatch: /encoder(-devices|-download)?\.spec\.ts/, use: { baseURL: encoderPage, launchOptions: browser } },
     { name: "edge", testMatch: "edge.spec.ts", use: { launchOptions: browser } },
-    { name: "encoder", testMatch: "encoder.spec.ts", use: { baseURL: encoderPage, launchOptions: browser } },
     {
       name: "encoder-webgpu",
       testMatch: "encoder-webgpu.spec.ts",

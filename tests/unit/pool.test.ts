@@ -262,3 +262,65 @@ function silentWorker() {
   const { port1 } = new MessageChannel();
   return { endpoint: port1 as never, onDeath: () => {}, terminate: () => port1.close() };
 }
+
+describe("workers that are replaced", () => {
+  test("end after the run they are in, and lose and repeat nothing", async () => {
+    const old = new FakeModel();
+    const replacement = new FakeModel();
+    let spawn = old.spawn;
+    const pool = createPool(old, { size: 1, spawn: () => spawn() });
+    let replaced = false;
+    old.onRun = async ([text]) => {
+      if (text !== "b" || replaced) return;
+      replaced = true;
+      spawn = replacement.spawn;
+      pool.replaceWorkers({ size: 2, prepare: async () => null });
+    };
+    const progress: number[] = [];
+    const { vectors } = await pool.embed(["a", "b", "c", "d", "e", "f"], { onProgress: ({ texts }) => progress.push(texts) });
+    expect(vectors).toHaveLength(6);
+    expect(progress).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(old.ran).toEqual(["a", "b"]);
+    expect(replacement.ran.toSorted()).toEqual(["c", "d", "e", "f"]);
+    await expect.poll(() => old.workers[0]?.terminated).toBe(true);
+    expect(pool.info().workers).toEqual({ ready: 2, size: 2 });
+  });
+
+  test("hand their texts on when they die in that run", async () => {
+    const fake = new FakeModel();
+    const pool = createPool(fake, { size: 1 });
+    let deaths = 0;
+    fake.onRun = ([text]) => {
+      if (text !== "deadly" || deaths++ > 0) return;
+      pool.replaceWorkers({ size: 1, prepare: async () => null });
+      fake.workers[0]?.die();
+      return new Promise(() => {});
+    };
+    expect((await pool.embed(["before", "deadly", "after"])).vectors).toHaveLength(3);
+    expect(fake.workers).toHaveLength(2);
+  });
+
+  test("load from what is prepared anew, which is tried again when it fails", async () => {
+    const fake = new FakeModel();
+    const pool = createPool(fake, { size: 1 });
+    await pool.load();
+    const prepare = vi.fn(async () => null).mockRejectedValueOnce(new Error("offline"));
+    pool.replaceWorkers({ size: 1, prepare });
+    await expect(pool.embed("a")).rejects.toMatchObject({ code: "load_failed" });
+    expect((await pool.embed("b")).vectors).toHaveLength(1);
+    expect(prepare).toHaveBeenCalledTimes(2);
+  });
+});
+
+test.each([
+  ["interactive", "interactive"],
+  ["any", "any"],
+] as const)("hands a question first to those who are told: %s", async (first, expected) => {
+  const models = { any: new FakeModel(), interactive: new FakeModel() };
+  const pool = createPool(models.any, { size: 1, interactiveWorkers: 1, spawn: (duty) => models[duty].spawn() });
+  await pool.load();
+  await expect.poll(() => pool.info().workers.ready).toBe(2);
+  pool.interactiveFirst = first;
+  await pool.embed("a question");
+  expect(models[expected].ran).toEqual(["a question"]);
+});

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { oneTextPerRun, planRuns } from "../../shared/encoder/session.ts";
+import { oneTextPerRun, paddedLength, planRuns } from "../../shared/encoder/session.ts";
 import { cutTokens } from "../../shared/encoder/tokenizer.ts";
 
 const lengths = fc.array(fc.integer({ min: 2, max: 512 }), { maxLength: 100 });
@@ -33,4 +33,11 @@ test("texts of like length share a run", () => {
 test("cutting keeps the last special token", () => {
   expect(cutTokens([101, 1, 2, 3, 102], 4)).toEqual([101, 1, 2, 102]);
   expect(cutTokens([101, 1, 102], 3)).toEqual([101, 1, 102]);
+});
+
+test("counts the padding to the policy's step, and pads to it", () => {
+  const policy = { texts: 8, tokens: 64, lengthStep: 16 };
+  expect([1, 16, 17, 512].map((length) => paddedLength(length, policy))).toEqual([16, 16, 32, 512]);
+  expect(planRuns([17, 17, 17], policy)).toEqual([[0, 1], [2]]);
+  expect(paddedLength(17, { texts: 8, tokens: 64 })).toBe(17);
 });

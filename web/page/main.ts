@@ -6,6 +6,7 @@ import { openSearchService } from "./search-service.ts";
 import { initialState } from "./state.ts";
 import { mountStatus } from "./status.ts";
 import { createStore } from "./store.ts";
+import { mountUpdate } from "./update.ts";
 
 const store = createStore(initialState);
 const service = openSearchService(store);
@@ -17,3 +18,4 @@ mountStatus(store, service);
 mountResults(store, service);
 mountDocuments(store, service);
 mountComparison(service);
+mountUpdate();

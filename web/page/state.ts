@@ -29,7 +29,7 @@ export interface PageState {
 export type PageStore = Store<PageState>;
 
 export const initialState: PageState = {
-  model: { phase: "loading", loaded: 0, total: 0 },
+  model: { phase: "loading", loaded: 0, total: 0, stored: 0 },
   examples: [],
   query: "",
   answer: null,

@@ -29,7 +29,7 @@ export function mountStatus(store: PageStore, service: Promise<Remote<SearchServ
     if (model.phase !== "loading" || model.total === 0) return;
     bar.max = model.total;
     bar.value = model.loaded;
-    bytes.textContent = `${megabytes(model.loaded)} of ${megabytes(model.total)} MB`;
+    bytes.textContent = bytesText(model);
     bar.setAttribute("aria-valuetext", bytes.textContent);
   });
 
@@ -52,8 +52,15 @@ function statusText({ model, query, answer, searchProblem }: Pick<PageState, "mo
 function modelText(model: ModelState): string {
   if (model.phase === "failed") return model.message;
   if (model.phase === "ready")
-    return `Ready on ${deviceText(model)}. From here on it works offline.${model.reason ? ` ${model.reason}.` : ""}`;
-  return model.total > 0 && model.loaded >= model.total ? "Starting the model." : "Loading the model.";
+    return [
+      `Ready on ${deviceText(model)}. From here on it works offline.`,
+      model.reason && `${model.reason}.`,
+      !model.kept && "This browser has not kept the model: the next visit will download it again.",
+    ]
+      .filter(Boolean)
+      .join(" ");
+  if (model.total > 0 && model.loaded >= model.total) return "Starting the model.";
+  return model.stored > 0 && model.stored === model.loaded ? "Reading the model, which this browser has kept." : "Loading the model.";
 }
 
 function answerText({ results, embedTime, scanTime }: Answer, model: ModelState): string {
@@ -64,6 +71,12 @@ function answerText({ results, embedTime, scanTime }: Answer, model: ModelState)
 
 function deviceText({ device, workers }: Extract<ModelState, { phase: "ready" }>): string {
   return `${deviceNames[device]}${workers === 1 ? "" : ` with ${workers} workers`}`;
+}
+
+/** What has come, and where from. */
+function bytesText({ loaded, total, stored }: Extract<ModelState, { phase: "loading" }>): string {
+  const cached = stored === 0 ? "" : stored === loaded ? ", from cache" : `, ${megabytes(stored)} of them from cache`;
+  return `${megabytes(loaded)} of ${megabytes(total)} MB${cached}`;
 }
 
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);

@@ -1,6 +1,6 @@
 import type { InferenceSession, Tensor } from "onnxruntime-web";
 import { EncoderError } from "../../errors.ts";
-import type { BatchPolicy, Device, Session, TokenIds } from "../session.ts";
+import { type BatchPolicy, type Device, paddedLength, type Session, type TokenIds } from "../session.ts";
 
 /** What of an ONNX Runtime session is needed here: the same in onnxruntime-node and onnxruntime-web. */
 interface Runnable {
@@ -28,7 +28,7 @@ export function onnxSession({ runtime, Tensor, inputs, device, batch }: OnnxSess
     device,
     batch,
     async run(texts) {
-      const dims = [texts.length, Math.max(...texts.map((ids) => ids.length))] as const;
+      const dims = [texts.length, paddedLength(Math.max(...texts.map((ids) => ids.length)), batch)] as const;
       const feeds: Record<string, Tensor> = {};
       for (const name of inputs) feeds[name] = new Tensor("int64", inputData(name, texts, dims), dims);
       const { pooled } = await runtime.run(feeds);

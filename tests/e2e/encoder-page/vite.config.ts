@@ -1,15 +1,22 @@
 import { fileURLToPath } from "node:url";
 import { mergeConfig, type Plugin } from "vite";
+import { withoutRawRuntimes } from "../../../web/build/runtimes.ts";
 import site from "../../../web/vite.config.ts";
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-const recordedRuntime = fromHere("recorded-runtime.ts");
+const recorders = new Map([
+  ["onnxruntime-web/wasm", fromHere("recorded-runtime.ts")],
+  ["onnxruntime-web/webgpu", fromHere("recorded-webgpu-runtime.ts")],
+]);
 
-/** Puts the recorder before the runtime, in the workers of this page alone. */
+/** Puts the recorders before the runtimes, in the workers of this page alone. */
 const recordRuntime = (): Plugin => ({
   name: "record-runtime",
   enforce: "pre",
-  resolveId: (source, importer) => (source === "onnxruntime-web/wasm" && importer !== recordedRuntime ? recordedRuntime : null),
+  resolveId(source, importer) {
+    const recorder = recorders.get(source);
+    return recorder && importer !== recorder ? recorder : null;
+  },
 });
 
 // The site's pages are not this one's.
@@ -21,6 +28,6 @@ export default mergeConfig(
   {
     root: fromHere("."),
     build: { outDir: fromHere("../../../dist/e2e/encoder-page") },
-    worker: { plugins: () => [recordRuntime()] },
+    worker: { plugins: () => [recordRuntime(), withoutRawRuntimes()] },
   },
 );

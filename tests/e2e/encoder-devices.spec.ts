@@ -1,0 +1,143 @@
+import { expect, type Page, test } from "playwright/test";
+import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
+import type { Scenario } from "./encoder-page/runtime-record.ts";
+
+/** No two are alike. More than a worker on WebGPU is handed at once. */
+const texts = Array.from({ length: 40 }, (_, i) => `Parcel ${i} was left with neighbour ${(i * 7) % 40}`);
+
+/** What WASM gives them, computed once. */
+let expected: number[][] | null = null;
+
+/** Has the browser promise a graphics card. What computes on it is decided by the scenario. */
+async function withGraphicsCard(page: Page, scenario: Scenario): Promise<string[]> {
+  await page.addInitScript(() => {
+    const info = { isFallbackAdapter: false, vendor: "acme", architecture: "", device: "", description: "" };
+    Object.defineProperty(navigator, "gpu", { configurable: true, value: { requestAdapter: async () => ({ info }) } });
+  });
+  await page.goto("/");
+  await page.evaluate((scenario) => {
+    window.scenario = scenario;
+  }, scenario);
+  const urls: string[] = [];
+  page.on("request", (request) => urls.push(new URL(request.url()).pathname.replace(/.*\//, "")));
+  return urls;
+}
+
+/** Embeds the texts by an encoder that chooses by itself. */
+function embedAll(page: Page, options: { loadTimeout?: number; runTimeout?: number } = {}) {
+  return page.evaluate(
+    async ({ texts, options }) => {
+      const choices: { device: string; reason: string | null }[] = [];
+      const progress: number[] = [];
+      const encoder = window.createEncoder({ workers: 1, ...options, onDevice: ({ device, reason }) => choices.push({ device, reason }) });
+      const { vectors, tokens } = await encoder.embed(texts, { onProgress: ({ texts }) => progress.push(texts) });
+      const { state, device } = encoder.info();
+      const answer = (await encoder.embed("where is my parcel", { kind: "query" })).vectors.length;
+      await encoder.dispose();
+      return { choices, progress, tokens, state, device, answer, vectors: vectors.map((vector) => [...vector]) };
+    },
+    { texts, options },
+  );
+}
+
+/** Every text has its own vector, once: its nearest is the one that WASM gives it. */
+async function expectAll(page: Page, { vectors, progress, answer }: Awaited<ReturnType<typeof embedAll>>): Promise<void> {
+  expected ??= await page.evaluate(async (texts) => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 2, interactiveWorkers: 0 });
+    return (await encoder.embed(texts)).vectors.map((vector) => [...vector]);
+  }, texts);
+  expect(vectors).toHaveLength(texts.length);
+  for (const [i, vector] of vectors.entries()) {
+    const cosines = expected.map((other) => cosineSimilarity(Float32Array.from(vector), Float32Array.from(other)));
+    expect(cosines.indexOf(Math.max(...cosines)), `the nearest of text ${i}`).toBe(i);
+    expect(cosines[i]).toBeGreaterThanOrEqual(0.99);
+  }
+  expect(progress).toEqual([...new Set(progress)].toSorted((a, b) => a - b));
+  expect(progress.at(-1)).toBe(texts.length);
+  expect(answer).toBe(1);
+}
+
+const timesAskedFor = (urls: readonly string[], name: string) => urls.filter((url) => url === name).length;
+
+test("takes WebGPU where it proves itself, keeps a worker on WASM for queries, and fetches one runtime", async ({ page }) => {
+  const urls = await withGraphicsCard(page, { gpu: "simulated" });
+  const outcome = await embedAll(page);
+  await expectAll(page, outcome);
+  expect(outcome.choices).toEqual([{ device: "webgpu", reason: null }]);
+  expect(outcome).toMatchObject({ state: "ready", device: "webgpu" });
+  const created = await page.evaluate(() => window.runtimeRecords.flatMap((record) => ("created" in record ? [record.created] : [])));
+  expect(created.slice(0, 2).toSorted()).toEqual(["wasm", "webgpu"]);
+  for (const name of ["webgpu.bin", "weights-0.bin", "weights-1.bin", "gpu.onnx", "cpu.onnx"])
+    expect(timesAskedFor(urls, name), name).toBe(1);
+});
+
+test("takes WASM where WebGPU is measured to be slower", async ({ page }) => {
+  await withGraphicsCard(page, { gpu: "simulated, slow" });
+  const outcome = await embedAll(page);
+  await expectAll(page, outcome);
+  expect(outcome.choices).toEqual([{ device: "wasm", reason: "WebGPU was measured, and is slower than WASM here" }]);
+});
+
+for (const [failure, reason] of [
+  ["load", /WebGPU failed: .*no memory is left on the graphics device/],
+  ["hang at load", /WebGPU failed: .*did not answer within/],
+  ["wrong vectors", /WebGPU failed: .*gives wrong vectors on this device/],
+] as const) {
+  test(`falls back to WASM where WebGPU fails at its start: ${failure}`, async ({ page }) => {
+    const urls = await withGraphicsCard(page, { gpu: "simulated", failure });
+    const outcome = await embedAll(page, { loadTimeout: 20_000 });
+    await expectAll(page, outcome);
+    expect(outcome.choices).toEqual([{ device: "wasm", reason: expect.stringMatching(reason) }]);
+    for (const name of ["weights-0.bin", "weights-1.bin", "cpu.onnx", "wasm.bin"]) expect(timesAskedFor(urls, name), name).toBe(1);
+  });
+}
+
+for (const [failure, reason] of [
+  ["lost", /WebGPU failed: .*The graphics device was lost/],
+  ["uncaptured", /WebGPU failed: .*Out of memory/],
+  ["hang", /WebGPU failed: .*did not answer within/],
+  ["not finite", /WebGPU failed: .*not finite/],
+  ["crash", /WebGPU failed: .*The worker was killed/],
+] as const) {
+  test(`loses and repeats no text where WebGPU fails in the middle: ${failure}`, async ({ page }) => {
+    const urls = await withGraphicsCard(page, { gpu: "simulated", failure });
+    const outcome = await embedAll(page, { runTimeout: 10_000 });
+    await expectAll(page, outcome);
+    expect(outcome.choices).toEqual([
+      { device: "webgpu", reason: null },
+      { device: "wasm", reason: expect.stringMatching(reason) },
+    ]);
+    expect(outcome).toMatchObject({ state: "ready", device: "wasm" });
+    for (const name of ["weights-0.bin", "weights-1.bin", "cpu.onnx"]) expect(timesAskedFor(urls, name), name).toBe(1);
+  });
+}
+
+test("goes on with the runtime that is there when the other one cannot be fetched", async ({ page }) => {
+  await withGraphicsCard(page, { gpu: "simulated", failure: "lost" });
+  await page.route("**/runtimes/wasm.bin", (route) => route.fulfill({ status: 503 }), { times: 1 });
+  const outcome = await embedAll(page);
+  await expectAll(page, outcome);
+  expect(outcome.choices.at(-1)?.device).toBe("wasm");
+});
+
+test("a device that is forced and fails says so, and is not replaced by another", async ({ page }) => {
+  await withGraphicsCard(page, { gpu: "simulated", failure: "wrong vectors" });
+  const outcome = await page.evaluate(async () => {
+    const choices: string[] = [];
+    const encoder = window.createEncoder({ device: "webgpu", onDevice: ({ device }) => choices.push(device) });
+    const code = await encoder.embed("a text").catch(({ code }) => code);
+    return { choices, code, state: encoder.info().state };
+  });
+  expect(outcome).toEqual({ choices: [], code: "self_test_failed", state: "failed" });
+});
+
+test("does not wait for ever for an adapter", async ({ page }) => {
+  await page.addInitScript(() => Object.defineProperty(navigator, "gpu", { value: { requestAdapter: () => new Promise(() => {}) } }));
+  await page.goto("/");
+  const reasons = await page.evaluate(async () => {
+    const reasons: (string | null)[] = [];
+    await window.createEncoder({ workers: 1, onDevice: ({ reason }) => reasons.push(reason) }).load();
+    return reasons;
+  });
+  expect(reasons).toEqual([expect.stringContaining("did not find a graphics adapter")]);
+});

@@ -1,0 +1,94 @@
+import { expect, type Page, test } from "playwright/test";
+import { AssetServer } from "./asset-server.ts";
+
+let server: AssetServer;
+test.beforeEach(async ({ page }) => {
+  server = await AssetServer.start();
+  await page.goto("/");
+});
+test.afterEach(() => server.stop());
+
+/** Loads an encoder from the server of this test and embeds a text. */
+function load(page: Page) {
+  return page.evaluate(async (assets) => {
+    const progress: { loaded: number; total: number; stored: number }[] = [];
+    const encoder = window.createEncoder({
+      device: "wasm",
+      workers: 1,
+      interactiveWorkers: 0,
+      assets,
+      onDownload: (told) => progress.push(told),
+    });
+    const failure = await encoder.embed("a text").then(
+      () => null,
+      ({ code, message }) => ({ code, message }),
+    );
+    return { failure, last: progress.at(-1), kept: encoder.info().kept };
+  }, server.url);
+}
+
+test("goes on where a connection was cut", async ({ page }) => {
+  server.cutAfter = (path, request) => (path.endsWith("weights-1.bin") && request <= 2 ? 5_000_000 : null);
+  const { failure, last } = await load(page);
+  expect(failure).toBeNull();
+  expect(last?.loaded).toBe(last?.total);
+  expect(server.rangesOf("weights-1.bin")).toEqual(["whole", "bytes=5000000-", "bytes=10000000-"]);
+  expect(server.rangesOf("weights-0.bin")).toEqual(["whole"]);
+});
+
+test("starts anew where a connection was cut and the server gives no ranges", async ({ page }) => {
+  server.givesRanges = false;
+  server.cutAfter = (path, request) => (path.endsWith("cpu.onnx") && request === 1 ? 100_000 : null);
+  const { failure, last } = await load(page);
+  expect(failure).toBeNull();
+  expect(last?.loaded).toBe(last?.total);
+  expect(server.rangesOf("cpu.onnx")).toHaveLength(2);
+});
+
+test("gives up a connection that is cut again and again", async ({ page }) => {
+  server.cutAfter = (path) => (path.endsWith("cpu.onnx") ? 1_000 : null);
+  const { failure } = await load(page);
+  expect(failure).toEqual({ code: "load_failed", message: expect.stringContaining("cpu.onnx could not be fetched") });
+  expect(server.rangesOf("cpu.onnx")).toHaveLength(4);
+});
+
+test("tells what comes from the cache, and loads all of it without a network", async ({ page }) => {
+  expect(await load(page)).toMatchObject({ failure: null, kept: true, last: { stored: 0 } });
+  await page.reload();
+  const again = await load(page);
+  expect(again).toMatchObject({ failure: null, kept: true });
+  expect(again.last).toMatchObject({ stored: again.last?.total, loaded: again.last?.total });
+  expect(server.rangesOf("weights-0.bin")).toHaveLength(1);
+  await page.reload();
+  await page.route(`${server.url}**`, (route) => route.abort());
+  expect(await load(page)).toMatchObject({ failure: null });
+});
+
+test("finds a cache entry that was corrupted, and fetches it again", async ({ page }) => {
+  await load(page);
+  const corrupted = await page.evaluate(async () => {
+    const cache = await caches.open("samevec");
+    for (const request of await cache.keys()) {
+      const blob = await (await cache.match(request))?.blob();
+      if (!blob || blob.size < 15e6) continue;
+      await cache.put(request, new Response(new Blob([blob.slice(0, -4), new Uint8Array(4)])));
+      return blob.size;
+    }
+    return 0;
+  });
+  expect(corrupted).toBeGreaterThan(15e6);
+  await page.reload();
+  const { failure, last } = await load(page);
+  expect(failure).toBeNull();
+  expect(last?.stored).toBe((last?.total ?? 0) - corrupted);
+  expect(server.rangesOf("weights-0.bin")).toHaveLength(2);
+  expect(server.rangesOf("weights-1.bin")).toHaveLength(1);
+});
+
+test("goes on from memory where the disk is full, and says so", async ({ page }) => {
+  await page.addInitScript(() => {
+    Cache.prototype.put = () => Promise.reject(new DOMException("Quota exceeded.", "QuotaExceededError"));
+  });
+  await page.reload();
+  expect(await load(page)).toMatchObject({ failure: null, kept: false });
+});
