@@ -10,6 +10,9 @@ const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const model = fromHere("../models/bge-small-en-v1.5");
 const runtimes = packRuntimes(fromHere("../dist/runtimes"));
 
+/** All but what is only of `/docs`, whose files have its name. */
+const isOfSearchPage = (name: string) => !/^(docs\/|assets\/docs-)/.test(name);
+
 export default defineConfig({
   root: fromHere("."),
   // Relative, so that the site works under any path of any static host.
@@ -22,7 +25,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     // Swagger UI's, which only `/docs` loads.
     chunkSizeWarningLimit: 1600,
-    rolldownOptions: { input: [fromHere("index.html"), fromHere("docs/index.html")] },
+    rolldownOptions: { input: { index: fromHere("index.html"), docs: fromHere("docs/index.html") } },
   },
   define: { packedRuntimes: JSON.stringify(runtimes) },
   worker: { format: "es", plugins: () => [withoutRawRuntimes()] },
@@ -30,8 +33,8 @@ export default defineConfig({
   optimizeDeps: { exclude: ["onnxruntime-web"] },
   plugins: [
     withoutRawRuntimes(),
-    sizeReport(model, runtimes),
-    serviceWorker(fromHere("service-worker.ts")),
+    sizeReport(model, runtimes, isOfSearchPage),
+    serviceWorker(fromHere("service-worker.ts"), isOfSearchPage),
     viteStaticCopy({
       targets: [
         { src: normalizePath(model), dest: "models" },

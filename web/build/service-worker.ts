@@ -7,15 +7,17 @@ import { build, type Plugin } from "vite";
 const hashed = /-[\w-]{8}\.\w+$/;
 
 /**
- * Builds the service worker after the site, told all files of the site.
+ * Builds the service worker after the site.
  * @param source path of its script
+ * @param keeps whether a file of the site, by its name, is kept for the next visit
  */
-export function serviceWorker(source: string): Plugin {
+export function serviceWorker(source: string, keeps: (name: string) => boolean): Plugin {
   return {
     name: "service-worker",
     apply: "build",
     async writeBundle({ dir = "." }, bundle) {
-      const files = Object.keys(bundle).map((url) => ({
+      const kept = Object.keys(bundle).filter(keeps);
+      const files = kept.map((url) => ({
         url,
         revision: hashed.test(url)
           ? null

@@ -16,13 +16,18 @@ const runtimeScript = /^ort\./;
 /**
  * Prints what a first visit fetches, and fails the build where that is more than it may be.
  * @param model the model's folder
+ * @param counts whether a file of the site, by its name, is part of a first visit
  */
-export function sizeReport(model: string, runtimes: Readonly<Record<"wasm" | "webgpu", RuntimeFile>>): Plugin {
+export function sizeReport(
+  model: string,
+  runtimes: Readonly<Record<"wasm" | "webgpu", RuntimeFile>>,
+  counts: (name: string) => boolean,
+): Plugin {
   return {
     name: "size-report",
     writeBundle({ dir = "." }, bundle) {
       const compressed = (names: string[]) => sum(names.map((name) => gzipSync(readFileSync(join(dir, name))).byteLength));
-      const names = Object.keys(bundle);
+      const names = Object.keys(bundle).filter(counts);
       const code = compressed(names.filter((name) => /\.(js|css|html)$/.test(name) && !isRuntimeScript(name)));
       const content = sum(names.filter((name) => /\.(json|bin)$/.test(name)).map((name) => statSync(join(dir, name)).size));
       const manifest = parseManifest(JSON.parse(readFileSync(join(model, "manifest.json"), "utf8")));
