@@ -271,17 +271,17 @@ describe("workers that are replaced", () => {
     const pool = createPool(old, { size: 1, spawn: () => spawn() });
     let replaced = false;
     old.onRun = async ([text]) => {
-      if (text !== "b" || replaced) return;
+      if (text?.trimEnd() !== "b" || replaced) return;
       replaced = true;
       spawn = replacement.spawn;
       pool.replaceWorkers({ size: 2, prepare: async () => null });
     };
     const progress: number[] = [];
-    const { vectors } = await pool.embed(["a", "b", "c", "d", "e", "f"], { onProgress: ({ texts }) => progress.push(texts) });
+    const { vectors } = await pool.embed(["a", "b", "c", "d", "e", "f"].map(longText), { onProgress: ({ texts }) => progress.push(texts) });
     expect(vectors).toHaveLength(6);
     expect(progress).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(old.ran).toEqual(["a", "b"]);
-    expect(replacement.ran.toSorted()).toEqual(["c", "d", "e", "f"]);
+    expect(old.ran.map((text) => text.trimEnd())).toEqual(["a", "b"]);
+    expect(replacement.ran.map((text) => text.trimEnd()).toSorted()).toEqual(["c", "d", "e", "f"]);
     await expect.poll(() => old.workers[0]?.terminated).toBe(true);
     expect(pool.info().workers).toEqual({ ready: 2, size: 2 });
   });
