@@ -1,4 +1,4 @@
-import type { Measurement, Results, SoakResult } from "./results.ts";
+import type { Measurement, Results, SearchBenchmark, SoakResult } from "./results.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 
 /** What the project promises of its speed, and whether the figures bear it out. */
@@ -23,7 +23,7 @@ export function speedRatio(measurements: readonly Measurement[], texts: string, 
 }
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
-export function claimsOf({ encode, service, load, soak, edge }: Pick<Results, "encode" | "service" | "load" | "soak" | "edge">): Claim[] {
+export function claimsOf({ encode, service, load, soak, edge, search }: Omit<Results, "threads" | "dimensions">): Claim[] {
   const claims: Claim[] = [];
   if (encode) {
     const fasterThan = (over: string, texts: string) => speedRatio(encode.measurements, texts, "pool-2", over);
@@ -127,6 +127,7 @@ export function claimsOf({ encode, service, load, soak, edge }: Pick<Results, "e
       ),
     );
   }
+  if (search) claims.push(...searchClaims(search));
   return claims;
 }
 
@@ -135,6 +136,34 @@ function memoryGrowth({ samples }: SoakResult): number {
   const last = samples.at(-1);
   const early = samples.find(({ requests }) => requests >= (last?.requests ?? 0) / 10);
   return (last?.rssBytes ?? Number.NaN) / (early?.rssBytes ?? Number.NaN);
+}
+
+function searchClaims({ quality, scans }: SearchBenchmark): Claim[] {
+  const scored = (mode: string) => quality.find((figures) => figures.mode === mode)?.reported ?? Number.NaN;
+  const lead = scored("hybrid") - Math.max(scored("meaning"), scored("words"));
+  const once = (says: string, figure: number, holds: (figure: number) => boolean, show: string) =>
+    judge(says, spreadOf([figure]), holds, () => show);
+  const within = [
+    { vectors: 10_000, limit: 5 },
+    { vectors: 100_000, limit: 15 },
+  ].flatMap(({ vectors, limit }) => {
+    const scan = scans.find((scan) => scan.vectors === vectors);
+    if (!scan) return [];
+    const among = `among ${vectors.toLocaleString("en")} vectors`;
+    return [
+      once(
+        `The nearest ${among} are found in less than ${limit} ms`,
+        scan.used.p50,
+        (x) => x < limit,
+        `${scan.used.p50.toFixed(2)} ms (p50)`,
+      ),
+      once(`… and at least 0.99 of the ten that a full scan finds`, scan.recall, (x) => x >= 0.99, scan.recall.toFixed(4)),
+    ];
+  });
+  return [
+    once("Words and meaning together find better than either alone, by 0.015 nDCG@10", lead, (x) => x >= 0.015, `${lead.toFixed(3)}`),
+    ...within,
+  ];
 }
 
 function judge(says: string, found: Spread | null, holds: (figure: number) => boolean, show: (found: Spread) => string): Claim {

@@ -25,16 +25,18 @@ import {
   type ServiceResult,
   type SoakResult,
   saveResult,
+  searchSchema,
   serviceSchema,
   soakSchema,
 } from "./results.ts";
+import { measureSearch } from "./search.ts";
 import { watchService } from "./service.ts";
 import { soak } from "./soak.ts";
 
 // Every contender runs in a process that inherits this: none reports to the runtime's makers while it is measured.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
 
-const benchmarks = ["encode", "service", "load", "soak", "edge", "threads", "dimensions"] as const;
+const benchmarks = ["encode", "service", "load", "soak", "edge", "threads", "dimensions", "search"] as const;
 
 const settings = z.object({
   benchmarks: z.array(z.enum(benchmarks)),
@@ -51,6 +53,7 @@ interface Plan {
   /** How a reader starts the same. */
   readonly command: string;
   readonly rounds: number;
+  readonly quick: boolean;
   readonly peer: PeerModel;
   readonly abstracts: readonly string[];
   readonly queries: readonly string[];
@@ -134,6 +137,10 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
   edge: measureEdgeIsolates,
   threads: (plan) => compareContenders(singleThreads, 100, plan),
   dimensions: compareDimensions,
+  search: async ({ command, rounds, quick }) => ({
+    environment: await describeEnvironment(command),
+    ...(await measureSearch({ rounds, quick, onProgress })),
+  }),
 };
 
 const { values, positionals } = parseArgs({
@@ -149,6 +156,7 @@ const { quick, "peer-model": directory, rounds = quick ? 1 : 3, benchmarks: chos
 const plan: Plan = {
   command: ["npm run bench --", ...chosen, directory ? "--peer-model DIR" : "", `--rounds ${rounds}`].filter(Boolean).join(" "),
   rounds,
+  quick,
   peer: directory ? { directory } : { hub: "Xenova/bge-small-en-v1.5" },
   abstracts: (await cranfieldAbstracts()).slice(0, quick ? 32 : 200),
   queries: (await cranfieldQueries()).slice(0, quick ? 32 : undefined),
@@ -165,6 +173,7 @@ const measured: { -readonly [name in keyof Results]: Results[name] } = {
   edge: null,
   threads: null,
   dimensions: null,
+  search: null,
 };
 const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarks;
 for (const name of toRun) {
@@ -184,6 +193,7 @@ if (quick) {
     edge: await readResult("edge", edgeSchema),
     threads: await readResult("threads", comparisonSchema),
     dimensions: await readResult("dimensions", dimensionsSchema),
+    search: await readResult("search", searchSchema),
   };
   await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));
   const readme = new URL("../../README.md", import.meta.url);

@@ -7,6 +7,7 @@ import type {
   LoadResult,
   LoadRound,
   Results,
+  SearchBenchmark,
   ServiceResult,
   ServiceWindow,
   SoakResult,
@@ -14,12 +15,12 @@ import type {
 import { spreadOf } from "./statistics.ts";
 
 /** BENCHMARKS.md, from nothing but what was measured and kept. */
-export function renderReport({ encode, service, load, soak, edge, threads, dimensions }: Results): string {
+export function renderReport({ encode, service, load, soak, edge, threads, dimensions, search }: Results): string {
   const sections = [
     "# Benchmarks",
     "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
     "## Claims",
-    claimsTable(claimsOf({ encode, service, load, soak, edge })),
+    claimsTable(claimsOf({ encode, service, load, soak, edge, search })),
   ];
   if (encode) {
     sections.push("## Against transformers.js", environmentLine(encode.environment), ...comparisonTables(encode));
@@ -47,6 +48,9 @@ export function renderReport({ encode, service, load, soak, edge, threads, dimen
   if (dimensions) {
     sections.push("## What fewer dimensions cost", environmentLine(dimensions.environment), dimensionsTable(dimensions));
   }
+  if (search) {
+    sections.push("## The search", environmentLine(search.environment), ...searchTables(search));
+  }
   return `${sections.join("\n\n")}\n`;
 }
 
@@ -55,8 +59,8 @@ const figures = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
 /** `readme` with the claims between its two markers. Throws when it has none. */
 export function withFigures(readme: string, results: Results): string {
   if (!figures.test(readme)) throw new Error("there is no <!-- figures --> … <!-- /figures --> to fill");
-  const { encode, service, load, soak, edge } = results;
-  const environments = [encode, service, load, soak, edge].flatMap((result) => result?.environment ?? []);
+  const { encode, service, load, soak, edge, search } = results;
+  const environments = [encode, service, load, soak, edge, search].flatMap((result) => result?.environment ?? []);
   const [environment] = environments;
   const commands = [...new Set(environments.map(({ command }) => `\`${command}\``))];
   const section = [
@@ -259,6 +263,21 @@ function edgeSection({ rounds }: EdgeResult): string[] {
     `Rounds: ${rounds.length}, each a workerd of its own. The first answer of a fresh isolate, 16 tokens, came after ${formatSpread(spreadOf(first.map(({ ms }) => ms)), 0)} ms, of which ${cpu} ms CPU time.`,
     table(["tokens", "ms", "CPU ms", "$ per million tokens, CPU time", "… and a request for each text"], rows),
     `Prices, as Cloudflare's documentation had them on 2026-11-21: $${prices.millionCpuMs} for a million ms of CPU time and $${prices.millionRequests} for a million requests, beyond what the paid plan includes. Workers AI asks $${prices.workersAI} for a million input tokens of the same model. The CPU time is this machine's, not Cloudflare's.`,
+  ];
+}
+
+function searchTables({ documents, passages, fileBytes, quality, scans }: SearchBenchmark): string[] {
+  const scores = quality.map(({ mode, chosenOn, reported }) => [mode, reported.toFixed(4), chosenOn.toFixed(4)]);
+  const times = scans.map(({ vectors, recall, used, full }) => [
+    vectors.toLocaleString("en"),
+    ...[used.p50, used.p95, full.p50, full.p95].map((ms) => ms.toFixed(2)),
+    recall.toFixed(4),
+  ]);
+  return [
+    `**Cranfield**, ${documents.toLocaleString("en")} abstracts in ${passages.toLocaleString("en")} passages, an index file of ${(fileBytes / 1e6).toFixed(1)} MB`,
+    table(["mode", "nDCG@10 on the even queries", "on the odd ones, on which weights were chosen"], scores),
+    "**Vectors near a query**, without embedding it",
+    table(["vectors", "p50, ms", "p95, ms", "full scan p50, ms", "p95, ms", "of its ten best, found"], times),
   ];
 }
 

@@ -147,6 +147,23 @@ export const soakSchema = z.object({
 /** Many requests, and what became of the service's memory. */
 export type SoakResult = z.infer<typeof soakSchema>;
 
+const percentilesSchema = z.object({ p50: z.number(), p95: z.number() });
+
+export const searchSchema = z.object({
+  environment: environmentSchema,
+  rounds: z.number(),
+  documents: z.number(),
+  passages: z.number(),
+  /** The size of the index file that holds them. */
+  fileBytes: z.number(),
+  /** nDCG@10 on the half of the queries that weights were chosen on, and on the other one. */
+  quality: z.array(z.object({ mode: z.enum(["hybrid", "meaning", "words"]), chosenOn: z.number(), reported: z.number() })),
+  /** Percentiles in ms per query: of the index as it is used, and of a full scan of the same vectors. */
+  scans: z.array(z.object({ vectors: z.number(), recall: z.number(), used: percentilesSchema, full: percentilesSchema })),
+});
+
+export type SearchBenchmark = z.infer<typeof searchSchema>;
+
 /** Null where a benchmark has not been run. */
 export interface Results {
   readonly encode: Comparison | null;
@@ -156,6 +173,7 @@ export interface Results {
   readonly edge: EdgeResult | null;
   readonly threads: Comparison | null;
   readonly dimensions: DimensionsResult | null;
+  readonly search: SearchBenchmark | null;
 }
 
 const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);

@@ -7,8 +7,9 @@ import libraryUrl from "../dist/library/library.json?url&no-inline";
 import vectorsUrl from "../dist/library/vectors.bin?url&no-inline";
 import { withPlainErrors } from "../shared/encoder/worker.ts";
 import { EncoderError } from "../shared/errors.ts";
+import type { Answer, SearchOptions } from "../shared/search/answer.ts";
 import { type Document, type ExampleQuery, type Library, type LibraryHeader, readLibrary } from "../shared/search/library.ts";
-import { type AddOptions, type Answer, SearchEngine } from "../shared/search/search-engine.ts";
+import { type AddOptions, SearchEngine } from "../shared/search/search-engine.ts";
 import type { DeviceChoice } from "./device-pool.ts";
 import type { DownloadProgress } from "./download.ts";
 import { type BrowserEncoderOptions, createEncoder } from "./encoder.ts";
@@ -33,8 +34,8 @@ export interface SearchService {
   readonly examples: readonly ExampleQuery[];
   /** Resolves when the model is there. After a failure it is tried once more, here and by every call below. */
   load(): Promise<void>;
-  /** Null when a later search has taken this one's place. */
-  search(query: string): Promise<Answer | null>;
+  /** Null when a later search has taken this one's place. By words alone while the model loads. */
+  search(query: string, options?: Pick<SearchOptions, "mode" | "filter" | "limit">): Promise<Answer | null>;
   add(document: Document, onProgress: NonNullable<AddOptions["onProgress"]>): Promise<void>;
   /** One that is still being added is given up: its `add` rejects. */
   remove(id: string): Promise<void>;
@@ -98,13 +99,13 @@ const openSearch: OpenSearch = withPlainErrors(async (options, onModelState) => 
     examples: library.examples,
     load: withPlainErrors(load),
 
-    search: withPlainErrors(async (query: string) => {
+    search: withPlainErrors(async (query: string, options: Pick<SearchOptions, "mode" | "filter" | "limit"> = {}) => {
       startLoading();
       latestSearch.abort();
       latestSearch = new AbortController();
       const { signal } = latestSearch;
       try {
-        return await engine.search(query, { signal });
+        return await engine.search(query, { ...options, signal });
       } catch (error) {
         if (signal.aborted) return null;
         throw error;

@@ -12,6 +12,9 @@
 const center = 0.155;
 const slope = 42;
 
+/** The mean background of those queries: for an index that comes without the built-in documents. */
+export const usualBackground = 0.45;
+
 /** Below this relevance a match is called weak. */
 export const weakRelevance = 0.5;
 

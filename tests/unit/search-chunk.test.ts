@@ -27,6 +27,10 @@ const text = fc
         ". ",
         "! ",
         "Mr. ",
+        "\n# Heading\n",
+        "\n## A smaller one ##\n",
+        "\nUnderlined\n----\n",
+        "\n```\n",
         "👩‍🚀",
         "🧺",
         "e\u0301\u0302\u0303",
@@ -56,6 +60,52 @@ describe("chunks", () => {
         expect(source.slice(end).trim()).toBe("");
       }),
     );
+  });
+
+  test("with an overlap still hold everything, begin and end later than the one before, and take over no more than that", () => {
+    const overlaps = fc
+      .nat({ max: 20 })
+      .chain((overlapTokens) => fc.tuple(fc.constant(overlapTokens), fc.integer({ min: overlapTokens + 1, max: 80 })));
+    fc.assert(
+      fc.property(text, overlaps, (source, [overlapTokens, maxTokens]) => {
+        let [start, end] = [-1, 0];
+        for (const chunk of chunkText(source, { maxTokens, overlapTokens, countTokens: countUnits })) {
+          expect(source.slice(end, chunk.start).trim()).toBe("");
+          expect(end - chunk.start).toBeLessThanOrEqual(overlapTokens);
+          expect(chunk.start).toBeGreaterThan(start);
+          expect(chunk.end).toBeGreaterThan(end);
+          expect(source.slice(chunk.start, chunk.end)).toBe(chunk.text);
+          if ([...chunk.text].length > 1) expect(chunk.text.length).toBeLessThanOrEqual(maxTokens);
+          ({ start, end } = chunk);
+        }
+        expect(source.slice(end).trim()).toBe("");
+      }),
+    );
+  });
+
+  test("take over whole sentences of the paragraph that is cut", () => {
+    const source = "One two three. Four five. Six seven eight. Nine ten.";
+    const countWords = (piece: string) => piece.match(/\p{L}+/gu)?.length ?? 0;
+    expect(chunkText(source, { maxTokens: 7, overlapTokens: 2, countTokens: countWords }).map((chunk) => chunk.text)).toEqual([
+      "One two three. Four five.",
+      "Four five. Six seven eight. Nine ten.",
+    ]);
+  });
+
+  test("know the headings that they stand under, and begin with a heading rather than end with one", () => {
+    const source = [
+      "# The house #\n\nIt was built in 1931 and has three floors.",
+      "## Heating\n\nThe radiators in the house are old and loud.",
+      "```sh\n# not a heading, but a comment\n```",
+      "Roof\n----\n\nThe roof was mended in the spring.",
+      "Garden\n======\n\nThe apple trees bear fruit.",
+    ].join("\n\n");
+    const chunks = chunkText(source, { maxTokens: 24 });
+    const found = (part: string) => chunks.find((chunk) => chunk.text.includes(part));
+    expect(found("radiators")).toMatchObject({ headings: ["The house"], text: expect.stringMatching(/^## Heating/) });
+    expect(found("a comment")?.headings).toEqual(["The house", "Heating"]);
+    expect(found("mended")).toMatchObject({ headings: ["The house"], text: expect.stringMatching(/^Roof/) });
+    expect(found("apple")).toMatchObject({ headings: [], text: expect.stringMatching(/^Garden/) });
   });
 
   test("are what their offsets cut out of the source, without white space around", () => {
@@ -111,6 +161,11 @@ describe("chunks", () => {
     expect(() => chunkText("text", { maxTokens: 0 })).toThrow(RangeError);
     expect(() => chunkText("text", { maxTokens: Number.NaN })).toThrow(RangeError);
   });
+
+  test("are refused with an overlap that leaves no room", () => {
+    expect(() => chunkText("text", { maxTokens: 5, overlapTokens: 5 })).toThrow(RangeError);
+    expect(() => chunkText("text", { maxTokens: 5, overlapTokens: -1 })).toThrow(RangeError);
+  });
 });
 
 test("the estimate is 1 to 1.5 times the tokens of prose, tables and code", () => {
@@ -123,7 +178,6 @@ test("the estimate is 1 to 1.5 times the tokens of prose, tables and code", () =
 
 test("a passage of the search fits the model, whatever it is made of", () => {
   for (const { text } of [...goldenRows, ...library.documents]) {
-    for (const chunk of passagesOf({ id: "", title: "", kind: "", text }))
-      expect(wordPieces.encode(chunk.text).length).toBeLessThanOrEqual(512);
+    for (const chunk of passagesOf({ text })) expect(wordPieces.encode(chunk.text).length).toBeLessThanOrEqual(512);
   }
 });

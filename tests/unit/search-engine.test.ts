@@ -1,48 +1,13 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Embeddings, EmbedOptions, Encoder, Model } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
-import { type Document, type Library, packVectors, readLibrary } from "../../shared/search/library.ts";
+import type { SearchOptions } from "../../shared/search/answer.ts";
+import { LexicalIndex } from "../../shared/search/lexical-index.ts";
+import { type Document, type Library, packVectors, passagesOf, readLibrary } from "../../shared/search/library.ts";
+import { parseQuery } from "../../shared/search/query.ts";
 import { weakRelevance } from "../../shared/search/relevance.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
 import { FakeModel } from "./fake-model.ts";
-
-/** Words that stand for the dimensions: a text's vector points to those that it has. */
-const topics = ["tide", "bread", "cello", "radiator"];
-
-function topicVector(text: string): Float32Array<ArrayBuffer> {
-  const counts = topics.map((topic) => text.split(topic).length - 1);
-  const norm = Math.hypot(...counts) || 1;
-  return Float32Array.from(counts, (count) => count / norm);
-}
-
-/** An encoder by topics, which tells what it was asked. */
-class TopicEncoder implements Encoder {
-  model: Model = { ...FakeModel.model, dimensions: topics.length };
-  readonly embedded: string[] = [];
-  loads = 0;
-  /** What the next load and the next calls wait for. */
-  gate: Promise<void> = Promise.resolve();
-
-  async load(): Promise<Model> {
-    this.loads += 1;
-    await this.gate;
-    return this.model;
-  }
-
-  async embed(texts: string | readonly string[], { signal }: EmbedOptions = {}): Promise<Embeddings> {
-    const list = [texts].flat();
-    this.embedded.push(...list);
-    await this.gate;
-    signal?.throwIfAborted();
-    const zeros = list.map(() => 0);
-    return { vectors: list.map(topicVector), tokens: zeros, truncated: zeros, time: { queue: 0, inference: 0 } };
-  }
-
-  countTokens = async () => [];
-  tokenize = async () => [];
-  info = () => ({ state: "idle" as const, model: null, device: null, workers: { ready: 0, size: 1 }, error: null });
-  dispose = async () => {};
-}
+import { TopicEncoder, topics, topicVector } from "./topic-encoder.ts";
 
 const note = (id: string, text: string): Document => ({ id, title: `Note ${id}`, kind: "note", text });
 const documents = [note("sea", "The tide."), note("food", "The bread."), note("music", "The cello."), note("rest", "The radiator.")];
@@ -53,6 +18,9 @@ const library: Library = {
   passageVectors: documents.map(({ text }) => topicVector(text)),
   queryVectors: [topicVector("tide")],
 };
+/** Many passages, no two of which are alike. */
+const distinct = (count: number, topic = "tide") =>
+  Array.from({ length: count }, (_, i) => `A quiet sentence number ${i} about a ${topic} that comes and goes.`).join("\n\n");
 const sentences = (count: number, sentence: string) => Array<string>(count).fill(sentence).join("\n\n");
 
 let encoder: TopicEncoder;
@@ -62,13 +30,19 @@ beforeEach(() => {
   engine = new SearchEngine(encoder, library);
 });
 
+const found = async (query: string, options?: SearchOptions) =>
+  (await engine.search(query, options)).results.map(({ document }) => document.id);
+
 describe("a search", () => {
   test("finds the passage that is nearest, and leaves out what is irrelevant", async () => {
-    const { results, embedTime } = await engine.search("bread");
+    await engine.load();
+    const { results, embedTime, mode } = await engine.search("bread");
     expect(results.map(({ document, passage }) => [document.id, passage.text])).toEqual([["food", "The bread."]]);
     expect(results[0]?.relevance).toBeGreaterThan(weakRelevance);
     expect(results[0]?.cosine).toBeCloseTo(1);
+    expect(results[0]).toMatchObject({ weak: false, words: [{ start: 4, end: 9 }] });
     expect(embedTime).not.toBeNull();
+    expect(mode).toBe("hybrid");
   });
 
   test("for an example query needs no model", async () => {
@@ -79,21 +53,76 @@ describe("a search", () => {
     expect(encoder.loads).toBe(0);
   });
 
+  test("is answered by words while the model loads, and by meaning too once it is there", async () => {
+    let letGo = () => {};
+    encoder.gate = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    const query = "breads and tidetide";
+    expect(await engine.search(query)).toMatchObject({ mode: "words", results: [{ document: { id: "food" } }] });
+    letGo();
+    await engine.load();
+    expect(new Set(await found(query))).toEqual(new Set(["sea", "food"]));
+    expect(await engine.search(query, { mode: "meaning" })).toMatchObject({ mode: "meaning" });
+    expect(await found(query, { mode: "words" })).toEqual(["food"]);
+  });
+
   test("that is given up while the model loads rejects with the reason and embeds nothing", async () => {
     encoder.gate = new Promise(() => {});
     const controller = new AbortController();
-    const search = engine.search("bread", { signal: controller.signal });
+    const search = engine.search("bread", { mode: "meaning", signal: controller.signal });
     controller.abort(new Error("another query came"));
     await expect(search).rejects.toThrow("another query came");
     expect(encoder.embedded).toEqual([]);
   });
 
   test("after a failed load tries again", async () => {
-    encoder.gate = Promise.reject(new EncoderError("load_failed", "no network"));
-    await expect(engine.search("bread")).rejects.toThrow("no network");
+    encoder.fail(new EncoderError("load_failed", "no network"));
+    await expect(engine.search("bread", { mode: "meaning" })).rejects.toThrow("no network");
     encoder.gate = Promise.resolve();
-    expect((await engine.search("bread")).results).toHaveLength(1);
+    expect((await engine.search("bread", { mode: "meaning" })).results).toHaveLength(1);
     expect(encoder.loads).toBe(2);
+  });
+
+  test("keeps to files, folders, kinds, phrases and exclusions, by words and by meaning", async () => {
+    await engine.add([
+      { id: "notes/a.md", title: "A", kind: "md", text: "Fresh bread every day." },
+      { id: "notes/b.txt", title: "B", kind: "txt", text: "The bread is not fresh." },
+      { id: "other.md", title: "C", kind: "md", text: "More bread." },
+    ]);
+    for (const mode of ["hybrid", "meaning", "words"] as const) {
+      const among = async (query: string, filter: SearchOptions["filter"] = {}) => (await found(query, { mode, filter })).sort();
+      expect(await among("bread", { documents: ["notes/"] })).toEqual(["notes/a.md", "notes/b.txt"]);
+      expect(await among("bread", { documents: ["notes/b.txt", "other.md"] })).toEqual(["notes/b.txt", "other.md"]);
+      expect(await among("bread", { kinds: ["md"] })).toEqual(["notes/a.md", "other.md"]);
+      expect(await among('"fresh bread"')).toEqual(["notes/a.md"]);
+      expect(await among("bread -fresh")).toEqual(["food", "other.md"]);
+    }
+  });
+
+  test("by words alone keeps the order in which the index of words finds them", async () => {
+    // One rare word says more than two that are everywhere, though it is a smaller share of the query.
+    const texts = ["A radiator.", ...Array.from({ length: 6 }, (_, i) => `Spring and tide, ${"again ".repeat(i)}`)];
+    const index = new LexicalIndex(() => "");
+    for (const [key, text] of texts.entries()) index.add({ key, title: `Note ${key}`, text });
+    engine = new SearchEngine(encoder);
+    await engine.add(texts.map((text, key) => note(String(key), text)));
+    const query = "radiator spring tide ";
+    const byWords = index.search(parseQuery(query));
+    expect(byWords.map(({ share }) => share)).toEqual([1 / 3, ...Array(6).fill(2 / 3)]);
+    expect(await found(query, { mode: "words" })).toEqual(byWords.map(({ key }) => String(key)));
+  });
+
+  test("tells the relevance of each passage of a document, and the sentence that is closest", async () => {
+    const text = `${sentences(80, "It is quiet in the house today.")} Here is bread. There is a tide.`;
+    await engine.add(note("long", text));
+    const passages = (await engine.relevanceIn("long", "tide")) ?? [];
+    expect(passages.length).toBeGreaterThan(2);
+    expect(passages.at(-1)?.relevance).toBeGreaterThan(passages[0]?.relevance ?? 1);
+    const sentence = await engine.closestSentence("long", passages.at(-1)?.start ?? 0, "tide");
+    expect(text.slice(sentence?.start, sentence?.end)).toBe("There is a tide.");
+    expect(await engine.relevanceIn("nowhere", "tide")).toBeNull();
+    expect(await engine.closestSentence("nowhere", 0, "tide")).toBeNull();
   });
 });
 
@@ -105,30 +134,86 @@ describe("a document that is added", () => {
     const added = results.find(({ document }) => document.id === "added");
     expect(added?.passage.text).toContain("Then a cello began.");
     expect(text.slice(added?.passage.start, added?.passage.end)).toBe(added?.passage.text);
+    expect(added?.words.map(({ start, end }) => text.slice(start, end))).toEqual(["cello"]);
     expect(engine.document("added")?.text).toBe(text);
 
     engine.remove("added");
-    expect((await engine.search("cello")).results.map(({ document }) => document.id)).toEqual(["music"]);
+    expect(await found("cello")).toEqual(["music"]);
     expect(engine.size).toBe(documents.length);
     expect(engine.document("added")).toBeNull();
   });
 
-  test("can be found as its passages arrive", async () => {
-    const text = sentences(600, "A quiet sentence about a tide that comes and goes.");
-    const sizes: number[] = [];
-    await engine.add(note("long", text), { onProgress: () => sizes.push(engine.size) });
-    expect(sizes.length).toBeGreaterThan(2);
-    expect(sizes).toEqual([...new Set(sizes)].sort((a, b) => a - b));
-    expect(sizes[0]).toBeGreaterThan(documents.length);
+  test("is found by words before the model is there, and by meaning as its vectors arrive", async () => {
+    let letGo = () => {};
+    encoder.gate = new Promise((resolve) => {
+      letGo = resolve;
+    });
+    const adding = engine.add(note("long", distinct(60)));
+    await expect.poll(() => engine.document("long")).not.toBeNull();
+    expect(new Set(await found("quiet sentence"))).toEqual(new Set(["long"]));
+    const { done, total } = engine.coverage("long");
+    expect(done).toBe(0);
+    letGo();
+    await adding;
+    expect(engine.coverage("long")).toEqual({ done: total, total });
   });
 
-  test("leaves nothing behind when it is given up half way", async () => {
+  test("tells its progress", async () => {
+    const done: number[] = [];
+    await engine.add(note("long", distinct(600)), { onProgress: (progress) => done.push(progress.done) });
+    expect(done.length).toBeGreaterThan(2);
+    expect(done).toEqual([...new Set(done)].sort((a, b) => a - b));
+    expect(done.at(-1)).toBe(engine.coverage("long").total);
+  });
+
+  test("comes before what was added earlier, and a short one before a long one", async () => {
+    engine.pause();
+    const earlier = engine.add(note("earlier", distinct(40, "earlier")));
+    await expect.poll(() => engine.document("earlier")).not.toBeNull();
+    const later = engine.add([note("long", distinct(40, "long")), note("short", "A short one.")]);
+    await expect.poll(() => engine.document("short")).not.toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    engine.resume();
+    await Promise.all([earlier, later]);
+    const titles = [...new Set(encoder.embedded.map((text) => text.split("\n")[0]))];
+    expect(titles).toEqual(["Note short", "Note long", "Note earlier"]);
+  });
+
+  test("is embedded only where it is new", async () => {
+    const text = distinct(60);
+    await engine.add(note("a", text));
+    const before = encoder.embedded.length;
+    await engine.add({ ...note("a", text), id: "copy" });
+    expect(encoder.embedded).toHaveLength(before);
+    engine.remove("a");
+    await engine.add({ ...note("a", `${text}\n\nOne more, about a cello.`), id: "copy" });
+    expect(encoder.embedded.length - before).toBeLessThanOrEqual(2);
+    expect(engine.coverage("copy").done).toBe(engine.coverage("copy").total);
+    expect(await found("cello")).toContain("copy");
+  });
+
+  test("that is given up half way stays to be found by words, until it is removed", async () => {
     const controller = new AbortController();
-    const text = sentences(600, "A quiet sentence about a tide that comes and goes.");
-    const adding = engine.add(note("long", text), { signal: controller.signal, onProgress: () => controller.abort(new Error("removed")) });
-    await expect(adding).rejects.toThrow("removed");
+    const onProgress = () => {
+      controller.abort(new Error("given up"));
+      engine.pause();
+    };
+    const adding = engine.add(note("long", distinct(600)), { signal: controller.signal, onProgress });
+    await expect(adding).rejects.toThrow("given up");
+    expect(engine.coverage("long").done).toBeLessThan(engine.coverage("long").total);
+    expect(await found("quiet sentence", { mode: "words", limit: 1 })).toEqual(["long"]);
+    engine.remove("long");
     expect(engine.size).toBe(documents.length);
-    expect(engine.document("long")).toBeNull();
+    expect(engine.coverage()).toEqual({ done: documents.length, total: documents.length });
+  });
+
+  test("is embedded after a failure, when the model is asked for again", async () => {
+    encoder.fail(new EncoderError("load_failed", "no network"));
+    await expect(engine.add(note("new", "A new tide."))).rejects.toMatchObject({ code: "load_failed" });
+    expect(await found("new", { mode: "words" })).toEqual(["new"]);
+    encoder.gate = Promise.resolve();
+    await engine.load();
+    await expect.poll(() => engine.coverage("new").done).toBe(1);
   });
 
   test("has its lone surrogates replaced, so that the encoder takes it", async () => {
@@ -137,10 +222,63 @@ describe("a document that is added", () => {
     expect((await engine.search("bread")).results).toHaveLength(2);
   });
 
-  test("is refused when it is blank, or when its id is taken", async () => {
+  test("is refused when it is blank, and takes the place of one that has its id", async () => {
     await expect(engine.add(note("blank", " \n\t"))).rejects.toMatchObject({ code: "empty_input" });
-    await expect(engine.add(note("sea", "Another text."))).rejects.toThrow(RangeError);
-    expect(engine.document("sea")?.text).toBe("The tide.");
+    await engine.add(note("sea", "Another text about a radiator."));
+    expect(await found("radiator")).toEqual(expect.arrayContaining(["rest", "sea"]));
+    expect(await found("tide")).toEqual([]);
+    expect(engine.size).toBe(documents.length);
+  });
+
+  test("that is not English is searched by words only", async () => {
+    const german =
+      "Die Wärmepumpe im Keller lief die ganze Nacht, und am Morgen war das Haus trotzdem kalt. Wir haben den Techniker gerufen, der nach zwei Stunden kam.";
+    await engine.add([note("de", german), note("ja", "ヒートポンプは一晩中動いていましたが、朝は家が寒かったです。技術者を呼びました。")]);
+    expect(encoder.embedded).toEqual([]);
+    expect([engine.foundByWordsOnly("de"), engine.foundByWordsOnly("ja"), engine.foundByWordsOnly("sea")]).toEqual([true, true, false]);
+    expect(await found("Wärmepumpe")).toEqual(["de"]);
+    expect(await found("朝は寒い")).toEqual(["ja"]);
+  });
+});
+
+describe("an index file", () => {
+  const file = async (added: readonly Document[]) => {
+    const source = new SearchEngine(encoder, library);
+    for (const document of added) await source.add(document);
+    return source.exportIndex();
+  };
+  const added = [
+    note("b", distinct(40)),
+    note("a", "A tide and a cello."),
+    note("c", "Etwas, das nicht Englisch ist, und zwar so lange, dass man es merkt, wie es eben ist."),
+  ];
+
+  test("brings its documents without embedding them, and is the same whatever the order of their coming", async () => {
+    const bytes = await file(added);
+    expect(await file(added.toReversed())).toEqual(bytes);
+    const embedded = encoder.embedded.length;
+    await engine.importIndex(bytes);
+    expect(await found("cello", { mode: "words" })).toEqual(expect.arrayContaining(["a", "music"]));
+    expect(engine.coverage("b").done).toBe(engine.coverage("b").total);
+    expect(await engine.exportIndex()).toEqual(bytes);
+    expect(encoder.embedded).toHaveLength(embedded);
+    expect(await found("tide", { mode: "meaning" })).toEqual(expect.arrayContaining(["a", "sea"]));
+    // What was there before is found as it was.
+    await engine.importIndex(bytes);
+    expect(engine.size).toBe(documents.length + added.reduce((sum, { text }) => sum + passagesOf({ text }).length, 0));
+  });
+
+  test("of another model is refused, unless its texts are to be embedded anew", async () => {
+    const bytes = await file(added);
+    const other = new TopicEncoder();
+    other.model = { ...other.model, fingerprint: "0".repeat(64) };
+    engine = new SearchEngine(other);
+    await engine.load();
+    await expect(engine.importIndex(bytes)).rejects.toMatchObject({ refusal: "other_model" });
+    expect(engine.size).toBe(0);
+    await engine.importIndex(bytes, { reembed: true });
+    await expect.poll(() => engine.coverage("a")).toEqual({ done: 1, total: 1 });
+    expect(await found("tide", { mode: "meaning" })).toContain("a");
   });
 });
 
@@ -149,7 +287,7 @@ describe("a library", () => {
     encoder.model = { ...encoder.model, fingerprint: "0".repeat(64) };
     const stale = { ...library, passageVectors: [...library.passageVectors].reverse(), queryVectors: [topicVector("bread")] };
     engine = new SearchEngine(encoder, stale);
-    expect((await engine.search("tide")).results[0]?.document.id).toBe("sea");
+    expect((await engine.search("tide", { mode: "meaning" })).results[0]?.document.id).toBe("sea");
     expect((await engine.search("what the moon does")).results[0]?.document.id).not.toBe("food");
     expect(encoder.embedded).toContain("Note sea\nThe tide.");
   });

@@ -1,7 +1,6 @@
 import type { Remote } from "comlink";
+import type { Answer, SearchResult } from "../../shared/search/answer.ts";
 import type { Chunk } from "../../shared/search/chunk.ts";
-import { weakRelevance } from "../../shared/search/relevance.ts";
-import type { Answer, SearchResult } from "../../shared/search/search-engine.ts";
 import type { SearchService } from "../search-worker.ts";
 import { find, make } from "./elements.ts";
 import type { PageStore } from "./state.ts";
@@ -27,14 +26,13 @@ function remarkOn(answer: Answer | null): string {
   const [best] = answer?.results ?? [];
   if (!answer) return "";
   if (!best) return "Nothing here comes near this.";
-  return best.relevance < weakRelevance ? "Nothing here matches well. The nearest are:" : "";
+  return best.weak ? "Nothing here matches well. The nearest are:" : "";
 }
 
-function resultItem({ document, passage, cosine, relevance }: SearchResult, service: Promise<Remote<SearchService>>): HTMLLIElement {
-  const weak = relevance < weakRelevance;
-  const percent = `${Math.round(100 * relevance)} %`;
-  const score = make("span", "score", weak ? `${percent}, weak` : percent);
-  score.title = `Relevance, from a cosine of ${cosine.toFixed(3)}`;
+function resultItem({ document, passage, cosine, relevance, weak }: SearchResult, service: Promise<Remote<SearchService>>): HTMLLIElement {
+  const shown = relevance === null ? "words" : `${Math.round(100 * relevance)} %`;
+  const score = make("span", "score", weak ? `${shown}, weak` : shown);
+  score.title = cosine === null ? "Found by its words" : `Relevance, from a cosine of ${cosine.toFixed(3)}`;
   const head = make("div", "head", make("h3", "", document.title), make("span", "kind", document.kind), score);
   const item = make("li", weak ? "weak" : "", head, make("p", "passage", passage.text));
   if (passage.text.length < document.length) {

@@ -60,6 +60,11 @@ export function mountSearchBox(store: PageStore, service: Promise<Remote<SearchS
   store.watch(["documents"], () => {
     if (store.get().query !== "") ask(typingPause);
   });
+  // What was found by words alone is looked for by meaning too, as soon as that is possible.
+  store.watch(["model"], ({ model }) => {
+    const { query, answer } = store.get();
+    if (model.phase === "ready" && query !== "" && answer?.mode === "words") ask(0);
+  });
   store.watch(["query"], ({ query }) => {
     for (const button of examples.querySelectorAll("button")) button.ariaPressed = String(button.textContent === query);
   });

@@ -1,5 +1,5 @@
+import type { Answer } from "../../shared/search/answer.ts";
 import type { ExampleQuery } from "../../shared/search/library.ts";
-import type { Answer } from "../../shared/search/search-engine.ts";
 import type { ModelState } from "../search-worker.ts";
 import type { Store } from "./store.ts";
 

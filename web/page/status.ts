@@ -1,5 +1,5 @@
 import type { Remote } from "comlink";
-import type { Answer } from "../../shared/search/search-engine.ts";
+import type { Answer } from "../../shared/search/answer.ts";
 import type { ModelState, SearchService } from "../search-worker.ts";
 import { find } from "./elements.ts";
 import type { PageState, PageStore } from "./state.ts";
@@ -63,8 +63,9 @@ function modelText(model: ModelState): string {
   return model.stored > 0 && model.stored === model.loaded ? "Reading the model, which this browser has kept." : "Loading the model.";
 }
 
-function answerText({ results, embedTime, scanTime }: Answer, model: ModelState): string {
+function answerText({ results, mode, embedTime, scanTime }: Answer, model: ModelState): string {
   const count = results.length === 1 ? "1 passage" : `${results.length} passages`;
+  if (mode === "words") return `${count} in ${milliseconds(scanTime)}, by words alone.`;
   if (embedTime === null) return `${count} in ${milliseconds(scanTime)}, by vectors that came with the page.`;
   return `${count} in ${milliseconds(embedTime + scanTime)}${model.phase === "ready" ? ` on ${deviceText(model)}` : ""}.`;
 }

@@ -1,0 +1,43 @@
+/** A stretch of a text: `text === source.slice(start, end)`, in UTF-16 code units. */
+export interface Span {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+type Granularity = "sentence" | "word" | "grapheme";
+
+/** The locale hardly matters: what a word of Chinese or Japanese is comes from a dictionary that every locale uses. */
+const segmenters: { readonly [granularity in Granularity]: Intl.Segmenter } = {
+  sentence: new Intl.Segmenter("en", { granularity: "sentence" }),
+  word: new Intl.Segmenter("en", { granularity: "word" }),
+  grapheme: new Intl.Segmenter("en", { granularity: "grapheme" }),
+};
+
+/** All of a text in parts: joined, they are the text again. */
+export function* partsOf(text: string, granularity: Granularity): Iterable<string> {
+  for (const { segment } of segmenters[granularity].segment(text)) yield segment;
+}
+
+/** The sentences of a text, without the white space around them. */
+export function sentencesOf(text: string): Span[] {
+  return spansOf(text, "sentence").flatMap(({ text: sentence, start }) => {
+    const trimmed = sentence.trim();
+    const from = start + sentence.indexOf(trimmed);
+    return trimmed ? [{ text: trimmed, start: from, end: from + trimmed.length }] : [];
+  });
+}
+
+/** The words of a text, as they are written. What stands between them is left out. */
+export function wordsOf(text: string): Span[] {
+  return spansOf(text, "word");
+}
+
+function spansOf(text: string, granularity: Granularity): Span[] {
+  const spans: Span[] = [];
+  for (const { segment, index, isWordLike } of segmenters[granularity].segment(text)) {
+    // Defined, and true or false, where the granularity is the word.
+    if (isWordLike !== false) spans.push({ text: segment, start: index, end: index + segment.length });
+  }
+  return spans;
+}

@@ -1,0 +1,80 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { indexFolder } from "../../api/cli/index-folder.ts";
+import { formatResult, openIndexFile } from "../../api/cli/search-file.ts";
+import { searchRoutes } from "../../api/routes/search.ts";
+import { TopicEncoder } from "./topic-encoder.ts";
+
+let folder: string;
+let encoder: TopicEncoder;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "samevec-folder-"));
+  encoder = new TopicEncoder();
+  await write({ "sea.md": "# The sea\n\nThe tide rises.", "notes/food.txt": "The bread is fresh.", "notes/old.csv": "cello,1931" });
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+async function write(files: Record<string, string | Uint8Array>): Promise<void> {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+}
+
+test("a folder becomes an index file, and what is not text is named and stops nothing", async () => {
+  await write({ "a.png": "x", "empty.md": "\n", "latin1.txt": Uint8Array.of(0xe9), ".hidden.md": "x", ".git/x.md": "x" });
+  const { documents, passages, skipped } = await indexFolder(folder, encoder);
+  expect([documents, passages]).toEqual([3, 3]);
+  expect(skipped).toEqual([
+    { path: "a.png", reason: "is of a kind that is not read" },
+    { path: "empty.md", reason: "has no text in it" },
+    { path: "latin1.txt", reason: "is not text in UTF-8" },
+  ]);
+});
+
+test("a folder that changed is indexed as if it were new, and only what is new is embedded", async () => {
+  const { file: previous } = await indexFolder(folder, encoder);
+  expect((await indexFolder(folder, encoder)).file).toEqual(previous);
+  await rm(join(folder, "notes/old.csv"));
+  await write({ "notes/renamed.txt": "The bread is fresh.", "sea.md": "# The sea\n\nThe tide falls." });
+  await rm(join(folder, "notes/food.txt"));
+  encoder.embedded.length = 0;
+  const { file } = await indexFolder(folder, encoder, { previous });
+  expect(encoder.embedded).toEqual(["The sea\n# The sea\n\nThe tide falls."]);
+  expect(file).toEqual((await indexFolder(folder, encoder)).file);
+});
+
+test("an index file is searched, from the terminal and by POST /search", async () => {
+  const path = join(folder, "docs.samevec");
+  await writeFile(path, (await indexFolder(folder, encoder)).file);
+  const engine = await openIndexFile(path, encoder);
+  const [best] = (await engine.search("tide")).results;
+  expect(best && formatResult(best)).toBe("100 %  sea.md\n  # The sea The tide rises.");
+
+  const post = async (body: object) => {
+    const headers = { "content-type": "application/json" };
+    const response = await searchRoutes(engine).request("/search", { method: "POST", headers, body: JSON.stringify(body) });
+    return response.json();
+  };
+  expect(await post({ query: "fresh bread", min_score: 0.5, filter: { documents: ["notes/"] } })).toEqual({
+    mode: "hybrid",
+    results: [
+      {
+        document: { id: "notes/food.txt", title: "The bread is fresh.", kind: "txt" },
+        ...{ text: "The bread is fresh.", start: 0, end: 19, headings: [], weak: false },
+        score: expect.closeTo(1),
+        words: [
+          { start: 4, end: 9 },
+          { start: 13, end: 18 },
+        ],
+      },
+    ],
+  });
+  expect(await post({ query: "cello", mode: "words", filter: { kinds: ["md"] } })).toEqual({ mode: "words", results: [] });
+});
+
+test("a file that is no index is refused", async () => {
+  await expect(openIndexFile(join(folder, "sea.md"), encoder)).rejects.toMatchObject({ refusal: "not_an_index" });
+});
