@@ -4,6 +4,7 @@ import { bodyLimit } from "hono/body-limit";
 import { requestId } from "hono/request-id";
 import type { Encoder } from "../shared/encoder/encoder.ts";
 import { EncoderError } from "../shared/errors.ts";
+import type { SearchEngine } from "../shared/search/search-engine.ts";
 import { respondWithError } from "./errors.ts";
 import { requireApiKey } from "./middleware/api-keys.ts";
 import { crossOrigin, securityHeaders } from "./middleware/headers.ts";
@@ -13,6 +14,7 @@ import { addDescription, describedMethods } from "./openapi.ts";
 import { embedRoutes } from "./routes/embed.ts";
 import { infoRoutes } from "./routes/info.ts";
 import { openAIRoutes } from "./routes/openai.ts";
+import { searchRoutes } from "./routes/search.ts";
 import { similarityRoutes } from "./routes/similarity.ts";
 import { tokenizeRoutes } from "./routes/tokenize.ts";
 
@@ -44,6 +46,8 @@ export const defaultConfig: AppConfig = {
 export interface Service {
   readonly encoder: Encoder;
   readonly config: AppConfig;
+  /** Documents, for `POST /search`. Default: there is no such route. */
+  readonly search?: SearchEngine;
   /** Logs and counts. Default: nobody does. */
   readonly observer?: Observer;
   /** Answers `GET /metrics`, where the platform has metrics. */
@@ -51,7 +55,7 @@ export interface Service {
 }
 
 /** What an API key opens. All else is open: the page, `/health`, `/metrics`, and what describes the API. */
-const guardedPaths = ["/embed", "/similarity", "/tokenize", "/info", "/v1/*"];
+const guardedPaths = ["/embed", "/similarity", "/tokenize", "/search", "/info", "/v1/*"];
 
 /**
  * The HTTP service over an encoder. Nothing here loads, tokenizes or encodes: that is the encoder's, on its own
@@ -82,6 +86,7 @@ export function createApp(service: Service): OpenAPIHono {
   );
   if (service.metrics) app.get("/metrics", service.metrics);
   for (const routes of [embedRoutes, similarityRoutes, tokenizeRoutes, infoRoutes]) app.route("/", routes(service));
+  if (service.search) app.route("/", searchRoutes(service.search));
   app.route("/v1", openAIRoutes(service));
   addDescription(app, service);
   refuseOtherMethods(app);

@@ -1,15 +1,19 @@
 #!/usr/bin/env node
 /** The command line: `npx samevec`. Exit codes: 0, 1 for a failure, 2 for a wrong command line or setting, 130 after Ctrl-C. */
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Encoder, Kind } from "../shared/encoder/encoder.ts";
 import { EncoderError } from "../shared/errors.ts";
+import type { SearchMode } from "../shared/search/fusion.ts";
 import { CommandError, embedFile } from "./cli/embed.ts";
+import { indexFolder } from "./cli/index-folder.ts";
 import type { InputFormat } from "./cli/lines.ts";
 import { plainProgress, terminalProgress } from "./cli/progress.ts";
 import { type Environment, environmentSchema, readEncoderSettings, SettingsError } from "./config.ts";
 import { createEncoder } from "./encoder.ts";
+import { formatResult, openIndexFile } from "./search-file.ts";
 import { serve } from "./serve.ts";
 import { version } from "./version.ts";
 
@@ -32,6 +36,7 @@ program
   .addOption(setting("PORT", "--port <port>"))
   .addOption(setting("WORKERS", "--workers <count>"))
   .addOption(setting("MODEL", "--model <model>"))
+  .addOption(setting("INDEX_FILE", "--index <file>"))
   .addHelpText("after", "\nEvery other setting is the environment's: README.md lists them. A flag goes before its variable.")
   .action((flags: SettingFlags) => serve(environmentWith(flags)));
 
@@ -59,6 +64,26 @@ stderr with its number and has no line in the output; the exit code is then 1.`,
   .action(runEmbed);
 
 program
+  .command("index")
+  .description("Make an index file of a folder's texts, to be searched here or in the page.")
+  .argument("<folder>", "its txt, md, csv, json and jsonl files, and those of the folders in it")
+  .requiredOption("-o, --output <file>", "the index file; where it is there already, what has not changed is not embedded again")
+  .addOption(setting("WORKERS", "--workers <count>"))
+  .addOption(setting("MODEL", "--model <model>"))
+  .addHelpText("after", "\nThe same files give the same bytes. A file that cannot be read is reported and left out.")
+  .action(runIndex);
+
+program
+  .command("search")
+  .description("Search an index file, by words and by meaning.")
+  .argument("<file>", "as samevec index or the page made it")
+  .argument("<query>", 'words, "a phrase", -without')
+  .option("-n, --limit <count>", "the most results", wholeNumber, 10)
+  .addOption(new Option("-m, --mode <mode>", "what is searched by").choices(["hybrid", "meaning", "words"]).default("hybrid"))
+  .addOption(setting("MODEL", "--model <model>"))
+  .action(runSearch);
+
+program
   .command("info")
   .description("Tell which model is used, its fingerprint, and the versions of what runs it.")
   .option("--json", "as JSON")
@@ -70,6 +95,7 @@ interface SettingFlags {
   readonly port?: string;
   readonly workers?: string;
   readonly model?: string;
+  readonly index?: string;
 }
 
 interface EmbedFlags extends SettingFlags {
@@ -81,15 +107,20 @@ interface EmbedFlags extends SettingFlags {
   readonly strict?: true;
 }
 
+interface SearchFlags extends SettingFlags {
+  readonly limit: number;
+  readonly mode: SearchMode;
+}
+
 /** A flag that stands for a setting of the environment, with its description and default. */
-function setting(name: "HOST" | "PORT" | "WORKERS" | "MODEL", flags: string): Option {
+function setting(name: "HOST" | "PORT" | "WORKERS" | "MODEL" | "INDEX_FILE", flags: string): Option {
   const { description, unset } = environmentSchema.shape[name].meta() ?? {};
   const value = environmentSchema.shape[name].parse(undefined);
   return new Option(flags, `${description} (${name}; default: ${value ?? unset})`);
 }
 
-function environmentWith({ host, port, workers, model }: SettingFlags): Environment {
-  const flags = { HOST: host, PORT: port, WORKERS: workers, MODEL: model };
+function environmentWith({ host, port, workers, model, index }: SettingFlags): Environment {
+  const flags = { HOST: host, PORT: port, WORKERS: workers, MODEL: model, INDEX_FILE: index };
   return { ...process.env, ...Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) };
 }
 
@@ -116,6 +147,45 @@ async function runEmbed(input: string, { workers, model, output, resume, strict,
       signal: interrupted.signal,
     });
     if (bad > 0) process.exitCode = 1;
+  });
+}
+
+async function runIndex(folder: string, { output, ...flags }: SettingFlags & { readonly output: string }): Promise<void> {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort(signal));
+  const previous = await readFile(output).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  const progress = process.stderr.isTTY ? terminalProgress(process.stderr) : plainProgress(process.stderr);
+  let started = false;
+  await withEncoder(flags, async (encoder) => {
+    try {
+      const { file, documents, passages, skipped } = await indexFolder(folder, encoder, {
+        ...(previous && { previous: Uint8Array.from(previous) }),
+        signal: interrupted.signal,
+        onProgress({ done, total }) {
+          if (!started) progress.start(total, done);
+          started = true;
+          progress.onText(done);
+        },
+      });
+      // Whole or not at all: a file that was there stays until the new one is complete.
+      await writeFile(`${output}.part`, file);
+      await rename(`${output}.part`, output);
+      for (const { path, reason } of skipped) progress.note(`samevec: ${path} ${reason}`);
+      progress.note(`samevec: ${documents} documents, ${passages} passages, ${file.length} bytes in ${output}`);
+    } finally {
+      if (started) progress.stop();
+    }
+  });
+}
+
+async function runSearch(file: string, query: string, { limit, mode, ...flags }: SearchFlags): Promise<void> {
+  await withEncoder({ ...flags, workers: "1" }, async (encoder) => {
+    const engine = await openIndexFile(file, encoder);
+    const { results } = await engine.search(query, { limit, mode });
+    process.stdout.write(results.map((result) => `${formatResult(result)}\n`).join(""));
+    if (results.length === 0) console.error("samevec: nothing was found");
   });
 }
 

@@ -26,6 +26,10 @@ export const environmentSchema = z.object({
     .max(256)
     .optional()
     .meta({ description: "Worker threads, each with the model (about 90 MB) and one text at a time.", unset: "one for each core" }),
+  INDEX_FILE: z
+    .string()
+    .optional()
+    .meta({ description: "An index file (`samevec index`), whose documents `POST /search` finds.", unset: "none, and no such route" }),
   INTERACTIVE_WORKERS: count
     .min(0)
     .max(256)
@@ -55,6 +59,8 @@ export const environmentSchema = z.object({
 export interface Settings extends NodeEncoderOptions {
   readonly host: string;
   readonly port: number;
+  /** Path of an index file. */
+  readonly index?: string;
   readonly config: AppConfig;
   readonly queueTexts: number;
   readonly queueTokens: number;
@@ -71,6 +77,7 @@ export function readSettings(environment: Environment): Settings {
     host: values.HOST,
     port: values.PORT,
     ...encoderOptions(values),
+    ...(values.INDEX_FILE !== undefined && { index: values.INDEX_FILE }),
     interactiveWorkers: values.INTERACTIVE_WORKERS,
     config: appConfigOf(values),
     queueTexts: values.QUEUE_TEXTS,

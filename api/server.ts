@@ -11,6 +11,7 @@ import { respondWithError } from "./errors.ts";
 import { createMetrics } from "./metrics.ts";
 import { type Observer, observeAll } from "./observer.ts";
 import { OpenRequests } from "./open-requests.ts";
+import { openIndexFile } from "./search-file.ts";
 import { createServiceEncoder, type ServiceEncoderOptions } from "./service-encoder.ts";
 
 export interface ServerOptions extends ServiceEncoderOptions {
@@ -18,6 +19,8 @@ export interface ServerOptions extends ServiceEncoderOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly config: AppConfig;
+  /** An index file, whose documents `POST /search` finds. */
+  readonly index?: string;
   /** Told of everything beside the metrics: the log. */
   readonly observer?: Observer;
 }
@@ -41,7 +44,7 @@ const lastWords = 1_000;
 const page = fileURLToPath(new URL("../web", import.meta.url));
 
 /** Serves the API and the page; resolves once it answers. Rejects when the address cannot be had. */
-export async function startServer({ host, port, config, observer = {}, ...options }: ServerOptions): Promise<RunningServer> {
+export async function startServer({ host, port, config, index, observer = {}, ...options }: ServerOptions): Promise<RunningServer> {
   const metrics = createMetrics(() => ({
     workers: service.encoder.info().workers,
     queuedTexts: service.admitted.texts,
@@ -50,7 +53,14 @@ export async function startServer({ host, port, config, observer = {}, ...option
   }));
   const observers = observeAll([metrics.observer, observer]);
   const service = createServiceEncoder({ ...options, observer: observers });
-  const app = createApp({ encoder: service.encoder, config, observer: observers, metrics: () => metrics.exposition() });
+  const search = index === undefined ? null : await openIndexFile(index, service.encoder);
+  const app = createApp({
+    encoder: service.encoder,
+    config,
+    ...(search && { search }),
+    observer: observers,
+    metrics: () => metrics.exposition(),
+  });
   if (existsSync(page)) app.get("*", serveStatic({ root: page }));
   app.notFound((c) => respondWithError(c, new EncoderError("not_found", "There is nothing at this path")));
 

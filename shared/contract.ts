@@ -166,6 +166,42 @@ export type OpenAIModel = z.infer<typeof openAIModelSchema>;
 export const openAIModelListSchema = z.object({ object: z.literal("list"), data: z.array(openAIModelSchema) }).meta({ id: "ModelList" });
 export type OpenAIModelList = z.infer<typeof openAIModelListSchema>;
 
+/** `POST /search`, where the service has an index file. */
+export const searchRequestSchema = z.object({
+  query: z.string("must be a text").min(1, "must not be empty").meta({ example: 'heating "heat pump" -noise' }),
+  limit: z.int().min(1).max(100).default(10).meta({ description: "The most results." }),
+  min_score: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .meta({ description: "The least relevance in meaning; above 0, what was found by words alone is left out." }),
+  mode: z.enum(["hybrid", "meaning", "words"]).default("hybrid"),
+  filter: z
+    .object({
+      documents: z.array(z.string()).optional().meta({ description: 'Ids; one that ends in "/" stands for all that begin with it.' }),
+      kinds: z.array(z.string()).optional(),
+    })
+    .default({}),
+});
+
+const place = z.object({ start: z.int(), end: z.int() });
+
+export const searchResponseSchema = z.object({
+  mode: z.enum(["hybrid", "meaning", "words"]).meta({ description: "What was searched by." }),
+  results: z.array(
+    z.object({
+      document: z.object({ id: z.string(), title: z.string(), kind: z.string() }),
+      text: z.string(),
+      ...place.shape,
+      headings: z.array(z.string()),
+      score: z.number().nullable().meta({ description: "Relevance in meaning, 0 to 1; null where there is no vector." }),
+      weak: z.boolean(),
+      words: z.array(place).meta({ description: "Where words of the query stand, in UTF-16 code units of the document." }),
+    }),
+  ),
+});
+
 /** `GET /health`: answers at once, whatever the encoder is doing. */
 export const healthSchema = z
   .object({

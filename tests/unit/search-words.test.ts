@@ -141,7 +141,13 @@ describe("the index of words", () => {
         expect(bytes).toEqual(indexOf(texts).toBytes([...texts.keys()]));
         const read = LexicalIndex.fromBytes(new ByteReader(bytes), [...texts.keys()], (key) => texts[key] ?? "");
         expect(read.toBytes([...texts.keys()])).toEqual(bytes);
-        expect(read.search(parseQuery(query))).toEqual(indexOf(texts).search(parseQuery(query)));
+        // The mean length of a passage is kept running, so its last bit depends on the way to it; equal scores may then change places.
+        const found = (index: LexicalIndex) =>
+          index
+            .search(parseQuery(query))
+            .map((hit) => ({ ...hit, score: expect.closeTo(hit.score, 9) }))
+            .sort((a, b) => a.key - b.key);
+        expect(read.search(parseQuery(query)).toSorted((a, b) => a.key - b.key)).toEqual(found(indexOf(texts)));
       }),
     );
   });

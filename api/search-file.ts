@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import type { Encoder } from "../../shared/encoder/encoder.ts";
-import type { SearchResult } from "../../shared/search/answer.ts";
-import { SearchEngine } from "../../shared/search/search-engine.ts";
+import type { Encoder } from "../shared/encoder/encoder.ts";
+import type { SearchResult } from "../shared/search/answer.ts";
+import { SearchEngine } from "../shared/search/search-engine.ts";
 
 /**
  * Opens an index file. Rejects as the file system does, as `Encoder.load` does, and with an `IndexFileError`: also when the index was

@@ -1,0 +1,134 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { searchResponseSchema } from "../../shared/contract.ts";
+import { CommandLine } from "./command-line.ts";
+import { ServerProcess } from "./server-process.ts";
+
+const { run } = CommandLine;
+
+let folder: string;
+let notes: string;
+const index = () => join(folder, "notes.samevec");
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "samevec-search-"));
+  notes = join(folder, "notes");
+  await mkdir(join(notes, "house"), { recursive: true });
+  await writeFile(
+    join(notes, "tides.md"),
+    "# Tides\n\nThe Moon pulls the water of the oceans, so that they come up the beach twice a day.\n",
+  );
+  await writeFile(join(notes, "house", "heating.txt"), "Bleed a radiator with its key when the rooms upstairs stay cold.");
+  await writeFile(join(notes, "house", "bread.txt"), "Knead the dough for ten minutes and let it rise overnight.");
+  await writeFile(join(notes, "noise.txt"), Buffer.from([0xff, 0xfe, 0x00, 0xc3, 0x28]));
+  const { code, stderr } = await run(["index", notes, "-o", index()]);
+  expect(stderr).toContain("noise.txt is not text in UTF-8");
+  expect(stderr).toContain("3 documents");
+  expect(code).toBe(0);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe("samevec search", () => {
+  test("finds by meaning what shares no word with the query", async () => {
+    const { code, stdout } = await run(["search", index(), "why does the sea move up and down", "--mode", "meaning"]);
+    expect(code).toBe(0);
+    expect(stdout.split("\n")[0]).toContain("tides.md");
+  });
+
+  test("finds a quoted phrase, and leaves out what has a word that is excluded", async () => {
+    const { stdout } = await run(["search", index(), '"bleed a radiator"', "--mode", "words"]);
+    expect(stdout.split("\n")[0]).toContain("house/heating.txt");
+    const { stdout: without } = await run(["search", index(), "radiator -key", "--mode", "words"]);
+    expect(without).toBe("");
+  });
+
+  test("takes no more results than asked for", async () => {
+    const { stdout } = await run(["search", index(), "at home", "-n", "1"]);
+    expect(stdout.trimEnd().split("\n")).toHaveLength(2);
+  });
+
+  test.each([
+    ["what is no index file", "this is no index file at all"],
+    ["an index file that was cut off", null],
+  ])("refuses %s, with a reason and exit code 1", async (_, content) => {
+    const file = join(folder, "bad.samevec");
+    await writeFile(file, content ?? (await readFile(index())).subarray(0, -20));
+    const { code, stdout, stderr } = await run(["search", file, "anything"]);
+    expect(code).toBe(1);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(/^samevec: .*index file/);
+  });
+});
+
+describe("samevec index", () => {
+  test("makes the same bytes again, from nothing and over what is there", async () => {
+    const before = await readFile(index());
+    const fresh = join(folder, "fresh.samevec");
+    await run(["index", notes, "-o", fresh]);
+    await run(["index", notes, "-o", index()]);
+    expect((await readFile(fresh)).equals(before)).toBe(true);
+    expect((await readFile(index())).equals(before)).toBe(true);
+  });
+
+  test("does not write over a file that is something else", async () => {
+    const file = join(folder, "letter.txt");
+    await writeFile(file, "Dear reader, this is a letter.");
+    const { code, stderr } = await run(["index", notes, "-o", file]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("not an index file");
+    expect(await readFile(file, "utf8")).toContain("Dear reader");
+  });
+
+  test("names a folder that is not there", async () => {
+    const { code, stderr } = await run(["index", join(folder, "nowhere"), "-o", join(folder, "x.samevec")]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("nowhere");
+  });
+});
+
+describe("POST /search", () => {
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await ServerProcess.start({ WORKERS: "1", INDEX_FILE: index() });
+  });
+  afterAll(() => server?.stop());
+
+  const ask = (body: object) => fetch(`${server.url}/search`, { method: "POST", body: JSON.stringify(body) });
+  const search = async (body: object) => {
+    const response = await ask(body);
+    expect(response.status).toBe(200);
+    const { mode, results } = searchResponseSchema.parse(await response.json());
+    return { mode, results, ids: results.map(({ document }) => document.id) };
+  };
+
+  test("finds by meaning, with the place of the passage in its document", async () => {
+    const { mode, results } = await search({ query: "why does the sea move up and down" });
+    expect(mode).toBe("hybrid");
+    expect(results[0]).toMatchObject({ document: { id: "tides.md" } });
+    const source = await readFile(join(notes, "tides.md"), "utf8");
+    expect(source.slice(results[0]?.start, results[0]?.end)).toBe(results[0]?.text);
+  });
+
+  test("searches by words alone, in some documents alone, and above a score", async () => {
+    expect((await search({ query: "radiator", mode: "words" })).ids).toEqual(["house/heating.txt"]);
+    expect((await search({ query: "rise", filter: { documents: ["house/"] } })).ids).not.toContain("tides.md");
+    expect((await search({ query: "rise", min_score: 1 })).ids).toEqual([]);
+    expect((await search({ query: "rise", limit: 1 })).ids).toHaveLength(1);
+  });
+
+  test("refuses what is not as described, and is described", async () => {
+    const response = await ask({ query: "" });
+    expect(response.status).toBe(422);
+    expect(await response.json()).toMatchObject({ code: "invalid_request", details: { path: "query" } });
+    expect(await (await fetch(`${server.url}/openapi.json`)).json()).toHaveProperty(["paths", "/search", "post"]);
+  });
+
+  test("is not there without an index file, and a bad one keeps the service from starting", async () => {
+    const without = await ServerProcess.start({ WORKERS: "1" });
+    expect((await fetch(`${without.url}/search`, { method: "POST", body: '{"query":"a"}' })).status).toBe(404);
+    await without.stop();
+    await expect(ServerProcess.start({ INDEX_FILE: join(notes, "tides.md") })).rejects.toThrow(/code 1: .*not an index file/);
+  });
+});
