@@ -10,7 +10,12 @@ export interface Claim {
 }
 
 /** Texts per second of one contender over those of another, in each round that has both. Null where there is none. */
-export function speedRatio(measurements: readonly Measurement[], texts: string, of: string, over: string): Spread | null {
+export function speedRatio(
+  measurements: readonly Pick<Measurement, "contender" | "texts" | "round" | "seconds">[],
+  texts: string,
+  of: string,
+  over: string,
+): Spread | null {
   const inRound = (contender: string, round: number) =>
     measurements.find((measurement) => measurement.contender === contender && measurement.texts === texts && measurement.round === round);
   const ratios = measurements
@@ -23,11 +28,11 @@ export function speedRatio(measurements: readonly Measurement[], texts: string, 
 }
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
-export function claimsOf({ encode, service, load, soak, edge, search }: Omit<Results, "threads" | "dimensions">): Claim[] {
+export function claimsOf({ encode, service, load, soak, edge, browser, webgpu, search }: Omit<Results, "threads" | "dimensions">): Claim[] {
   const claims: Claim[] = [];
+  const times = (ratio: Spread) => `${formatSpread(ratio, 2)} ×`;
   if (encode) {
     const fasterThan = (over: string, texts: string) => speedRatio(encode.measurements, texts, "pool-2", over);
-    const times = (ratio: Spread) => `${formatSpread(ratio, 2)} ×`;
     const peaks = encode.measurements
       .filter(({ contender, texts }) => contender === "pool-2" && texts === "abstracts")
       .map(({ peakBytes }) => peakBytes / 1e6);
@@ -91,7 +96,7 @@ export function claimsOf({ encode, service, load, soak, edge, search }: Omit<Res
         "While bulk requests keep all workers busy, a single query's p95 is less than 3 times its idle one",
         spreadOf(rounds.map(({ idle, busy }) => busy.p95 / idle.p95)),
         (x) => x < 3,
-        (ratio) => `${formatSpread(ratio, 2)} ×`,
+        times,
       ),
     );
   }
@@ -124,6 +129,36 @@ export function claimsOf({ encode, service, load, soak, edge, search }: Omit<Res
         "… and then a text of 16 tokens within 60 ms",
         60,
         short.map(({ ms }) => ms),
+      ),
+    );
+  }
+  if (browser) {
+    const atLeast = (says: string, over: string, limit: number) =>
+      judge(says, speedRatio(browser.measurements, "abstracts", "pool-2", over), (x) => x >= limit, times);
+    claims.push(
+      atLeast("In Chromium, two workers on WASM embed abstracts at least 1.7 times as fast as one", "pool-1", 1.7),
+      atLeast("… at least 1.7 times as fast as `pipeline` called text by text", "pipeline-1", 1.7),
+      atLeast("… and at least 6 times as fast as `pipeline` in batches of 32", "pipeline-32", 6),
+      judge(
+        "… with at most 51 MB of WASM memory in each once it has loaded",
+        spreadOf(browser.measurements.filter(({ contender }) => contender === "pool-2").flatMap(({ loadedBytes }) => loadedBytes)),
+        (x) => x <= 51e6,
+        ({ median, min, max }) => `${formatSpread({ median: median / 1e6, min: min / 1e6, max: max / 1e6 }, 1)} MB`,
+      ),
+    );
+  }
+  if (webgpu) {
+    const { golden, measurements } = webgpu;
+    const atLeastTwice = (says: string, over: string) =>
+      judge(says, speedRatio(measurements, "abstracts", "webgpu", over), (x) => x >= 2, times);
+    claims.push(
+      atLeastTwice("On WebGPU abstracts are embedded at least 2 times as fast as by `pipeline` in batches of 32", "pipeline-32"),
+      atLeastTwice("… and as by `pipeline` called text by text", "pipeline-1"),
+      judge(
+        `… with a cosine of at least 0.997 to the published model in float32, on each of ${golden.texts} texts`,
+        spreadOf([golden.worst]),
+        (x) => x >= 0.997,
+        ({ median }) => median.toFixed(4),
       ),
     );
   }

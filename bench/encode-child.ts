@@ -1,7 +1,7 @@
 /** The process of one contender: loads it, embeds what it is sent, and answers with what that took. */
-import { cpus } from "node:os";
 import { contenderOf } from "./contenders/all.ts";
 import { type PeerModel, Unavailable } from "./contenders/contender.ts";
+import { machineCpuSeconds } from "./cpu-time.ts";
 import { watchEventLoop } from "./loop-delay.ts";
 import type { LoopDelay } from "./results.ts";
 
@@ -52,9 +52,4 @@ async function measure({ contender, peer, texts }: EncodeJob): Promise<EncodeAns
     console.error(error.cause);
     return { outcome: "unavailable", reason: error.message };
   }
-}
-
-/** What all processes of the machine have used since it started. */
-function machineCpuSeconds(): number {
-  return cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) / 1e3;
 }

@@ -2,6 +2,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { type BrowserOptions, compareInBrowser, compareOnWebgpu } from "./browser.ts";
 import { compare } from "./compare.ts";
 import { encoders, singleThreads } from "./contenders/all.ts";
 import type { Contender, PeerModel } from "./contenders/contender.ts";
@@ -9,9 +10,12 @@ import { type Collection, cranfieldAbstracts, cranfieldCollection, cranfieldQuer
 import { measureDimensions } from "./dimensions.ts";
 import { measureEdge } from "./edge.ts";
 import { describeEnvironment, tokenCounter } from "./environment.ts";
+import { goldenRows } from "./golden.ts";
 import { measureLoad } from "./load.ts";
 import { renderReport, withFigures } from "./report.ts";
 import {
+  type BrowserComparison,
+  browserSchema,
   type Comparison,
   comparisonSchema,
   type DimensionsResult,
@@ -28,6 +32,8 @@ import {
   searchSchema,
   serviceSchema,
   soakSchema,
+  type WebgpuResult,
+  webgpuSchema,
 } from "./results.ts";
 import { measureSearch } from "./search.ts";
 import { watchService } from "./service.ts";
@@ -36,11 +42,11 @@ import { soak } from "./soak.ts";
 // Every contender runs in a process that inherits this: none reports to the runtime's makers while it is measured.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
 
-const benchmarks = ["encode", "service", "load", "soak", "edge", "threads", "dimensions", "search"] as const;
+const benchmarks = ["encode", "service", "load", "soak", "edge", "browser", "webgpu", "threads", "dimensions", "search"] as const;
 
 const settings = z.object({
   benchmarks: z.array(z.enum(benchmarks)),
-  /** A folder with the published int8 model, as the hub lays it out. Default: the hub's. */
+  /** A folder with the published model, as the hub lays it out: int8, and for `webgpu` float32. Default: the hub's. */
   "peer-model": z.string().optional(),
   rounds: z.coerce.number().int().min(1).optional(),
   /** One round of a few texts; the report is printed, and nothing is kept. */
@@ -129,12 +135,36 @@ async function measureEdgeIsolates({ command, rounds }: Plan): Promise<EdgeResul
   return { environment, rounds: seen };
 }
 
+async function describeBrowserRun({ command, abstracts, rounds, peer }: Plan, texts: number) {
+  const environment = await describeEnvironment(command, ["onnxruntime-web", "@huggingface/transformers"]);
+  const countTokens = await tokenCounter();
+  const textSet = { name: "abstracts", texts: abstracts.slice(0, texts) };
+  const options: BrowserOptions = { textSet, warmUp: abstracts.slice(-8), rounds, peer, onProgress };
+  const textSets = [{ name: textSet.name, texts: textSet.texts.length, tokens: countTokens(textSet.texts) }];
+  return { described: { environment, textSets }, options };
+}
+
+async function measureBrowser(plan: Plan): Promise<BrowserComparison> {
+  const { described, options } = await describeBrowserRun(plan, 64);
+  return { ...described, ...(await compareInBrowser(options)) };
+}
+
+async function measureWebgpu(plan: Plan): Promise<WebgpuResult | null> {
+  const { described, options } = await describeBrowserRun(plan, 192);
+  const compared = await compareOnWebgpu(options, await goldenRows());
+  if (!("refusal" in compared)) return { ...described, ...compared };
+  onProgress(`webgpu: SKIPPED: ${compared.refusal}`);
+  return null;
+}
+
 const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Results[name]> } = {
   encode: (plan) => compareContenders(encoders, 200, plan),
   service: measureService,
   load: loadService,
   soak: soakService,
   edge: measureEdgeIsolates,
+  browser: measureBrowser,
+  webgpu: measureWebgpu,
   threads: (plan) => compareContenders(singleThreads, 100, plan),
   dimensions: compareDimensions,
   search: async ({ command, rounds, quick }) => ({
@@ -171,6 +201,8 @@ const measured: { -readonly [name in keyof Results]: Results[name] } = {
   load: null,
   soak: null,
   edge: null,
+  browser: null,
+  webgpu: null,
   threads: null,
   dimensions: null,
   search: null,
@@ -191,6 +223,8 @@ if (quick) {
     load: await readResult("load", loadSchema),
     soak: await readResult("soak", soakSchema),
     edge: await readResult("edge", edgeSchema),
+    browser: await readResult("browser", browserSchema),
+    webgpu: await readResult("webgpu", webgpuSchema),
     threads: await readResult("threads", comparisonSchema),
     dimensions: await readResult("dimensions", dimensionsSchema),
     search: await readResult("search", searchSchema),

@@ -1,9 +1,10 @@
 import { type Claim, claimsOf, formatSpread, speedRatio } from "./claims.ts";
+import { environmentLine, table } from "./markdown.ts";
+import { browserSections, webgpuSections } from "./report-browser.ts";
 import type {
   Comparison,
   DimensionsResult,
   EdgeResult,
-  Environment,
   LoadResult,
   LoadRound,
   Results,
@@ -15,12 +16,13 @@ import type {
 import { spreadOf } from "./statistics.ts";
 
 /** BENCHMARKS.md, from nothing but what was measured and kept. */
-export function renderReport({ encode, service, load, soak, edge, threads, dimensions, search }: Results): string {
+export function renderReport(results: Results): string {
+  const { encode, service, load, soak, edge, browser, webgpu, threads, dimensions, search } = results;
   const sections = [
     "# Benchmarks",
     "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
     "## Claims",
-    claimsTable(claimsOf({ encode, service, load, soak, edge, search })),
+    claimsTable(claimsOf(results)),
   ];
   if (encode) {
     sections.push("## Against transformers.js", environmentLine(encode.environment), ...comparisonTables(encode));
@@ -37,6 +39,8 @@ export function renderReport({ encode, service, load, soak, edge, threads, dimen
   if (edge) {
     sections.push("## At the edge", environmentLine(edge.environment), ...edgeSection(edge));
   }
+  if (browser) sections.push("## In a browser", ...browserSections(browser));
+  sections.push("## In a browser, on WebGPU", ...webgpuSections(webgpu));
   if (threads) {
     sections.push(
       "## Where the time of one thread goes",
@@ -59,8 +63,8 @@ const figures = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
 /** `readme` with the claims between its two markers. Throws when it has none. */
 export function withFigures(readme: string, results: Results): string {
   if (!figures.test(readme)) throw new Error("there is no <!-- figures --> … <!-- /figures --> to fill");
-  const { encode, service, load, soak, edge, search } = results;
-  const environments = [encode, service, load, soak, edge, search].flatMap((result) => result?.environment ?? []);
+  const { encode, service, load, soak, edge, browser, webgpu, search } = results;
+  const environments = [encode, service, load, soak, edge, browser, webgpu, search].flatMap((result) => result?.environment ?? []);
   const [environment] = environments;
   const commands = [...new Set(environments.map(({ command }) => `\`${command}\``))];
   const section = [
@@ -78,14 +82,6 @@ function claimsTable(claims: readonly Claim[]): string {
     ["claim", "measured", ""],
     claims.map(({ says, found, verdict }) => [says, found ?? "–", emphasized(verdict)]),
   );
-}
-
-function environmentLine({ command, date, cpu, cores, memoryBytes, platform, versions, model }: Environment): string {
-  const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  return [
-    `\`${command}\`, ${date}: ${cpu}, ${cores} cores, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, ${platform};`,
-    `${software.join(", ")}; model ${model.id}, fingerprint ${model.fingerprint.slice(0, 12)}.`,
-  ].join(" ");
 }
 
 function comparisonTables(comparison: Comparison): string[] {
@@ -279,9 +275,4 @@ function searchTables({ documents, passages, fileBytes, quality, scans }: Search
     "**Vectors near a query**, without embedding it",
     table(["vectors", "p50, ms", "p95, ms", "full scan p50, ms", "p95, ms", "of its ten best, found"], times),
   ];
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${head.map((_, column) => cells[column] ?? "").join(" | ")} |`;
-  return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
 }

@@ -51,6 +51,37 @@ export const comparisonSchema = z.object({
 /** Contenders on the same texts, in rounds. */
 export type Comparison = z.infer<typeof comparisonSchema>;
 
+const browserMeasurementSchema = z.object({
+  ...measurementSchema.pick({ contender: true, texts: true, round: true, seconds: true, coresElsewhere: true, worstCosine: true }).shape,
+  /** Processor time of all processes of the browser, while it embedded. */
+  cpuSeconds: z.number(),
+  /** WASM memory of each worker: once it has loaded, and after all texts, which is its peak. */
+  loadedBytes: z.array(z.number()).min(1),
+  peakBytes: z.array(z.number()).min(1),
+  /** On the page's own thread, while it loaded and while it embedded, in ms; 0 where none took 50 ms. */
+  longestTask: z.object({ loading: z.number(), embedding: z.number() }),
+});
+
+export type BrowserMeasurement = z.infer<typeof browserMeasurementSchema>;
+
+export const browserSchema = comparisonSchema.extend({
+  /** Version of the Chromium. */
+  browser: z.string(),
+  measurements: z.array(browserMeasurementSchema),
+});
+
+/** Contenders in a browser on the same texts, in rounds. */
+export type BrowserComparison = z.infer<typeof browserSchema>;
+
+export const webgpuSchema = browserSchema.extend({
+  /** The graphics hardware, as far as the browser tells. */
+  adapter: z.string(),
+  /** Cosines of our vectors to those of the published model in float32. */
+  golden: z.object({ texts: z.number(), worst: z.number(), mean: z.number() }),
+});
+
+export type WebgpuResult = z.infer<typeof webgpuSchema>;
+
 const windowSchema = z.object({
   seconds: z.number(),
   /** `GET /health` as a client saw it: how often, and percentiles in ms. */
@@ -171,6 +202,8 @@ export interface Results {
   readonly load: LoadResult | null;
   readonly soak: SoakResult | null;
   readonly edge: EdgeResult | null;
+  readonly browser: BrowserComparison | null;
+  readonly webgpu: WebgpuResult | null;
   readonly threads: Comparison | null;
   readonly dimensions: DimensionsResult | null;
   readonly search: SearchBenchmark | null;

@@ -1,0 +1,87 @@
+import { wrap } from "comlink";
+import type { Kind } from "../../shared/encoder/encoder.ts";
+import { createEncoder } from "../../web/encoder.ts";
+import { webgpuRefusal } from "../../web/webgpu.ts";
+import type { BenchPage, Method } from "../bench-page.ts";
+import { type MemoryRecord, memoryChannel } from "./memory-record.ts";
+import type { Pipeline } from "./pipeline-worker.ts";
+
+/** How long workers may take to tell of their memory, in ms. */
+const memoryPatience = 10_000;
+
+interface Opened {
+  readonly workers: number;
+  embed(texts: readonly string[], kind: Kind): Promise<Iterable<number>[]>;
+}
+
+let vectors: readonly Iterable<number>[] = [];
+let opening: Promise<Opened> | null = null;
+
+async function open(method: Method): Promise<Opened> {
+  if (method.encoder === "pipeline") {
+    const pipeline = wrap<Pipeline>(new Worker(new URL("./pipeline-worker.ts", import.meta.url), { type: "module" }));
+    await pipeline.load(method);
+    return { workers: 1, embed: (texts) => pipeline.embed(texts) };
+  }
+  const { device, workers } = method;
+  const encoder = createEncoder({ device, workers, interactiveWorkers: 0, runTimeout: 600_000 });
+  await encoder.load();
+  while (encoder.info().workers.ready < workers) await new Promise((resolve) => setTimeout(resolve, 5));
+  return { workers, embed: async (texts, kind) => (await encoder.embed(texts, { kind })).vectors };
+}
+
+function opened(): Promise<Opened> {
+  if (!opening) throw new Error("Nothing has been loaded");
+  return opening;
+}
+
+let longestTask = 0;
+const noteTasks = (tasks: PerformanceEntryList) => {
+  for (const { duration } of tasks) longestTask = Math.max(longestTask, duration);
+};
+const tasks = new PerformanceObserver((list) => noteTasks(list.getEntries()));
+tasks.observe({ type: "longtask", buffered: true });
+
+const page: BenchPage = {
+  async load(method) {
+    opening = open(method);
+    await opening;
+  },
+  async embed(texts, kind = "passage") {
+    const { embed } = await opened();
+    const start = performance.now();
+    vectors = await embed(texts, kind);
+    return (performance.now() - start) / 1e3;
+  },
+  vectors: () => vectors.map((vector) => [...vector]),
+  async wasmMemory() {
+    const { workers } = await opened();
+    const channel = new BroadcastChannel(memoryChannel);
+    try {
+      return await new Promise<number[]>((resolve, reject) => {
+        const told: number[] = [];
+        setTimeout(() => reject(new Error(`${told.length} of ${workers} workers told of their memory`)), memoryPatience);
+        channel.addEventListener("message", ({ data: { bytes } }: MessageEvent<MemoryRecord>) => {
+          if (told.push(bytes) === workers) resolve(told);
+        });
+        channel.postMessage("ask");
+      });
+    } finally {
+      channel.close();
+    }
+  },
+  longestTask() {
+    noteTasks(tasks.takeRecords());
+    const longest = longestTask;
+    longestTask = 0;
+    return longest;
+  },
+  async adapter() {
+    const refusal = await webgpuRefusal({ software: false });
+    if (refusal) return { refusal };
+    const { vendor, architecture, description } = (await navigator.gpu.requestAdapter())?.info ?? {};
+    return { name: [vendor, architecture, description].filter(Boolean).join(" ") };
+  },
+};
+
+globalThis.benchPage = page;

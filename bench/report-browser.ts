@@ -1,0 +1,68 @@
+import { formatSpread, speedRatio } from "./claims.ts";
+import { environmentLine, table } from "./markdown.ts";
+import type { BrowserComparison, WebgpuResult } from "./results.ts";
+import { spreadOf } from "./statistics.ts";
+
+/** Contenders on WASM in Chromium. */
+export function browserSections(comparison: BrowserComparison): string[] {
+  return [environmentLine(comparison.environment), ...comparisonSections(comparison)];
+}
+
+/** Contenders on WebGPU in Chromium, or how to measure them. */
+export function webgpuSections(result: WebgpuResult | null): string[] {
+  if (!result) return ["Not measured: that takes graphics hardware. `npm run bench -- webgpu --peer-model DIR` on a machine that has it."];
+  const { environment, adapter, golden } = result;
+  return [
+    environmentLine(environment),
+    `Graphics hardware: ${adapter}. transformers.js runs the published float32 graph (\`onnx/model.onnx\`) on it. Our vectors of the ${golden.texts} golden texts have a cosine to those of the published model in float32 of ${golden.mean.toFixed(4)} in the mean, and of ${golden.worst.toFixed(4)} at worst.`,
+    ...comparisonSections(result),
+  ];
+}
+
+function comparisonSections({ browser, rounds, contenders, textSets, measurements, skipped }: BrowserComparison): string[] {
+  const reference = contenders[0]?.id ?? "";
+  const megabytes = (bytes: readonly number[], digits: number) => formatSpread(spreadOf(bytes.map((each) => each / 1e6)), digits);
+  return textSets.map(({ name, texts, tokens }) => {
+    const elsewhere = measurements.map(({ coresElsewhere }) => coresElsewhere);
+    const rows = contenders.map(({ id, label }) => {
+      const skip = skipped.find(({ contender }) => contender === id);
+      const own = measurements.filter(({ contender }) => contender === id);
+      if (skip || own.length === 0) return [label, `SKIPPED: ${skip?.reason}`];
+      const ratio = id === reference ? null : speedRatio(measurements, name, reference, id);
+      const longestTask = (part: "loading" | "embedding") => {
+        const longest = Math.max(...own.map((each) => each.longestTask[part]));
+        return longest === 0 ? "none of 50" : longest.toFixed(0);
+      };
+      return [
+        label,
+        formatSpread(spreadOf(own.map(({ seconds }) => texts / seconds)), 1),
+        ratio ? `${formatSpread(ratio, 2)} ×` : "",
+        formatSpread(spreadOf(own.map(({ cpuSeconds }) => (cpuSeconds * 1e3) / texts)), 0),
+        megabytes(
+          own.flatMap(({ loadedBytes }) => loadedBytes),
+          1,
+        ),
+        megabytes(
+          own.flatMap(({ peakBytes }) => peakBytes),
+          1,
+        ),
+        longestTask("loading"),
+        longestTask("embedding"),
+        id === reference ? "" : Math.min(...own.map(({ worstCosine }) => worstCosine)).toFixed(4),
+      ];
+    });
+    const caption = `Chromium ${browser}, **${texts} ${name}**, ${tokens.toLocaleString("en")} tokens, rounds: ${rounds}; meanwhile other processes kept ${formatSpread(spreadOf(elsewhere), 1)} cores busy`;
+    const head = [
+      "",
+      "texts/s",
+      "speed of the first against it",
+      "CPU ms per text",
+      "WASM memory of a worker, loaded, MB",
+      "… after all texts, MB",
+      "longest task of the page while it loads, ms",
+      "… while it embeds, ms",
+      "worst cosine to the first",
+    ];
+    return `${caption}\n\n${table(head, rows)}`;
+  });
+}
