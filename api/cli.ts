@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import type { Encoder, Kind } from "../shared/encoder/encoder.ts";
 import { EncoderError } from "../shared/errors.ts";
 import type { SearchMode } from "../shared/search/fusion.ts";
+import { copyAssets } from "./cli/assets.ts";
 import { CommandError, embedFile } from "./cli/embed.ts";
 import { indexFolder } from "./cli/index-folder.ts";
 import type { InputFormat } from "./cli/lines.ts";
@@ -82,6 +83,12 @@ program
   .addOption(new Option("-m, --mode <mode>", "what is searched by").choices(["hybrid", "meaning", "words"]).default("hybrid"))
   .addOption(setting("MODEL", "--model <model>"))
   .action(runSearch);
+
+program
+  .command("assets")
+  .description("Copy what a page's encoder fetches, the model and its runtimes, to where a site's files are.")
+  .argument("<folder>", "a folder of the site, for instance public/samevec")
+  .action(runAssets);
 
 program
   .command("info")
@@ -187,6 +194,11 @@ async function runSearch(file: string, query: string, { limit, mode, ...flags }:
     process.stdout.write(results.map((result) => `${formatResult(result)}\n`).join(""));
     if (results.length === 0) console.error("samevec: nothing was found");
   });
+}
+
+async function runAssets(folder: string): Promise<void> {
+  await copyAssets(folder);
+  process.stdout.write(`Copied to ${folder}. A page takes them from there: createEncoder({ assetsUrl: "/…/" })\n`);
 }
 
 async function runInfo({ json, ...flags }: SettingFlags & { readonly json?: true }): Promise<void> {

@@ -43,6 +43,9 @@ const lastWords = 1_000;
 /** The built page, seen from `dist/api`. */
 const page = fileURLToPath(new URL("../web", import.meta.url));
 
+/** The folder of `models`, which the npm package has once: for the page and for Node. */
+const packageFolder = fileURLToPath(new URL("../..", import.meta.url));
+
 /** Serves the API and the page; resolves once it answers. Rejects when the address cannot be had. */
 export async function startServer({ host, port, config, index, observer = {}, ...options }: ServerOptions): Promise<RunningServer> {
   const metrics = createMetrics(() => ({
@@ -61,7 +64,10 @@ export async function startServer({ host, port, config, index, observer = {}, ..
     observer: observers,
     metrics: () => metrics.exposition(),
   });
-  if (existsSync(page)) app.get("*", serveStatic({ root: page }));
+  if (existsSync(page)) {
+    app.get("/models/bge-small-en-v1.5/*", serveStatic({ root: packageFolder }));
+    app.get("*", serveStatic({ root: page }));
+  }
   app.notFound((c) => respondWithError(c, new EncoderError("not_found", "There is nothing at this path")));
 
   const server = createAdaptorServer({ fetch: app.fetch, hostname: host }) as Server;

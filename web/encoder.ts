@@ -30,8 +30,11 @@ export interface BrowserEncoderOptions {
    * model in its memory. Default 1; without effect where `device` is `webgpu`.
    */
   readonly interactiveWorkers?: number;
-  /** The folder of `models` and `runtimes`, with a slash at its end. Default: the one that comes with the site. */
-  readonly assets?: string | URL;
+  /**
+   * The folder that has `models` and `runtimes`, as `npx samevec assets` copies them: absolute, or relative to the page.
+   * Default: the folder above the script's, which is where Vite puts what is in a site's `public`.
+   */
+  readonly assetsUrl?: string | URL;
   /** How long a worker may take to load, in ms, before its device is given up. Default 120,000. */
   readonly loadTimeout?: number;
   /** How long a worker may take for what it was handed, in ms, before it counts as hung. Default 60,000. */
@@ -52,8 +55,11 @@ export interface BrowserEncoder extends Encoder {
   info(): BrowserEncoderInfo;
 }
 
-/** Scripts are built into a folder beside `models` and `runtimes`. Not a literal in `new URL`, which the bundler would take for a file. */
-const bundledAssets = "../";
+/**
+ * Scripts are built into a folder beside `models` and `runtimes`. Apart from `new URL`, in which a bundler would take it for
+ * a file.
+ */
+const script = import.meta.url;
 
 /**
  * The encoder in a browser: a pool over workers, for a page or for a worker of it. Nothing is loaded before the first
@@ -79,12 +85,12 @@ class PooledEncoder implements BrowserEncoder {
   #disposal = new AbortController();
 
   constructor(options: BrowserEncoderOptions) {
-    const { assets, workers, interactiveWorkers = 1 } = options;
+    const { assetsUrl, workers, interactiveWorkers = 1 } = options;
     checkCount("workers", workers ?? 1, 1);
     checkCount("interactiveWorkers", interactiveWorkers, 0);
     this.#options = options;
     this.#workers = workers ?? Math.min(4, Math.max(1, Math.floor(navigator.hardwareConcurrency / 2)));
-    this.#assets = assets === undefined ? new URL(bundledAssets, import.meta.url) : new URL(assets, location.href);
+    this.#assets = assetsUrl === undefined ? new URL("../", script) : folderUrl(assetsUrl);
   }
 
   async load(options: CallOptions = {}): Promise<Model> {
@@ -181,6 +187,11 @@ class PooledEncoder implements BrowserEncoder {
       signal,
     });
   }
+}
+
+/** With a slash at its end, without which the last part of the path would count as a file's name. */
+function folderUrl(url: string | URL): URL {
+  return new URL(new URL(url, location.href).href.replace(/\/*$/, "/"));
 }
 
 function checkCount(name: string, count: number, least: number): void {

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, normalizePath } from "vite";
 import { viteStaticCopy } from "vite-plugin-static-copy";
+import { packageScripts } from "./build/package.ts";
 import { packRuntimes, withoutRawRuntimes } from "./build/runtimes.ts";
 import { serviceWorker } from "./build/service-worker.ts";
 import { sizeReport } from "./build/size-report.ts";
@@ -9,6 +10,9 @@ const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 
 const model = fromHere("../models/bge-small-en-v1.5");
 const runtimes = packRuntimes(fromHere("../dist/runtimes"));
+
+const define = { packedRuntimes: JSON.stringify(runtimes) };
+const workerPlugins = () => [withoutRawRuntimes()];
 
 /** All but what is only of `/docs`, whose files have its name. */
 const isOfSearchPage = (name: string) => !/^(docs\/|assets\/docs-)/.test(name);
@@ -27,13 +31,14 @@ export default defineConfig({
     chunkSizeWarningLimit: 1600,
     rolldownOptions: { input: { index: fromHere("index.html"), docs: fromHere("docs/index.html") } },
   },
-  define: { packedRuntimes: JSON.stringify(runtimes) },
-  worker: { format: "es", plugins: () => [withoutRawRuntimes()] },
+  define,
+  worker: { format: "es", plugins: workerPlugins },
   // The dev server would otherwise move the runtime's script away from where its parts are.
   optimizeDeps: { exclude: ["onnxruntime-web"] },
   plugins: [
     withoutRawRuntimes(),
     sizeReport(model, runtimes, isOfSearchPage),
+    packageScripts(fromHere("."), fromHere("../dist/package"), define, workerPlugins),
     serviceWorker(fromHere("service-worker.ts"), isOfSearchPage),
     viteStaticCopy({
       targets: [

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { version } from "../../api/version.ts";
 import { createEncoder } from "../../dist/api/encoder.js";
+import { sha256Hex } from "../../shared/encoder/manifest.ts";
 import { CommandLine, command } from "./command-line.ts";
 import { readManifest } from "./model-copy.ts";
 
@@ -47,7 +48,7 @@ describe("the command", () => {
     expect((await readFile(command, "utf8")).split("\n")[0]).toBe("#!/usr/bin/env node");
     const help = await run(["--help"]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
-    expect(help.stdout).toMatch(/serve[\s\S]*embed[\s\S]*info[\s\S]*Exit codes/);
+    expect(help.stdout).toMatch(/serve[\s\S]*embed[\s\S]*assets[\s\S]*info[\s\S]*Exit codes/);
     const embed = await run(["embed", "--help"]);
     expect(embed.stdout).toMatch(/--kind[\s\S]*--resume[\s\S]*--strict/);
     expect(await run(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
@@ -231,6 +232,25 @@ test("the runtime leaves no trace of its own on the disk, and so reports to nobo
   const env = { HOME: home, XDG_CACHE_HOME: "", CI: "", GITHUB_ACTIONS: "", TF_BUILD: "" };
   expect((await run(["embed", "--workers", "1"], { input: "how tides work", env })).code).toBe(0);
   expect(await readdir(home)).toEqual([]);
+});
+
+test("assets copies what a page's encoder fetches, over what an earlier version has left", async () => {
+  const site = path("site");
+  const copied = join(site, "samevec");
+  expect(await run(["assets", copied])).toMatchObject({ code: 0, stdout: expect.stringContaining(copied), stderr: "" });
+  const { files } = await readManifest();
+  const model = join(copied, "models/bge-small-en-v1.5");
+  const digest = async (name: string) => sha256Hex(new Uint8Array(await readFile(join(model, name))));
+  for (const [name, { sha256 }] of Object.entries(files)) expect(await digest(name), name).toBe(sha256);
+  expect(await readdir(join(copied, "runtimes"))).toEqual(["wasm.bin", "webgpu.bin"]);
+  await writeFile(join(model, "cpu.onnx"), "an earlier version's");
+  expect((await run(["assets", copied])).code).toBe(0);
+  expect(await digest("cpu.onnx")).toBe(files["cpu.onnx"]?.sha256);
+});
+
+test("assets says where it could not copy to, with code 1", async () => {
+  const file = await write("a-file", "not a folder");
+  expect(await run(["assets", file])).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining(file) });
 });
 
 test("info names the model and its fingerprint", async () => {

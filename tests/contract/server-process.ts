@@ -18,10 +18,13 @@ export class ServerProcess {
     this.url = url;
   }
 
-  /** Resolves when the service has printed its address. */
-  static async start(env: Record<string, string> = {}, nodeArguments: string[] = []): Promise<ServerProcess> {
+  /**
+   * Resolves when the service has printed its address.
+   * @param folder of the package: this checkout, or one that was installed
+   */
+  static async start(env: Record<string, string> = {}, nodeArguments: string[] = [], folder = root): Promise<ServerProcess> {
     const child = spawn(process.execPath, [...nodeArguments, "dist/api/node.js"], {
-      cwd: root,
+      cwd: folder,
       env: { ...process.env, PORT: "0", ...env },
     });
     const output: string[] = [];

@@ -10,13 +10,13 @@ test.afterEach(() => server.stop());
 
 /** Loads an encoder from the server of this test and embeds a text. */
 function load(page: Page) {
-  return page.evaluate(async (assets) => {
+  return page.evaluate(async (assetsUrl) => {
     const progress: { loaded: number; total: number; stored: number }[] = [];
     const encoder = window.createEncoder({
       device: "wasm",
       workers: 1,
       interactiveWorkers: 0,
-      assets,
+      assetsUrl,
       onDownload: (told) => progress.push(told),
     });
     const failure = await encoder.embed("a text").then(

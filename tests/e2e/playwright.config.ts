@@ -19,6 +19,7 @@ export default defineConfig({
     { name: "page", testMatch: ["page.spec.ts", "docs.spec.ts"], use: { launchOptions: browser, serviceWorkers: "block" } },
     { name: "offline", testMatch: "offline.spec.ts", use: { launchOptions: browser } },
     { name: "encoder", testMatch: /encoder(-devices|-download)?\.spec\.ts/, use: { baseURL: encoderPage, launchOptions: browser } },
+    { name: "package", testMatch: "package.spec.ts", use: { launchOptions: browser } },
     { name: "edge", testMatch: "edge.spec.ts", use: { launchOptions: browser } },
     {
       name: "encoder-webgpu",

@@ -32,14 +32,17 @@ export function packRuntimes(directory: string): Record<keyof typeof sources, Ru
   return { wasm: pack("wasm"), webgpu: pack("webgpu") };
 }
 
-/** Keeps the bundler from shipping the runtimes a second time, raw: their scripts name them in `new URL`, which is never used. */
+/**
+ * Keeps bundlers, ours and those of the npm package's pages, from shipping the runtimes a second time, raw: their scripts
+ * name them, and themselves, in `new URL`, which is never used.
+ */
 export function withoutRawRuntimes(): Plugin {
   return {
     name: "without-raw-runtimes",
     enforce: "pre",
     transform: {
       filter: { id: /onnxruntime-web\/dist\/.*\.mjs$/ },
-      handler: (code) => code.replace(/(new URL\("ort-wasm[^"]*\.wasm",\s*)import\.meta\.url/g, "$1self.location.href"),
+      handler: (code) => code.replace(/(new \w+\("ort[^"]*\.(?:wasm|mjs)",\s*)import\.meta\.url/g, "$1self.location.href"),
     },
   };
 }
