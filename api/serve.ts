@@ -36,7 +36,8 @@ export async function serve(environment: Environment): Promise<void> {
     );
   } catch (error) {
     const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
-    console.error(`samevec: ${inUse ? `port ${settings.port} is taken; choose another by PORT=…` : EncoderError.from(error).message}`);
+    const reason = error instanceof Error ? error.message : String(error);
+    console.error(`samevec: ${inUse ? `port ${settings.port} is taken; choose another by PORT=…` : reason}`);
     process.exit(1);
   }
 }
