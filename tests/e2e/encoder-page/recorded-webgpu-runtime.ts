@@ -74,6 +74,8 @@ function simulated(session: RealSession, { gpu, failure }: Scenario): (feeds: Fe
   return async (feeds) => {
     const ids = feeds.input_ids as Tensor;
     const isProbe = (ids.data as BigInt64Array).every((id) => id === 0n);
+    // Slower than any processor, whatever else it does.
+    if (isProbe && gpu === "simulated, slow") await new Promise((resolve) => setTimeout(resolve, 2_000));
     if (isProbe && gpu === "simulated") return { pooled: zeros(ids.dims[0] ?? 1) };
     // Only the texts of a request come several at a time: the self-test's come alone.
     const fails = (ids.dims[0] ?? 1) > 1 && !isProbe && ++batches > 1 ? failure : undefined;
