@@ -18,6 +18,8 @@ export default defineConfig({
           // Real models: one file at a time keeps two cores from being shared by six sessions.
           fileParallelism: false,
           testTimeout: 60_000,
+          // Real processes on a busy machine. What passes at the second try only is marked with its retry.
+          retry: 1,
           hookTimeout: 60_000,
           // Worker threads inherit it: what they do with the real runtime is recorded there.
           execArgv: ["--require", recorder],

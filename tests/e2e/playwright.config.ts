@@ -13,6 +13,8 @@ export default defineConfig({
   reporter: "list",
   // Each test loads models into workers of its own: more tests at once would share its cores.
   workers: 1,
+  // Real browsers on a busy machine: what passes at the second try only is reported as flaky.
+  retries: 1,
   timeout: 120_000,
   projects: [
     // Without the service worker: what it keeps is the matter of tests of its own, and these hold requests back.
