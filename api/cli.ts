@@ -260,8 +260,6 @@ function explain(error: unknown): number {
     console.error(`samevec: ${error.message}`);
     return error.exitCode;
   }
-  console.error(
-    `samevec: ${error instanceof EncoderError || !(error instanceof Error) ? EncoderError.from(error).message : error.message}`,
-  );
+  console.error(`samevec: ${error instanceof Error ? error.message : EncoderError.from(error).message}`);
   return 1;
 }

@@ -1,19 +1,8 @@
 import { waitUntil } from "cloudflare:workers";
 import { AdmissionEncoder, type AdmissionLimits } from "../shared/encoder/admission.ts";
 import { DeadlineEncoder } from "../shared/encoder/deadline.ts";
-import {
-  type CallOptions,
-  createSessionEncoder,
-  type Embeddings,
-  type EmbedOptions,
-  type Encoder,
-  type Kind,
-  type Model,
-  type OpenModel,
-  type TokenizeOptions,
-} from "../shared/encoder/encoder.ts";
+import { type CallOptions, createSessionEncoder, type Encoder, type OpenModel } from "../shared/encoder/encoder.ts";
 import { EncoderLayer } from "../shared/encoder/layer.ts";
-import type { Token } from "../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../shared/errors.ts";
 
 export interface IsolateLimits {
@@ -53,20 +42,11 @@ function toTheEnd<T>(promise: Promise<T>): Promise<T> {
  * gives back its place in the queue, and has its waiting texts dropped.
  */
 class OutlivingEncoder extends EncoderLayer {
-  override load(options?: CallOptions): Promise<Model> {
-    return toTheEnd(super.load(options));
-  }
-
-  override embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Embeddings> {
-    return toTheEnd(super.embed(texts, options));
-  }
-
-  override countTokens(texts: string | readonly string[], options?: CallOptions & { readonly kind?: Kind }): Promise<number[]> {
-    return toTheEnd(super.countTokens(texts, options));
-  }
-
-  override tokenize(texts: string | readonly string[], options?: TokenizeOptions): Promise<Token[][]> {
-    return toTheEnd(super.tokenize(texts, options));
+  protected override pass<Options extends CallOptions, T>(
+    options: Options,
+    call: (below: Encoder, options: Options) => Promise<T>,
+  ): Promise<T> {
+    return toTheEnd(super.pass(options, call));
   }
 }
 
@@ -74,49 +54,31 @@ class OutlivingEncoder extends EncoderLayer {
 const loadTimeout = 45_000;
 
 /** An encoder that is made anew when its load has no end. */
-class ReloadingEncoder implements Encoder {
+class ReloadingEncoder extends EncoderLayer {
   readonly #make: () => Encoder;
-  #encoder: Encoder;
 
   constructor(make: () => Encoder) {
+    super(make());
     this.#make = make;
-    this.#encoder = make();
   }
 
-  async load(options?: CallOptions): Promise<Model> {
-    return (await this.#loaded(options)).load();
+  protected override async pass<Options extends CallOptions, T>(
+    options: Options,
+    call: (below: Encoder, options: Options) => Promise<T>,
+  ): Promise<T> {
+    return call(await this.#loaded(options), options);
   }
 
-  async embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Embeddings> {
-    return (await this.#loaded(options)).embed(texts, options);
-  }
-
-  async countTokens(texts: string | readonly string[], options?: CallOptions & { readonly kind?: Kind }): Promise<number[]> {
-    return (await this.#loaded(options)).countTokens(texts, options);
-  }
-
-  async tokenize(texts: string | readonly string[], options?: TokenizeOptions): Promise<Token[][]> {
-    return (await this.#loaded(options)).tokenize(texts, options);
-  }
-
-  info() {
-    return this.#encoder.info();
-  }
-
-  dispose(): Promise<void> {
-    return this.#encoder.dispose();
-  }
-
-  async #loaded({ signal }: CallOptions = {}): Promise<Encoder> {
-    const awaited = this.#encoder;
+  async #loaded({ signal }: CallOptions): Promise<Encoder> {
+    const awaited = this.below;
     const timeout = AbortSignal.timeout(loadTimeout);
     try {
       await awaited.load({ signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
       return awaited;
     } catch (error) {
       if (error !== timeout.reason) throw error;
-      if (this.#encoder === awaited) {
-        this.#encoder = this.#make();
+      if (this.below === awaited) {
+        this.below = this.#make();
         // Should it come to an end after all, it frees its memory.
         void awaited.dispose();
       }

@@ -5,9 +5,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
-import { EncoderError } from "../shared/errors.ts";
 import { type AppConfig, createApp } from "./app.ts";
-import { respondWithError } from "./errors.ts";
 import { createMetrics } from "./metrics.ts";
 import { type Observer, observeAll } from "./observer.ts";
 import { OpenRequests } from "./open-requests.ts";
@@ -68,7 +66,6 @@ export async function startServer({ host, port, config, index, observer = {}, ..
     app.get("/models/bge-small-en-v1.5/*", serveStatic({ root: packageFolder }));
     app.get("*", serveStatic({ root: page }));
   }
-  app.notFound((c) => respondWithError(c, new EncoderError("not_found", "There is nothing at this path")));
 
   const server = createAdaptorServer({ fetch: app.fetch, hostname: host }) as Server;
   const openRequests = new OpenRequests(server);

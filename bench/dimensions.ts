@@ -1,5 +1,6 @@
 import { createEncoder } from "../api/encoder.ts";
 import { finishVector } from "../shared/encoder/encoder.ts";
+import { dotProduct } from "../shared/search/vector-index.ts";
 import { type Collection, normalizedGain } from "./cranfield.ts";
 
 /** How many dimensions are tried: all that the model has, and fewer. */
@@ -19,7 +20,7 @@ export async function measureDimensions({ documents, queries, judgments }: Colle
     const cutDocuments = ofDocuments.map(cut);
     const scores = Array.from(judgments, ([query, relevant]) => {
       const asked = cut(ofQueries[query - 1] ?? new Float32Array(dimensions));
-      const cosines = cutDocuments.map((vector) => dot(asked, vector));
+      const cosines = cutDocuments.map((vector) => dotProduct(asked, vector));
       const ranking = Array.from(cosines.keys()).sort((a, b) => (cosines[b] ?? 0) - (cosines[a] ?? 0));
       return normalizedGain(
         ranking.map((place) => place + 1),
@@ -28,8 +29,4 @@ export async function measureDimensions({ documents, queries, judgments }: Colle
     });
     return { dimensions, ndcg: scores.reduce((sum, score) => sum + score, 0) / scores.length };
   });
-}
-
-function dot(a: Float32Array, b: Float32Array): number {
-  return a.reduce((sum, component, i) => sum + component * (b[i] ?? 0), 0);
 }

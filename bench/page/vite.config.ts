@@ -1,7 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { mergeConfig, type Plugin } from "vite";
-import { withoutRawRuntimes } from "../../web/build/runtimes.ts";
-import site from "../../web/vite.config.ts";
+import type { Plugin } from "vite";
+import { derivedPage } from "../../web/build/derived-page.ts";
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
@@ -14,15 +13,5 @@ const recordMemory = (): Plugin => ({
   },
 });
 
-// The site's pages are not this one's.
-const { rolldownOptions: _, ...build } = site.build ?? {};
-
 /** The site's configuration for a page that embeds in the ways that are compared. */
-export default mergeConfig(
-  { ...site, build },
-  {
-    root: fromHere("."),
-    build: { outDir: fromHere("../../dist/bench/page") },
-    worker: { plugins: () => [recordMemory(), withoutRawRuntimes()] },
-  },
-);
+export default derivedPage(import.meta.url, "../../dist/bench/page", recordMemory);

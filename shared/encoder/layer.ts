@@ -1,28 +1,31 @@
 import type { CallOptions, Embeddings, EmbedOptions, Encoder, EncoderInfo, Kind, Model, TokenizeOptions } from "./encoder.ts";
 import type { Token } from "./tokenizer.ts";
 
-/** An encoder over another one. As it stands it passes every call on; a layer overrides what it is there for. */
+/**
+ * An encoder over another one. As it stands it passes every call on; a layer overrides what it is there for: one kind of
+ * call, or `pass`, through which all go.
+ */
 export abstract class EncoderLayer implements Encoder {
-  protected readonly below: Encoder;
+  protected below: Encoder;
 
   constructor(below: Encoder) {
     this.below = below;
   }
 
-  load(options?: CallOptions): Promise<Model> {
-    return this.below.load(options);
+  load(options: CallOptions = {}): Promise<Model> {
+    return this.pass(options, (below, options) => below.load(options));
   }
 
-  embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Embeddings> {
-    return this.below.embed(texts, options);
+  embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
+    return this.pass(options, (below, options) => below.embed(texts, options));
   }
 
-  countTokens(texts: string | readonly string[], options?: CallOptions & { readonly kind?: Kind }): Promise<number[]> {
-    return this.below.countTokens(texts, options);
+  countTokens(texts: string | readonly string[], options: CallOptions & { readonly kind?: Kind } = {}): Promise<number[]> {
+    return this.pass(options, (below, options) => below.countTokens(texts, options));
   }
 
-  tokenize(texts: string | readonly string[], options?: TokenizeOptions): Promise<Token[][]> {
-    return this.below.tokenize(texts, options);
+  tokenize(texts: string | readonly string[], options: TokenizeOptions = {}): Promise<Token[][]> {
+    return this.pass(options, (below, options) => below.tokenize(texts, options));
   }
 
   info(): EncoderInfo {
@@ -31,5 +34,10 @@ export abstract class EncoderLayer implements Encoder {
 
   dispose(): Promise<void> {
     return this.below.dispose();
+  }
+
+  /** Makes a call of any kind on the encoder below. */
+  protected pass<Options extends CallOptions, T>(options: Options, call: (below: Encoder, options: Options) => Promise<T>): Promise<T> {
+    return call(this.below, options);
   }
 }

@@ -135,5 +135,5 @@ function shortTexts(texts: readonly string[], waiting: readonly number[], worker
     if (count > 0 && characters > shortTextsPerTurn.characters) break;
     count += 1;
   }
-  return Math.max(1, count);
+  return count;
 }

@@ -25,20 +25,20 @@ async function occupy(server: ServerProcess, count: number): Promise<{ readonly 
   return { response };
 }
 
+/** Whether the server still takes a new connection. */
+const connection = (server: ServerProcess) =>
+  fetch(`${server.url}/health`).then(
+    () => "answered",
+    () => "refused",
+  );
+
 test.each(["SIGTERM", "SIGINT"] as const)(
   "%s ends with code 0 once all that was admitted is answered, and nothing more is taken",
   async (signal) => {
     const server = await start();
     const busy = await occupy(server, 30);
     const ended = server.stop(signal);
-    await expect
-      .poll(() =>
-        fetch(`${server.url}/health`).then(
-          () => "answered",
-          () => "refused",
-        ),
-      )
-      .toBe("refused");
+    await expect.poll(() => connection(server)).toBe("refused");
     const response = await busy.response;
     expect(response.status).toBe(200);
     expect(response.headers.get("connection")).toBe("close");
@@ -72,14 +72,7 @@ test("a second signal ends it at once", async () => {
   const { response } = await occupy(server, 1_000);
   const told = expect(response).rejects.toThrow();
   const ended = server.stop();
-  await expect
-    .poll(() =>
-      fetch(`${server.url}/health`).then(
-        () => "answered",
-        () => "refused",
-      ),
-    )
-    .toBe("refused");
+  await expect.poll(() => connection(server)).toBe("refused");
   server.process.kill("SIGTERM");
   expect(await ended).toBe(128 + 15);
   await told;

@@ -3,20 +3,13 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { AdmissionEncoder, type AdmissionLimits, estimateTokens } from "../../shared/encoder/admission.ts";
 import type { Embeddings, EmbedOptions, EncoderInfo } from "../../shared/encoder/encoder.ts";
 import { EncoderLayer } from "../../shared/encoder/layer.ts";
-import { EncoderPool } from "../../shared/encoder/pool.ts";
 import { type Deferred, deferred } from "../../shared/encoder/pool-request.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
+import { createPool } from "./fake-pool.ts";
 
-const pools: EncoderPool<null>[] = [];
-const createPool = (fake: FakeModel) => {
-  const pool = new EncoderPool({ spawn: fake.spawn, size: 2, prepare: async () => null });
-  pools.push(pool);
-  return pool;
-};
-afterEach(async () => {
+afterEach(() => {
   vi.useRealTimers();
-  await Promise.all(pools.splice(0).map((pool) => pool.dispose()));
 });
 
 const nothing = { texts: 0, tokens: 0 };

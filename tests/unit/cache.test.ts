@@ -1,23 +1,13 @@
 import fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { AdmissionEncoder } from "../../shared/encoder/admission.ts";
 import { CachedEncoder } from "../../shared/encoder/cache.ts";
 import type { EncoderInfo, TextOptions } from "../../shared/encoder/encoder.ts";
 import { EncoderLayer } from "../../shared/encoder/layer.ts";
-import { EncoderPool } from "../../shared/encoder/pool.ts";
 import { deferred } from "../../shared/encoder/pool-request.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
-
-const pools: EncoderPool<null>[] = [];
-const createPool = (fake: FakeModel) => {
-  const pool = new EncoderPool({ spawn: fake.spawn, size: 2, prepare: async () => null });
-  pools.push(pool);
-  return pool;
-};
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map((pool) => pool.dispose()));
-});
+import { createPool } from "./fake-pool.ts";
 
 for (const maxBytes of [0, 1_000_000]) {
   testEncoderConformance(`a cache of ${maxBytes} bytes over a pool`, () => {

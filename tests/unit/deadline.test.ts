@@ -1,30 +1,21 @@
-import { afterEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { AdmissionEncoder } from "../../shared/encoder/admission.ts";
 import { DeadlineEncoder } from "../../shared/encoder/deadline.ts";
-import { EncoderPool } from "../../shared/encoder/pool.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
+import { createPool } from "./fake-pool.ts";
 
-const pools: EncoderPool<null>[] = [];
-const createPool = (fake: FakeModel) => {
-  const pool = new EncoderPool({ spawn: fake.spawn, size: 1, prepare: async () => null });
-  pools.push(pool);
-  return pool;
-};
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map((pool) => pool.dispose()));
-});
 const never = () => new Promise<void>(() => {});
 
 testEncoderConformance("a pool under a deadline", () => {
   const fake = new FakeModel();
-  return { encoder: new DeadlineEncoder(createPool(fake), 10_000), sessionsCreated: () => fake.opened, sessionsPerLoad: 1 };
+  return { encoder: new DeadlineEncoder(createPool(fake, { size: 1 }), 10_000), sessionsCreated: () => fake.opened, sessionsPerLoad: 1 };
 });
 
 test("a call that takes too long ends with a timeout, and its texts leave the queue", async () => {
   const fake = new FakeModel();
   fake.onRun = never;
-  const pool = createPool(fake);
+  const pool = createPool(fake, { size: 1 });
   const admission = new AdmissionEncoder(pool, { texts: 100, tokens: 1_000, wait: 60_000 });
   const encoder = new DeadlineEncoder(admission, 20);
   await pool.load();
@@ -37,7 +28,7 @@ test("a call that takes too long ends with a timeout, and its texts leave the qu
 
 test("the wait for the model counts, and the load goes on", async () => {
   const fake = new FakeModel();
-  const pool = createPool(fake);
+  const pool = createPool(fake, { size: 1 });
   const loading = pool.load();
   await expect(new DeadlineEncoder(pool, 0).load()).rejects.toMatchObject({ code: "timeout" });
   expect(await loading).toEqual(FakeModel.model);
@@ -48,7 +39,7 @@ test("a caller's own signal rejects with its own reason", async () => {
   const fake = new FakeModel();
   fake.onRun = never;
   const controller = new AbortController();
-  const call = new DeadlineEncoder(createPool(fake), 10_000).embed("text", { signal: controller.signal });
+  const call = new DeadlineEncoder(createPool(fake, { size: 1 }), 10_000).embed("text", { signal: controller.signal });
   const reason = new Error("no longer wanted");
   controller.abort(reason);
   await expect(call).rejects.toBe(reason);

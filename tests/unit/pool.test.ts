@@ -1,19 +1,8 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
-import { EncoderPool, type PoolOptions } from "../../shared/encoder/pool.ts";
+import { describe, expect, test, vi } from "vitest";
 import { deferred } from "../../shared/encoder/pool-request.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
-
-type FakePool = EncoderPool<null>;
-const pools: FakePool[] = [];
-const createPool = (fake: FakeModel, options: Partial<PoolOptions<null>> = {}): FakePool => {
-  const pool = new EncoderPool({ spawn: fake.spawn, size: 2, prepare: async () => null, ...options });
-  pools.push(pool);
-  return pool;
-};
-afterEach(async () => {
-  await Promise.all(pools.splice(0).map((pool) => pool.dispose()));
-});
+import { createPool } from "./fake-pool.ts";
 
 for (const size of [1, 3]) {
   testEncoderConformance(`a pool of ${size}`, () => {

@@ -1,7 +1,6 @@
 import { fileURLToPath } from "node:url";
-import { mergeConfig, type Plugin } from "vite";
-import { withoutRawRuntimes } from "../../../web/build/runtimes.ts";
-import site from "../../../web/vite.config.ts";
+import type { Plugin } from "vite";
+import { derivedPage } from "../../../web/build/derived-page.ts";
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const recorders = new Map([
@@ -19,15 +18,5 @@ const recordRuntime = (): Plugin => ({
   },
 });
 
-// The site's pages are not this one's.
-const { rolldownOptions: _, ...build } = site.build ?? {};
-
 /** The site's configuration for a page that only hands out `createEncoder`. */
-export default mergeConfig(
-  { ...site, build },
-  {
-    root: fromHere("."),
-    build: { outDir: fromHere("../../../dist/e2e/encoder-page") },
-    worker: { plugins: () => [recordRuntime(), withoutRawRuntimes()] },
-  },
-);
+export default derivedPage(import.meta.url, "../../../dist/e2e/encoder-page", recordRuntime);
