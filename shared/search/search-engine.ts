@@ -54,6 +54,11 @@ export class SearchEngine {
     return this.#index.size;
   }
 
+  /** Of its vectors; 0 before the first. */
+  get dimensions(): number {
+    return this.#index.meanings.dimensions;
+  }
+
   /** Of the model that its vectors are made with; null before there are any. */
   get fingerprint(): string | null {
     return this.#index.meanings.fingerprint;
@@ -202,10 +207,10 @@ export class SearchEngine {
   /**
    * Adds the documents of an index file, each in the place of one that has its id. What has no vector in it is embedded.
    * Rejects as `readIndexFile` does and changes nothing when the file is not a good one; with `other_model` when its
-   * vectors are another model's, unless they are to be made again (`reembed`).
+   * vectors are another model's, unless they are to be made again (`reembed`). Resolves to the fingerprint of that model.
    */
-  async importIndex(file: Uint8Array<ArrayBuffer>, { reembed = false } = {}): Promise<void> {
-    await this.#inOrder(async () => {
+  async importIndex(file: Uint8Array<ArrayBuffer>, { reembed = false } = {}): Promise<string> {
+    const fingerprint = await this.#inOrder(async () => {
       const contents = await readIndexFile(file);
       const withVectors = this.#takesVectorsOf(contents.fingerprint);
       if (!(withVectors || reembed)) {
@@ -214,8 +219,10 @@ export class SearchEngine {
       const entries = await this.#index.takeIn(contents, withVectors);
       this.#queue.add(entries);
       await this.#keeper?.putDocuments(entries, this.#vectorOf);
+      return contents.fingerprint;
     });
     this.#embedOnceLoaded();
+    return fingerprint;
   }
 
   async #open(library: Library): Promise<void> {
