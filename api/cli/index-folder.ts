@@ -30,7 +30,7 @@ export interface IndexedFolder {
  * Makes an index file of a folder's text files (txt, md, csv, json, jsonl) and those of its folders; what begins with a dot is left
  * out. A document's id is its path within the folder, with slashes. The same files give the same bytes, with a previous index or without.
  *
- * Rejects as `Encoder.embed` does, as the file system does where the folder cannot be listed, and with an `IndexFileError` when
+ * Rejects as `Encoder.embed` does, as the file system does where the folder cannot be listed, and as `readIndexFile` does when
  * `previous` is no good index file.
  */
 export async function indexFolder(folder: string, encoder: Encoder, options: IndexFolderOptions = {}): Promise<IndexedFolder> {
@@ -50,7 +50,7 @@ export async function indexFolder(folder: string, encoder: Encoder, options: Ind
   await engine.add(documents, { ...(signal && { signal }), ...(onProgress && { onProgress }) });
   // Not before: a file that was renamed takes over the vectors of what it was.
   const present = new Set(documents.map(({ id }) => id));
-  for (const { id } of engine.documents()) if (!present.has(id)) engine.remove(id);
+  for (const { id } of engine.documents()) if (!present.has(id)) await engine.remove(id);
   return { file: await engine.exportIndex(), documents: documents.length, passages: engine.size, skipped };
 }
 

@@ -76,5 +76,5 @@ test("an index file is searched, from the terminal and by POST /search", async (
 });
 
 test("a file that is no index is refused", async () => {
-  await expect(openIndexFile(join(folder, "sea.md"), encoder)).rejects.toMatchObject({ refusal: "not_an_index" });
+  await expect(openIndexFile(join(folder, "sea.md"), encoder)).rejects.toMatchObject({ code: "not_an_index" });
 });

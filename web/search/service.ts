@@ -2,11 +2,22 @@
  * What the page asks of the search, and what it is told. All of it can be cloned, because it may be another tab that
  * answers: of several tabs one has the encoder and the index.
  */
+import type { ProxyMarked } from "comlink";
 import type { Answer, PassageRelevance, Place, SearchOptions } from "../../shared/search/answer.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";
 import type { Document, ExampleQuery } from "../../shared/search/library.ts";
 import type { DeviceChoice } from "../device-pool.ts";
 import type { DownloadProgress } from "../download.ts";
+import type { BrowserEncoderOptions } from "../encoder.ts";
+
+/**
+ * Opens the search in a worker.
+ * @param onState told the state at once and whenever it has changed, a few times a second at most
+ */
+export type OpenSearch = (
+  options: Pick<BrowserEncoderOptions, "device" | "workers">,
+  onState: (state: SearchState) => void,
+) => Promise<SearchService & ProxyMarked>;
 
 /** Where the model is. */
 export type ModelState =
@@ -150,7 +161,7 @@ export interface SearchService {
   deleteCollection(collection: string): Promise<void>;
   /** The collection as an index file. */
   exportCollection(collection: string): Promise<Blob>;
-  /** Makes a collection of an index file; its id. Rejects with `invalid_index` when it is not a good one. */
+  /** Makes a collection of an index file; its id. Rejects as `readIndexFile` does when it is not a good one. */
   importCollection(name: string, file: Blob): Promise<string>;
   /** Makes the vectors of a collection anew, with the model that is here. */
   reembed(collection: string): Promise<void>;
