@@ -19,7 +19,12 @@ export function mountCollections(store: PageStore, service: Search): void {
   select.addEventListener("change", () => choose(select.value));
   find("#new-collection", HTMLButtonElement).addEventListener("click", () => {
     void attempt(store, async () => {
-      const name = await askVisitor({ title: "New collection", text: "A set of documents that is searched by itself.", action: "Create", name: "" });
+      const name = await askVisitor({
+        title: "New collection",
+        text: "A set of documents that is searched by itself.",
+        action: "Create",
+        name: "",
+      });
       if (name !== null) choose(await (await service).createCollection(name));
     });
   });

@@ -116,7 +116,7 @@ function makeDocumentItem(document: DocumentState, open: OpenDocument, onRemove:
     show(next) {
       shown = next;
       write(title, next.title);
-      title.title = pathOf(next.id).join("/") || next.title;
+      title.title = pathOf(next).join("/") || next.title;
       write(note, noteOn(next));
       remove.ariaLabel = `Remove ${next.title}`;
     },

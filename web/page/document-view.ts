@@ -1,7 +1,7 @@
+import { EncoderError } from "../../shared/errors.ts";
 import type { PassageRelevance, SearchResult } from "../../shared/search/answer.ts";
 import type { Document } from "../../shared/search/library.ts";
 import { leastRelevance, weakRelevance } from "../../shared/search/relevance.ts";
-import { EncoderError } from "../../shared/errors.ts";
 import { writeDocument } from "./document-slices.ts";
 import { find, write } from "./elements.ts";
 import { HeatStrip } from "./heat-strip.ts";
@@ -19,6 +19,8 @@ const patience = 300;
 export function mountDocumentView(store: PageStore, service: Search): OpenDocument {
   const dialog = find("#document-view", HTMLDialogElement);
   const textElement = find(".text", HTMLElement, dialog);
+  // It is scrolled by keyboard, in every browser.
+  textElement.tabIndex = 0;
   const remark = find(".remark", HTMLElement, dialog);
   const stepsBox = find(".steps", HTMLElement, dialog);
   const strip = new HeatStrip((passage) => go(passage));
@@ -36,7 +38,7 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     document = asked;
     opener = globalThis.document.activeElement;
     write(find("h2", HTMLElement, dialog), asked.title);
-    write(find(".source", HTMLElement, dialog), [pathOf(asked.id).join(" › "), asked.kind].filter(Boolean).join(" · "));
+    write(find(".source", HTMLElement, dialog), [pathOf(asked).join(" › "), asked.kind].filter(Boolean).join(" · "));
     textElement.replaceChildren("Opening");
     present([], null);
     strip.clear();
@@ -114,7 +116,8 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     element.classList.add("current");
     element.scrollIntoView({ block: element.offsetHeight > 0.6 * textElement.clientHeight ? "start" : "center" });
     // Screen readers read on from there; on the strip, the arrow keys go on.
-    if (element.tabIndex === -1 && element.role && !globalThis.document.activeElement?.classList.contains("segment")) element.focus({ preventScroll: true });
+    if (element.tabIndex === -1 && element.role && !globalThis.document.activeElement?.classList.contains("segment"))
+      element.focus({ preventScroll: true });
     strip.mark(passage);
     paintPosition();
   };

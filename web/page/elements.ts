@@ -31,7 +31,9 @@ export function write(element: Element, text: string): void {
 
 /** Gives a select its options (value and text), and chooses one; leaves it alone while they are the same, for it may be open. */
 export function offer(select: HTMLSelectElement, options: readonly (readonly [value: string, text: string])[], chosen: string): void {
-  const same = select.length === options.length && options.every(([value, text], i) => select.options[i]?.value === value && select.options[i].text === text);
+  const same =
+    select.length === options.length &&
+    options.every(([value, text], i) => select.options[i]?.value === value && select.options[i].text === text);
   if (!same) select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
   if (select.value !== chosen) select.value = chosen;
 }

@@ -1,5 +1,6 @@
 import type { Place, SearchResult } from "../../shared/search/answer.ts";
 import type { SearchMode } from "../../shared/search/fusion.ts";
+import type { Document } from "../../shared/search/library.ts";
 import { make, makeButton, write } from "./elements.ts";
 import { markedText } from "./marked-text.ts";
 import { percent } from "./wording.ts";
@@ -33,13 +34,7 @@ export function makeResultItem(open: (result: SearchResult) => void): ResultItem
   const place = make("span", "place");
   place.role = "img";
   const passage = make("p", "passage");
-  const element = make(
-    "li",
-    "",
-    make("div", "head", make("h3", "", button), kind, score),
-    make("div", "where", path, place),
-    passage,
-  );
+  const element = make("li", "", make("div", "head", make("h3", "", button), kind, score), make("div", "where", path, place), passage);
   // All of it opens the document, but who selects some text of it wants just that.
   passage.addEventListener("click", () => {
     if (getSelection()?.isCollapsed !== false) openIt();
@@ -78,12 +73,12 @@ function scoreTitle({ cosine }: SearchResult): string {
 
 /** The path of its file and the headings it stands under, outermost first. */
 function breadcrumb({ document, passage }: SearchResult): string[] {
-  return [...pathOf(document.id), ...passage.headings.filter((heading) => heading !== document.title)];
+  return [...pathOf(document), ...passage.headings.filter((heading) => heading !== document.title)];
 }
 
-/** The parts of a file's path; none for what is no file. */
-export function pathOf(id: string): string[] {
-  return /[./]/.test(id) ? id.split("/") : [];
+/** The parts of a file's path; none for what is no file: built-in documents have names without a dot, and what was pasted says so. */
+export function pathOf({ id, kind }: Pick<Document, "id" | "kind">): string[] {
+  return /[./]/.test(id) && kind !== "pasted" ? id.split("/") : [];
 }
 
 /** Where in its document the passage stands, as a bar; nothing where it is all of it. */

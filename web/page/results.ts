@@ -1,6 +1,6 @@
 import type { Answer } from "../../shared/search/answer.ts";
-import { find, write } from "./elements.ts";
 import type { OpenDocument } from "./document-view.ts";
+import { find, write } from "./elements.ts";
 import { makeResultItem, type ResultItem } from "./result-item.ts";
 import { fewResults, keyOf, type PageStore } from "./state.ts";
 
@@ -69,7 +69,8 @@ function arrange(list: HTMLElement, items: readonly ResultItem[]): void {
     if (element === at) at = at.nextElementSibling;
     else list.insertBefore(element, at);
   }
-  if (focused instanceof HTMLElement && focused !== document.activeElement && list.contains(focused)) focused.focus({ preventScroll: true });
+  if (focused instanceof HTMLElement && focused !== document.activeElement && list.contains(focused))
+    focused.focus({ preventScroll: true });
 }
 
 function remarkOn(answer: Answer | null): string {

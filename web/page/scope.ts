@@ -1,5 +1,7 @@
 import type { SearchMode } from "../../shared/search/fusion.ts";
+import type { DocumentState } from "../search/service.ts";
 import { find, offer, write } from "./elements.ts";
+import { pathOf } from "./result-item.ts";
 import { everything, type PageStore, type Scope, shownCollection } from "./state.ts";
 
 /** The most folders that are offered. */
@@ -19,7 +21,7 @@ export function mountScope(store: PageStore): void {
   });
 
   mountSelect("kind", "All kinds", ({ documents }) => [...new Set(documents.map(({ kind }) => kind))].sort());
-  mountSelect("folder", "All folders", ({ documents }) => foldersOf(documents.map(({ id }) => id)));
+  mountSelect("folder", "All folders", ({ documents }) => foldersOf(documents));
   const { clear, filter } = partsOf("document");
   clear.addEventListener("click", () => change({ document: null }));
   store.watch(["scope"], ({ scope }) => {
@@ -47,7 +49,11 @@ export function mountScope(store: PageStore): void {
   }
 
   /** A filter that is chosen from what the documents have, where they have more than one of it. */
-  function mountSelect(name: "kind" | "folder", all: string, valuesOf: (state: Pick<ReturnType<PageStore["get"]>, "documents">) => string[]): void {
+  function mountSelect(
+    name: "kind" | "folder",
+    all: string,
+    valuesOf: (state: Pick<ReturnType<PageStore["get"]>, "documents">) => string[],
+  ): void {
     const { filter, clear } = partsOf(name);
     const select = find("select", HTMLSelectElement, filter);
     select.addEventListener("change", () => change({ [name]: select.value || null }));
@@ -70,12 +76,13 @@ export function mountScope(store: PageStore): void {
   }
 }
 
-/** All folders that the paths are in, parents too, each with a slash at its end. */
-function foldersOf(paths: readonly string[]): string[] {
+/** All folders that the files are in, parents too, each with a slash at its end. */
+function foldersOf(documents: readonly Pick<DocumentState, "id" | "kind">[]): string[] {
   const folders = new Set<string>();
-  for (const path of paths) {
-    for (let slash = path.lastIndexOf("/"); slash > 0; slash = path.lastIndexOf("/", slash - 1)) {
-      const folder = path.slice(0, slash + 1);
+  for (const document of documents) {
+    const path = pathOf(document);
+    for (let depth = path.length - 1; depth > 0; depth--) {
+      const folder = `${path.slice(0, depth).join("/")}/`;
       if (folders.has(folder)) break;
       folders.add(folder);
     }

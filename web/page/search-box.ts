@@ -24,7 +24,8 @@ export function mountSearchBox(store: PageStore, ask: (delay: number) => void): 
   });
   document.addEventListener("keydown", (event) => {
     const { target } = event;
-    const typing = target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && !/^(radio|checkbox|file)$/.test(target.type));
+    const typing =
+      target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && !/^(radio|checkbox|file)$/.test(target.type));
     if (event.key !== "/" || typing || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
     event.preventDefault();
     input.select();

@@ -41,7 +41,8 @@ function statusText(state: Told): string {
   const { model, query, answer, searchProblem } = state;
   const answered = answer?.query === query ? answer : null;
   if (searchProblem) return searchProblem;
-  if (answered) return [answerText(answered, model), coverageText(state), model.phase === "ready" ? "" : modelText(model)].filter(Boolean).join(" ");
+  if (answered)
+    return [answerText(answered, model), coverageText(state), model.phase === "ready" ? "" : modelText(model)].filter(Boolean).join(" ");
   if (model.phase === "failed" || query === "") return modelText(model);
   return model.phase === "ready" ? "Searching" : `${modelText(model)} Your search is answered as soon as it is here.`;
 }

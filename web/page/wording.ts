@@ -9,7 +9,8 @@ export const numeral = (value: number): string => plain.format(value);
 export const count = (value: number, one: string, many = `${one}s`): string => `${plain.format(value)} ${value === 1 ? one : many}`;
 
 /** "412 of 1,900 passages" */
-export const countOf = (done: number, total: number, one: string, many = `${one}s`): string => `${plain.format(done)} of ${count(total, one, many)}`;
+export const countOf = (done: number, total: number, one: string, many = `${one}s`): string =>
+  `${plain.format(done)} of ${count(total, one, many)}`;
 
 /** "33.1" */
 export const megabytes = (bytes: number): string => tenths.format(bytes / 1e6);
