@@ -108,7 +108,7 @@ function summaryOf(documents: number, passages: number): string {
 
 function storageText({ kept }: StorageState): string {
   if (kept === "persistent") return "Kept in this browser until you delete it.";
-  if (kept === "browser") return "Kept in this browser, as long as it has the room.";
+  if (kept === "browser") return "Kept in this browser, which may delete it when it runs out of room.";
   return "Not kept: it is gone when this page is closed.";
 }
 

@@ -56,7 +56,7 @@ export async function writeDocument(
         span.tabIndex = -1;
         span.role = "group";
         span.ariaLabel = passageLabel(passage, passages.length, relevance);
-        if (relevance !== null) span.prepend(make("span", "percent", percent(relevance)));
+        span.prepend(make("span", "percent", relevance === null ? "found" : percent(relevance)));
       }
       onPassage(passage, span);
       element.append(span);

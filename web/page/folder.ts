@@ -50,7 +50,7 @@ export function mountFolder(store: PageStore, service: Search): void {
 
   store.watch(["collections", "chosen"], (state) => {
     const folder = shownCollection(state)?.folder ?? null;
-    connect.hidden = !picker || folder !== null;
+    find(".connecting", HTMLElement).hidden = !picker || folder !== null;
     box.hidden = folder === null;
     if (!folder) return;
     const asks = folder.access === "asks";

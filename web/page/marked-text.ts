@@ -15,7 +15,14 @@ export function markedText(text: string, offset: number, words: readonly Place[]
   return [...slice(offset, start), make("span", "closest", ...slice(start, stop)), ...slice(stop, end)];
 }
 
-function withWords(text: string, offset: number, words: readonly Place[]): (Node | string)[] {
+/**
+ * A text without the line breaks that some editors put where the line was full: they are no part of what it says. Those
+ * of poems, lists and tables stay. Nothing changes its place.
+ */
+const flowing = (text: string): string => text.replace(/(?<=[^\n]{60})\n(?=[\p{L}\p{N}("'`[*_])(?![*_\d]+[.)\s])/gu, " ");
+
+function withWords(broken: string, offset: number, words: readonly Place[]): (Node | string)[] {
+  const text = flowing(broken);
   const nodes: (Node | string)[] = [];
   let done = 0;
   for (const word of words) {

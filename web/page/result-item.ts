@@ -73,7 +73,7 @@ function scoreTitle({ cosine }: SearchResult): string {
 
 /** The path of its file and the headings it stands under, outermost first. */
 function breadcrumb({ document, passage }: SearchResult): string[] {
-  return [...pathOf(document), ...passage.headings.filter((heading) => heading !== document.title)];
+  return [...pathOf(document), ...passage.headings].filter((part) => part !== document.title);
 }
 
 /** The parts of a file's path; none for what is no file: built-in documents have names without a dot, and what was pasted says so. */
@@ -86,8 +86,8 @@ function paintPlace(place: HTMLElement, { document, passage }: SearchResult): vo
   const isPart = passage.end - passage.start < 0.95 * document.length;
   place.hidden = !isPart;
   if (!isPart) return;
-  place.style.setProperty("--start", percent(passage.start / document.length));
-  place.style.setProperty("--length", percent((passage.end - passage.start) / document.length));
+  place.style.setProperty("--start", `${(100 * passage.start) / document.length}%`);
+  place.style.setProperty("--length", `${(100 * (passage.end - passage.start)) / document.length}%`);
   place.ariaLabel = `${percent(passage.start / document.length)} into the text`;
   place.title = place.ariaLabel;
 }

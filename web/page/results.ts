@@ -77,5 +77,6 @@ function remarkOn(answer: Answer | null): string {
   const [best] = answer?.results ?? [];
   if (!answer) return "";
   if (!best) return "Nothing here comes near this.";
-  return best.weak ? "Nothing here matches well. The nearest are:" : "";
+  // Of what meaning has not seen yet, nobody can say so.
+  return best.weak && best.relevance !== null ? "Nothing here matches well. The nearest are:" : "";
 }
