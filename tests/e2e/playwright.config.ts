@@ -6,6 +6,13 @@ process.env.CHROMIUM_PATH ??= findBrowser();
 const browser = launchOptions(process.env.CHROMIUM_PATH);
 
 const encoderPage = "http://127.0.0.1:4110";
+const searchPage = "http://127.0.0.1:4111";
+
+/** Builds a page that the tests alone have, and serves it. */
+const served = (page: string, url: string) => ({
+  command: `vite build --config ${page}/vite.config.ts && vite preview --config ${page}/vite.config.ts --host 127.0.0.1 --port ${new URL(url).port} --strictPort`,
+  url,
+});
 
 export default defineConfig({
   testDir: ".",
@@ -21,6 +28,7 @@ export default defineConfig({
     { name: "page", testMatch: /\/(page(-[\w-]+)?|docs)\.spec\.ts$/, use: { launchOptions: browser, serviceWorkers: "block" } },
     { name: "offline", testMatch: "offline.spec.ts", use: { launchOptions: browser } },
     { name: "encoder", testMatch: /encoder(-devices|-download)?\.spec\.ts/, use: { baseURL: encoderPage, launchOptions: browser } },
+    { name: "search", testMatch: "search.spec.ts", use: { baseURL: searchPage, launchOptions: browser, serviceWorkers: "block" } },
     { name: "package", testMatch: "package.spec.ts", use: { launchOptions: browser } },
     { name: "edge", testMatch: "edge.spec.ts", use: { launchOptions: browser } },
     {
@@ -31,11 +39,5 @@ export default defineConfig({
       use: { baseURL: encoderPage, launchOptions: { ...browser, args: [...(browser.args ?? []), "--enable-unsafe-webgpu"] } },
     },
   ],
-  webServer: [
-    {
-      command:
-        "vite build --config encoder-page/vite.config.ts && vite preview --config encoder-page/vite.config.ts --host 127.0.0.1 --port 4110 --strictPort",
-      url: encoderPage,
-    },
-  ],
+  webServer: [served("encoder-page", encoderPage), served("search-page", searchPage)],
 });
