@@ -1,6 +1,6 @@
 import { expect, test } from "playwright/test";
 import { ServerProcess } from "../contract/server-process.ts";
-import { firstTitle, holdModel, open, openReady, paste, results, searchBox, status, yourDocuments } from "./search-page.ts";
+import { firstTitle, holdModel, open, openReady, paste, results, searchBox, status, yourDocuments } from "./visitor.ts";
 
 let server: ServerProcess;
 test.beforeAll(async () => {

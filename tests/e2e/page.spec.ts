@@ -13,7 +13,7 @@ import {
   searchBox,
   status,
   yourDocuments,
-} from "./search-page.ts";
+} from "./visitor.ts";
 
 const library: { documents: { title: string; text: string }[] } = JSON.parse(
   readFileSync(new URL("../../web/library/documents.json", import.meta.url), "utf8"),
