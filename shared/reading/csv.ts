@@ -1,7 +1,7 @@
 import Papa from "papaparse";
 import { EncoderError } from "../errors.ts";
 import { decodeText } from "./decode.ts";
-import { fieldLine, Paragraphs } from "./paragraphs.ts";
+import { labelOf, Paragraphs } from "./paragraphs.ts";
 import type { Reading } from "./read-file.ts";
 
 /**
@@ -21,9 +21,10 @@ export function readCsv(bytes: Uint8Array): Reading {
   const [header = [], ...records] = rows.map((row) => row.map((field) => field.trim()));
   const columns = header.filter(Boolean).join(", ");
   if (records.length === 0) return { title: "", text: columns };
+  const labels = header.map(labelOf);
   const paragraphs = new Paragraphs();
   for (const record of records) {
-    for (const [i, field] of record.entries()) if (field !== "") paragraphs.line(fieldLine(header[i] ?? "", field));
+    for (const [i, field] of record.entries()) if (field !== "") paragraphs.line((labels[i] ?? "") + field);
     paragraphs.end();
   }
   return { title: columns, text: paragraphs.toString() };

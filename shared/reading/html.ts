@@ -19,7 +19,7 @@ const withinLines = new Set([
 ]);
 
 /** Elements that begin a line, but no paragraph. */
-const lines = new Set(["br", "li", "tr", "dt", "dd", "option", "summary", "figcaption", "caption"]);
+const lines = new Set(["br", "li", "thead", "tbody", "tfoot", "tr", "dt", "dd", "option", "summary", "figcaption", "caption"]);
 const lists = new Set(["ul", "ol", "menu", "dir"]);
 const cells = new Set(["td", "th"]);
 
@@ -120,7 +120,8 @@ class PageText {
       this.#line.push(text);
       return;
     }
-    let words = text.replace(/[ \t\n\r\f]+/g, " ");
+    // Soft hyphens are seen at the end of a line only.
+    let words = text.replaceAll("\u00ad", "").replace(/[ \t\n\r\f]+/g, " ");
     if (this.#line.length === 0 || this.#line.at(-1)?.endsWith(" ")) words = words.replace(/^ /, "");
     if (words.trim() !== "" && this.#cellBegins) {
       if (this.#line.length > 0) this.#line.push(" | ");

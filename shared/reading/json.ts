@@ -1,11 +1,14 @@
 import { type ParseError, parse as parseTolerantly } from "jsonc-parser";
 import { EncoderError } from "../errors.ts";
 import { decodeText } from "./decode.ts";
-import { fieldLine, Paragraphs } from "./paragraphs.ts";
+import { labelOf, Paragraphs } from "./paragraphs.ts";
 import type { Reading } from "./read-file.ts";
 
 /** What is nested deeper is hardly a text. */
 const deepest = 200;
+
+/** Of a path, which stands before every value that it leads to, so much is kept, in UTF-16 code units. */
+const longestPath = 200;
 
 /**
  * Each element of an array, else the whole value, as a paragraph: an object as lines `key: value`, what is nested by its path
@@ -66,13 +69,13 @@ function addLines(paragraphs: Paragraphs, value: unknown, path: string, depth: n
   if (value === null) return;
   if (typeof value !== "object") {
     const text = String(value).trim();
-    if (text !== "") paragraphs.line(fieldLine(path, text));
+    if (text !== "") paragraphs.line(labelOf(path) + text);
     return;
   }
   if (depth === 0) throw new EncoderError("unreadable_file", `is nested more than ${deepest} deep`, { limit: deepest });
   for (const [key, field] of Object.entries(value)) {
-    const place = Array.isArray(value) ? path : [path, key].filter(Boolean).join(".");
-    addLines(paragraphs, field, place, depth - 1);
+    const place = path === "" || key === "" ? path + key : `${path}.${key}`;
+    addLines(paragraphs, field, Array.isArray(value) ? path : place.slice(0, longestPath), depth - 1);
   }
 }
 

@@ -39,8 +39,8 @@ export class Paragraphs {
   }
 }
 
-/** A line of a record. Its name is on one line, short, and without the sign that would make a heading of it. */
-export function fieldLine(name: string, value: string): string {
+/** What stands before a field of a record: its name on one line, short, and without the sign that would make a heading of it. */
+export function labelOf(name: string): string {
   const label = shortTitle(name).replace(/^#+\s+/, "");
-  return label === "" ? value : `${label}: ${value}`;
+  return label === "" ? "" : `${label}: `;
 }

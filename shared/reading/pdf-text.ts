@@ -11,6 +11,9 @@ const longestHeading = 120;
 /** A line of a list begins so. */
 const listItem = /^(?:[•◦▪‣●–*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s/;
 
+/** A line ends so within a word, or after a part of one. */
+const dividedWord = /\p{L}[-\u2010\u00ad]$/u;
+
 /** Makes paragraphs of the lines of pages. @returns the text, and its first heading, blank where none was told apart */
 export function textOfPages(pages: readonly (readonly PageLine[])[]): { text: string; heading: string } {
   const lines = pages.flat();
@@ -31,13 +34,15 @@ export function textOfPages(pages: readonly (readonly PageLine[])[]): { text: st
     } else paragraphs.line(open);
     open = "";
   };
-  for (const page of pages) {
+  for (const column of pages.flatMap(columnsOf)) {
+    const right = column.reduce((furthest, line) => Math.max(furthest, line.right), 0);
     let previous: PageLine | null = null;
-    for (const line of page) {
+    for (const line of column) {
       const isHeading = line.size > headingScale * usual && line.text.length <= longestHeading && /\p{L}{2}/u.test(line.text);
-      const breaks = previous === null || beginsParagraph(previous, line);
-      if (breaks || isHeading !== openIsHeading || listItem.test(line.text)) endLine();
-      if (breaks) paragraphs.end();
+      const beginsParagraph = previous === null || isApart(previous, line);
+      if (beginsParagraph || isHeading !== openIsHeading || listItem.test(line.text) || (previous && isEnded(previous, line, right)))
+        endLine();
+      if (beginsParagraph) paragraphs.end();
       openIsHeading = isHeading;
       open = open === "" ? line.text : joined(open, line.text, compounds);
       previous = line;
@@ -47,11 +52,29 @@ export function textOfPages(pages: readonly (readonly PageLine[])[]): { text: st
   return { text: paragraphs.toString(), heading };
 }
 
-function beginsParagraph(previous: PageLine, line: PageLine): boolean {
+/** The lines of a page, cut where one stands above the one before it: there the next column begins. */
+function columnsOf(page: readonly PageLine[]): PageLine[][] {
+  const columns: PageLine[][] = [];
+  for (const [i, line] of page.entries()) {
+    const previous = page[i - 1];
+    if (!previous || line.y - previous.y > Math.max(previous.size, line.size)) columns.push([]);
+    columns.at(-1)?.push(line);
+  }
+  return columns;
+}
+
+/** Whether there is more room between two lines, or a greater difference in size, than within a paragraph. */
+function isApart(previous: PageLine, line: PageLine): boolean {
   const size = Math.max(previous.size, line.size);
-  const leading = previous.y - line.y;
-  // Upwards: the next column.
-  return leading > largestLeading * size || leading < -size || Math.abs(previous.size - line.size) > 0.2 * size;
+  return previous.y - line.y > largestLeading * size || Math.abs(previous.size - line.size) > 0.2 * size;
+}
+
+/** Whether a line ended though the first word of the next one had room in it: as items of lists do, and rows of tables. */
+function isEnded(previous: PageLine, line: PageLine, right: number): boolean {
+  if (dividedWord.test(previous.text)) return false;
+  const [firstWord = ""] = line.text.split(" ", 1);
+  const width = ((line.right - line.left) * firstWord.length) / line.text.length;
+  return right - previous.right > width + 2 * line.size;
 }
 
 /** The size that most letters have. */

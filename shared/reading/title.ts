@@ -1,13 +1,12 @@
 /** The longest title, in UTF-16 code units: it is embedded with every passage. */
 const longestTitle = 80;
 
+/** Of a line that is far too long, so much is looked at. */
+const longestBeginning = 2000;
+
 /** A title on one line, shortened at a word's end. */
 export function shortTitle(title: string): string {
-  // What is far too long is not looked at as a whole.
-  const line = title
-    .slice(0, 20 * longestTitle)
-    .replace(/\s+/g, " ")
-    .trim();
+  const line = title.slice(0, longestBeginning).replace(/\s+/g, " ").trim();
   return line.length <= longestTitle
     ? line
     : `${line
@@ -16,18 +15,28 @@ export function shortTitle(title: string): string {
         .toWellFormed()} …`;
 }
 
-/** What a text calls itself: the first line that has a letter or a digit, without Markdown's sign of a heading. */
+/** What a text calls itself: the first line that has a letter or a digit, without Markdown's signs of a heading. */
 export function titleOf(text: string): string {
-  const line = /^.*[\p{L}\p{N}].*$/mu.exec(text)?.[0] ?? text.trim();
-  return shortTitle(line.replace(/^\s*#{1,6}\s+/, ""));
+  const trimmed = text.trimStart();
+  const letter = Math.max(0, trimmed.search(/[\p{L}\p{N}]/u));
+  const start = trimmed.lastIndexOf("\n", letter) + 1;
+  return shortTitle(withoutMarks(lineAt(trimmed, start)));
 }
 
-/** The title in the block of settings that some programs put before a text, else its first heading. Blank when it has neither. */
+/** The title in the settings with which some texts begin, else the first heading. Blank when there is neither. */
 export function titleOfMarkdown(text: string): string {
-  const settings = /^---\s*\n([\s\S]*?\n)---\s*$/m.exec(text);
-  const named = settings?.index === 0 ? /^title:\s*(?:"(.+)"|'(.+)'|(.+))\s*$/m.exec(settings[1] ?? "") : null;
-  if (named) return named[1] ?? named[2] ?? named[3] ?? "";
+  const settings = /^---[ \t]*\r?\n([\s\S]*?)\n---[ \t]*(?:\r?\n|$)/.exec(text)?.[1];
+  const named = /^title:[ \t]*(\S.*)$/m.exec(settings ?? "")?.[1]?.trim();
+  if (named) return /^(["']).*\1$/.test(named) ? named.slice(1, -1) : named;
   // In a block of code `#` begins a comment.
-  const [beforeCode = ""] = text.slice(0, 100_000).split(/^\s*(?:```|~~~)/m, 1);
-  return /^#{1,6}[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$/m.exec(beforeCode)?.[1] ?? "";
+  const code = text.search(/^[ \t]*(?:```|~~~)/m);
+  const heading = text.slice(0, code === -1 ? text.length : code).search(/^#{1,6}[ \t]+\S/m);
+  return heading === -1 ? "" : withoutMarks(lineAt(text, heading));
 }
+
+function lineAt(text: string, start: number): string {
+  const end = text.indexOf("\n", start);
+  return text.slice(start, Math.min(end === -1 ? text.length : end, start + longestBeginning));
+}
+
+const withoutMarks = (line: string) => line.replace(/^\s*#{1,6}\s+/, "").replace(/\s+#+\s*$/, "");

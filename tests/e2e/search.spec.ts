@@ -248,8 +248,7 @@ test("a full disk is told, loses nothing that was kept, and what came last is se
   await addFiles(page, notes(2));
   await embedded(page);
   const devtools = await context.newCDPSession(page);
-  const { usage } = await devtools.send("Storage.getUsageAndQuota", { origin: new URL(page.url()).origin });
-  await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(page.url()).origin, quotaSize: usage });
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin: new URL(page.url()).origin, quotaSize: 1 });
   await addFiles(page, [{ path: "large.md", text: Array.from({ length: 4000 }, (_, i) => note(100 + i)).join("\n\n") }]);
   const { storage } = await page.evaluate(() => window.until(({ storage }) => storage.problem !== null));
   expect(storage.problem).toContain("no room");

@@ -87,6 +87,7 @@ class Tabs {
   #endConnection = () => {};
   #silence: ReturnType<typeof setTimeout> | undefined;
   #leader: Leader | null = null;
+  #present = false;
   readonly joined: Promise<unknown>;
 
   constructor(options: TabsOptions) {
@@ -94,10 +95,13 @@ class Tabs {
     this.#channel = new BroadcastChannel(`${options.name} ${protocol}`);
     this.#channel.addEventListener("message", ({ data }: MessageEvent<Message>) => this.#hear(data));
     this.joined = this.#connection.promise;
-    // Held as long as this tab lives: so the leader knows when it is gone.
-    void navigator.locks.request(this.#lockOf(this.#tab), () => new Promise(() => {}));
     void navigator.locks.request(options.name, () => this.#lead());
-    this.#ask();
+    // Held as long as this tab lives: the leader, who waits for it, so knows when this tab is gone. It asks for nothing before.
+    void navigator.locks.request(this.#lockOf(this.#tab), () => {
+      this.#present = true;
+      this.#ask();
+      return new Promise(() => {});
+    });
   }
 
   /** Each method waits for a leader, and asks the next one when that is gone before it has answered. */
@@ -143,6 +147,7 @@ class Tabs {
   }
 
   #ask(): void {
+    if (!this.#present || this.#leader) return;
     this.#say({ type: "asks", tab: this.#tab });
     clearTimeout(this.#silence);
     this.#silence = setTimeout(() => this.#options.onSilence(), answerTimeout);
