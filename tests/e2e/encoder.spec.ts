@@ -120,32 +120,6 @@ test("runs two workers at once, and never two texts at once in one", async ({ pa
   expect(pairs.length).toBeGreaterThan(0);
 });
 
-test("forgets a failed download, and fetches what is missing at the next call", async ({ page }) => {
-  const urls = recordRequests(page);
-  await page.route(modelUrl("weights-0.bin"), (route) => route.fulfill({ status: 503 }), { times: 1 });
-  const outcome = await page.evaluate(async () => {
-    const encoder = window.createEncoder({ device: "wasm", workers: 1 });
-    const failures = await Promise.all(["one", "two"].map((text) => encoder.embed(text).catch(({ code, message }) => ({ code, message }))));
-    const failed = encoder.info();
-    const { vectors } = await encoder.embed("three");
-    return {
-      failures,
-      failed: { state: failed.state, code: failed.error?.code },
-      dimensions: vectors[0]?.length,
-      state: encoder.info().state,
-    };
-  });
-  const failure = { code: "load_failed", message: "weights-0.bin could not be fetched: the server answered 503" };
-  expect(outcome).toEqual({
-    failures: [failure, failure],
-    failed: { state: "failed", code: "load_failed" },
-    dimensions: 384,
-    state: "ready",
-  });
-  expect(timesAskedFor(urls, "weights-0.bin")).toBe(2);
-  expect(timesAskedFor(urls, "weights-1.bin")).toBe(1);
-});
-
 test("tells the download in bytes, up to the sizes that the manifest names", async ({ page }) => {
   const { files, graphs, tokenizer, weights }: Manifest = JSON.parse((await modelFile("manifest.json")).toString());
   const needed = [graphs.cpu.file, ...weights, tokenizer.model, tokenizer.config];
