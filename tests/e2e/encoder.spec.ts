@@ -120,6 +120,20 @@ test("runs two workers at once, and never two texts at once in one", async ({ pa
   expect(pairs.length).toBeGreaterThan(0);
 });
 
+test("takes at most 51 MB of WASM memory in a worker that has loaded, and little more than texts need", async ({ page }) => {
+  const memory = await page.evaluate(async () => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 1, interactiveWorkers: 0 });
+    const latest = () => window.runtimeRecords.flatMap((record) => ("memoryBytes" in record ? [record.memoryBytes] : [])).at(-1) ?? 0;
+    await encoder.load();
+    const loaded = latest();
+    await encoder.embed("the tide came in over the flats and ".repeat(100));
+    return { loaded, full: latest() };
+  });
+  expect(memory.loaded).toBeGreaterThan(33e6);
+  expect(memory.loaded).toBeLessThanOrEqual(51e6);
+  expect(memory.full).toBeLessThanOrEqual(70e6);
+});
+
 test("tells the download in bytes, up to the sizes that the manifest names", async ({ page }) => {
   const { files, graphs, tokenizer, weights }: Manifest = JSON.parse((await modelFile("manifest.json")).toString());
   const needed = [graphs.cpu.file, ...weights, tokenizer.model, tokenizer.config];
