@@ -28,6 +28,8 @@ export interface BenchPage {
   embed(texts: readonly string[], kind?: Kind): Promise<number>;
   /** Those of the last call, L2-normalized, in the order of its texts. */
   vectors(): number[][];
+  /** Embeds with our own encoder, and hands the vectors out. Calls may overlap. */
+  vectorsOf(texts: readonly string[], kind: Kind): Promise<number[][]>;
   /** The WASM memory of each worker, in bytes. It only grows. */
   wasmMemory(): Promise<number[]>;
   /**

@@ -12,6 +12,8 @@ import { measureEdge } from "./edge.ts";
 import { describeEnvironment, tokenCounter } from "./environment.ts";
 import { goldenRows } from "./golden.ts";
 import { measureLoad } from "./load.ts";
+import { acrossDevices } from "./matrix.ts";
+import { qualitySchema, vectorsSchema } from "./matrix-results.ts";
 import { renderReport, withFigures } from "./report.ts";
 import {
   type BrowserComparison,
@@ -42,7 +44,20 @@ import { soak } from "./soak.ts";
 // Every contender runs in a process that inherits this: none reports to the runtime's makers while it is measured.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
 
-const benchmarks = ["encode", "service", "load", "soak", "edge", "browser", "webgpu", "threads", "dimensions", "search"] as const;
+const benchmarks = [
+  "encode",
+  "service",
+  "load",
+  "soak",
+  "edge",
+  "browser",
+  "webgpu",
+  "threads",
+  "dimensions",
+  "search",
+  "vectors",
+  "quality",
+] as const;
 
 const settings = z.object({
   benchmarks: z.array(z.enum(benchmarks)),
@@ -171,6 +186,8 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
     environment: await describeEnvironment(command),
     ...(await measureSearch({ rounds, quick, onProgress })),
   }),
+  vectors: ({ command, peer, quick }) => acrossDevices({ command, peer, onProgress }).vectors(quick ? 16 : 500),
+  quality: ({ command, peer, collection }) => acrossDevices({ command, peer, onProgress }).quality(collection),
 };
 
 const { values, positionals } = parseArgs({
@@ -206,6 +223,8 @@ const measured: { -readonly [name in keyof Results]: Results[name] } = {
   threads: null,
   dimensions: null,
   search: null,
+  vectors: null,
+  quality: null,
 };
 const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarks;
 for (const name of toRun) {
@@ -228,6 +247,8 @@ if (quick) {
     threads: await readResult("threads", comparisonSchema),
     dimensions: await readResult("dimensions", dimensionsSchema),
     search: await readResult("search", searchSchema),
+    vectors: await readResult("vectors", vectorsSchema),
+    quality: await readResult("quality", qualitySchema),
   };
   await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));
   const readme = new URL("../../README.md", import.meta.url);

@@ -1,6 +1,7 @@
 import { type Claim, claimsOf, formatSpread, speedRatio } from "./claims.ts";
 import { environmentLine, table } from "./markdown.ts";
 import { browserSections, webgpuSections } from "./report-browser.ts";
+import { qualitySections, vectorsSections } from "./report-matrix.ts";
 import type {
   Comparison,
   DimensionsResult,
@@ -17,7 +18,7 @@ import { spreadOf } from "./statistics.ts";
 
 /** BENCHMARKS.md, from nothing but what was measured and kept. */
 export function renderReport(results: Results): string {
-  const { encode, service, load, soak, edge, browser, webgpu, threads, dimensions, search } = results;
+  const { encode, service, load, soak, edge, browser, webgpu, threads, dimensions, search, vectors, quality } = results;
   const sections = [
     "# Benchmarks",
     "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
@@ -49,6 +50,8 @@ export function renderReport(results: Results): string {
       ...comparisonTables(threads),
     );
   }
+  if (vectors) sections.push("## The same vector everywhere", ...vectorsSections(vectors));
+  if (quality) sections.push("## What is found", ...qualitySections(quality));
   if (dimensions) {
     sections.push("## What fewer dimensions cost", environmentLine(dimensions.environment), dimensionsTable(dimensions));
   }

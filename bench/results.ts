@@ -1,19 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
-
-const environmentSchema = z.object({
-  date: z.iso.date(),
-  command: z.string(),
-  cpu: z.string(),
-  cores: z.number(),
-  memoryBytes: z.number(),
-  platform: z.string(),
-  versions: z.record(z.string(), z.string()),
-  model: z.object({ id: z.string(), fingerprint: z.string() }),
-});
-
-/** Where and with what a benchmark ran. */
-export type Environment = z.infer<typeof environmentSchema>;
+import { environmentSchema } from "./environment-schema.ts";
+import type { QualityResult, VectorsResult } from "./matrix-results.ts";
 
 const loopDelaySchema = z.object({ p50: z.number(), p99: z.number(), max: z.number() });
 
@@ -207,6 +195,8 @@ export interface Results {
   readonly threads: Comparison | null;
   readonly dimensions: DimensionsResult | null;
   readonly search: SearchBenchmark | null;
+  readonly vectors: VectorsResult | null;
+  readonly quality: QualityResult | null;
 }
 
 const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);

@@ -54,6 +54,10 @@ const page: BenchPage = {
     return (performance.now() - start) / 1e3;
   },
   vectors: () => vectors.map((vector) => [...vector]),
+  async vectorsOf(texts, kind) {
+    const { embed } = await opened();
+    return (await embed(texts, kind)).map((vector) => [...vector]);
+  },
   async wasmMemory() {
     const { workers } = await opened();
     const channel = new BroadcastChannel(memoryChannel);

@@ -37,7 +37,7 @@ const keptQueries = 32;
  * earlier, and shorter documents first.
  */
 export class SearchEngine {
-  readonly #encoder: Encoder;
+  readonly #encoder: Pick<Encoder, "load" | "embed">;
   readonly #library: Library | null;
   readonly #table = new PassageTable();
   #words = new LexicalIndex((key) => this.#textOf(key));
@@ -62,7 +62,7 @@ export class SearchEngine {
   #loaded = false;
 
   /** Loads nothing: that is for the first call that needs the model. The library's example queries do not. */
-  constructor(encoder: Encoder, library: Library | null = null) {
+  constructor(encoder: Pick<Encoder, "load" | "embed">, library: Library | null = null) {
     this.#encoder = encoder;
     this.#library = library;
     this.#opened = library ? this.#open(library) : Promise.resolve();
