@@ -1,6 +1,8 @@
 /** What the benchmark's page is asked for. Known to both sides: to the process that drives the browser, and to the page. */
 
 import type { Kind } from "../shared/encoder/encoder.ts";
+import type { ScanOptions } from "./index-scans.ts";
+import type { Scan } from "./search-results.ts";
 
 /** A way to embed in a browser. */
 export type Method =
@@ -14,6 +16,12 @@ export interface PageModel {
   readonly name: string;
   /** A path of the page's own server that has a folder of that name; null for the hub. */
   readonly served: string | null;
+}
+
+/** As `ScanOptions`, with each vector in base64. */
+export interface PackedScan extends Pick<ScanOptions, "size" | "rounds"> {
+  readonly real: readonly string[];
+  readonly queries: readonly string[];
 }
 
 /** What the page gives to whoever drives it. Loads one method in its life. */
@@ -30,6 +38,8 @@ export interface BenchPage {
   vectors(): number[][];
   /** Embeds with our own encoder, and hands the vectors out. Calls may overlap. */
   vectorsOf(texts: readonly string[], kind: Kind): Promise<number[][]>;
+  /** Searches among vectors, in a worker, as the search of the real page does. */
+  scan(options: PackedScan): Promise<Scan>;
   /** The WASM memory of each worker, in bytes. It only grows. */
   wasmMemory(): Promise<number[]>;
   /**

@@ -31,13 +31,13 @@ import {
   type ServiceResult,
   type SoakResult,
   saveResult,
-  searchSchema,
   serviceSchema,
   soakSchema,
   type WebgpuResult,
   webgpuSchema,
 } from "./results.ts";
 import { measureSearch } from "./search.ts";
+import { searchSchema } from "./search-results.ts";
 import { watchService } from "./service.ts";
 import { soak } from "./soak.ts";
 
@@ -182,9 +182,9 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
   webgpu: measureWebgpu,
   threads: (plan) => compareContenders(singleThreads, 100, plan),
   dimensions: compareDimensions,
-  search: async ({ command, rounds, quick }) => ({
+  search: async ({ command, rounds, quick, peer }) => ({
     environment: await describeEnvironment(command),
-    ...(await measureSearch({ rounds, quick, onProgress })),
+    ...(await measureSearch({ rounds, quick, peer, onProgress })),
   }),
   vectors: ({ command, peer, quick }) => acrossDevices({ command, peer, onProgress }).vectors(quick ? 16 : 500),
   quality: ({ command, peer, collection }) => acrossDevices({ command, peer, onProgress }).quality(collection),

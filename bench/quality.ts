@@ -13,7 +13,7 @@ export interface QualityOptions {
   readonly onProgress: (line: string) => void;
 }
 
-export const modes: readonly SearchMode[] = ["hybrid", "meaning", "words"];
+const modes: readonly SearchMode[] = ["hybrid", "meaning", "words"];
 
 /** How well the search finds on Cranfield, in each mode and with the vectors of each device that can compute all of it. */
 export async function measureQuality({ collection, devices, onProgress }: QualityOptions): Promise<Omit<QualityResult, "environment">> {

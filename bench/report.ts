@@ -1,7 +1,9 @@
-import { type Claim, claimsOf, formatSpread, speedRatio } from "./claims.ts";
+import type { Claim } from "./claim.ts";
+import { claimsOf, formatSpread, speedRatio } from "./claims.ts";
 import { environmentLine, table } from "./markdown.ts";
 import { browserSections, webgpuSections } from "./report-browser.ts";
 import { qualitySections, vectorsSections } from "./report-matrix.ts";
+import { searchSections } from "./report-search.ts";
 import type {
   Comparison,
   DimensionsResult,
@@ -9,7 +11,6 @@ import type {
   LoadResult,
   LoadRound,
   Results,
-  SearchBenchmark,
   ServiceResult,
   ServiceWindow,
   SoakResult,
@@ -56,7 +57,7 @@ export function renderReport(results: Results): string {
     sections.push("## What fewer dimensions cost", environmentLine(dimensions.environment), dimensionsTable(dimensions));
   }
   if (search) {
-    sections.push("## The search", environmentLine(search.environment), ...searchTables(search));
+    sections.push("## The search", ...searchSections(search));
   }
   return `${sections.join("\n\n")}\n`;
 }
@@ -66,8 +67,10 @@ const figures = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
 /** `readme` with the claims between its two markers. Throws when it has none. */
 export function withFigures(readme: string, results: Results): string {
   if (!figures.test(readme)) throw new Error("there is no <!-- figures --> … <!-- /figures --> to fill");
-  const { encode, service, load, soak, edge, browser, webgpu, search } = results;
-  const environments = [encode, service, load, soak, edge, browser, webgpu, search].flatMap((result) => result?.environment ?? []);
+  const { encode, service, load, soak, edge, browser, webgpu, vectors, quality, search } = results;
+  const environments = [encode, service, load, soak, edge, browser, webgpu, vectors, quality, search].flatMap(
+    (result) => result?.environment ?? [],
+  );
   const [environment] = environments;
   const commands = [...new Set(environments.map(({ command }) => `\`${command}\``))];
   const section = [
@@ -262,20 +265,5 @@ function edgeSection({ rounds }: EdgeResult): string[] {
     `Rounds: ${rounds.length}, each a workerd of its own. The first answer of a fresh isolate, 16 tokens, came after ${formatSpread(spreadOf(first.map(({ ms }) => ms)), 0)} ms, of which ${cpu} ms CPU time.`,
     table(["tokens", "ms", "CPU ms", "$ per million tokens, CPU time", "… and a request for each text"], rows),
     `Prices, as Cloudflare's documentation had them on 2026-11-21: $${prices.millionCpuMs} for a million ms of CPU time and $${prices.millionRequests} for a million requests, beyond what the paid plan includes. Workers AI asks $${prices.workersAI} for a million input tokens of the same model. The CPU time is this machine's, not Cloudflare's.`,
-  ];
-}
-
-function searchTables({ documents, passages, fileBytes, quality, scans }: SearchBenchmark): string[] {
-  const scores = quality.map(({ mode, chosenOn, reported }) => [mode, reported.toFixed(4), chosenOn.toFixed(4)]);
-  const times = scans.map(({ vectors, recall, used, full }) => [
-    vectors.toLocaleString("en"),
-    ...[used.p50, used.p95, full.p50, full.p95].map((ms) => ms.toFixed(2)),
-    recall.toFixed(4),
-  ]);
-  return [
-    `**Cranfield**, ${documents.toLocaleString("en")} abstracts in ${passages.toLocaleString("en")} passages, an index file of ${(fileBytes / 1e6).toFixed(1)} MB`,
-    table(["mode", "nDCG@10 on the even queries", "on the odd ones, on which weights were chosen"], scores),
-    "**Vectors near a query**, without embedding it",
-    table(["vectors", "p50, ms", "p95, ms", "full scan p50, ms", "p95, ms", "of its ten best, found"], times),
   ];
 }

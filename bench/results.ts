@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
 import { environmentSchema } from "./environment-schema.ts";
 import type { QualityResult, VectorsResult } from "./matrix-results.ts";
+import type { SearchBenchmark } from "./search-results.ts";
 
 const loopDelaySchema = z.object({ p50: z.number(), p99: z.number(), max: z.number() });
 
@@ -165,23 +166,6 @@ export const soakSchema = z.object({
 
 /** Many requests, and what became of the service's memory. */
 export type SoakResult = z.infer<typeof soakSchema>;
-
-const percentilesSchema = z.object({ p50: z.number(), p95: z.number() });
-
-export const searchSchema = z.object({
-  environment: environmentSchema,
-  rounds: z.number(),
-  documents: z.number(),
-  passages: z.number(),
-  /** The size of the index file that holds them. */
-  fileBytes: z.number(),
-  /** nDCG@10 on the half of the queries that weights were chosen on, and on the other one. */
-  quality: z.array(z.object({ mode: z.enum(["hybrid", "meaning", "words"]), chosenOn: z.number(), reported: z.number() })),
-  /** Percentiles in ms per query: of the index as it is used, and of a full scan of the same vectors. */
-  scans: z.array(z.object({ vectors: z.number(), recall: z.number(), used: percentilesSchema, full: percentilesSchema })),
-});
-
-export type SearchBenchmark = z.infer<typeof searchSchema>;
 
 /** Null where a benchmark has not been run. */
 export interface Results {

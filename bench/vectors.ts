@@ -3,7 +3,7 @@ import { Unavailable } from "./contenders/contender.ts";
 import type { DeviceId, DeviceSource, MeasuredDevice } from "./devices/device.ts";
 import { type VectorsResult, type Way, ways } from "./matrix-results.ts";
 
-export interface VectorText {
+interface VectorText {
   readonly kind: Kind;
   readonly text: string;
   readonly tokens: number;

@@ -3,6 +3,7 @@ import type { Kind } from "../../shared/encoder/encoder.ts";
 import { createEncoder } from "../../web/encoder.ts";
 import { webgpuRefusal } from "../../web/webgpu.ts";
 import type { BenchPage, Method } from "../bench-page.ts";
+import type { IndexWorker } from "./index-worker.ts";
 import { type MemoryRecord, memoryChannel } from "./memory-record.ts";
 import type { Pipeline } from "./pipeline-worker.ts";
 
@@ -57,6 +58,14 @@ const page: BenchPage = {
   async vectorsOf(texts, kind) {
     const { embed } = await opened();
     return (await embed(texts, kind)).map((vector) => [...vector]);
+  },
+  async scan(options) {
+    const worker = new Worker(new URL("./index-worker.ts", import.meta.url), { type: "module" });
+    try {
+      return await wrap<IndexWorker>(worker).measure(options);
+    } finally {
+      worker.terminate();
+    }
   },
   async wasmMemory() {
     const { workers } = await opened();
