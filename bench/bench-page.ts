@@ -29,6 +29,11 @@ export interface BenchPage {
   /** Resolves when every worker is ready. */
   load(method: Method): Promise<void>;
   /**
+   * Loads, and embeds a text as soon as that can be done.
+   * @returns when its vector was there, in ms since the navigation to this page
+   */
+  first(method: Method, text: string): Promise<number>;
+  /**
    * Embeds, and keeps the vectors for {@link BenchPage.vectors}: handing them out would be a task of the page's thread too.
    * @param kind only for our own encoder. Default: a passage
    * @returns how long it took, in s

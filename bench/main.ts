@@ -40,6 +40,8 @@ import { measureSearch } from "./search.ts";
 import { searchSchema } from "./search-results.ts";
 import { watchService } from "./service.ts";
 import { soak } from "./soak.ts";
+import { measureStart } from "./start.ts";
+import { startSchema } from "./start-results.ts";
 
 // Every contender runs in a process that inherits this: none reports to the runtime's makers while it is measured.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
@@ -57,6 +59,7 @@ const benchmarks = [
   "search",
   "vectors",
   "quality",
+  "start",
 ] as const;
 
 const settings = z.object({
@@ -187,6 +190,14 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
     ...(await measureSearch({ rounds, quick, peer, onProgress })),
   }),
   vectors: ({ command, peer, quick }) => acrossDevices({ command, peer, onProgress }).vectors(quick ? 16 : 500),
+  start: async ({ command, rounds }) => ({
+    environment: await describeEnvironment(command, ["onnxruntime-node", "onnxruntime-web", "wrangler"]),
+    ...(await measureStart(rounds, ({ node, page }) =>
+      onProgress(
+        `start: Node's first vector after ${node.warm.vector.toFixed(0)} ms, the page's first results after ${page.cold.words.toFixed(0)} ms`,
+      ),
+    )),
+  }),
   quality: ({ command, peer, collection }) => acrossDevices({ command, peer, onProgress }).quality(collection),
 };
 
@@ -225,6 +236,7 @@ const measured: { -readonly [name in keyof Results]: Results[name] } = {
   search: null,
   vectors: null,
   quality: null,
+  start: null,
 };
 const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarks;
 for (const name of toRun) {
@@ -249,6 +261,7 @@ if (quick) {
     search: await readResult("search", searchSchema),
     vectors: await readResult("vectors", vectorsSchema),
     quality: await readResult("quality", qualitySchema),
+    start: await readResult("start", startSchema),
   };
   await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));
   const readme = new URL("../../README.md", import.meta.url);

@@ -4,6 +4,7 @@ import { environmentLine, table } from "./markdown.ts";
 import { browserSections, webgpuSections } from "./report-browser.ts";
 import { qualitySections, vectorsSections } from "./report-matrix.ts";
 import { searchSections } from "./report-search.ts";
+import { startSections } from "./report-start.ts";
 import type {
   Comparison,
   DimensionsResult,
@@ -19,7 +20,7 @@ import { spreadOf } from "./statistics.ts";
 
 /** BENCHMARKS.md, from nothing but what was measured and kept. */
 export function renderReport(results: Results): string {
-  const { encode, service, load, soak, edge, browser, webgpu, threads, dimensions, search, vectors, quality } = results;
+  const { encode, service, load, soak, edge, browser, webgpu, threads, dimensions, search, vectors, quality, start } = results;
   const sections = [
     "# Benchmarks",
     "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
@@ -38,6 +39,7 @@ export function renderReport(results: Results): string {
   if (soak) {
     sections.push("## Its memory in the long run", environmentLine(soak.environment), soakTable(soak));
   }
+  if (start) sections.push("## Until it is of use", ...startSections(start));
   if (edge) {
     sections.push("## At the edge", environmentLine(edge.environment), ...edgeSection(edge));
   }
@@ -67,8 +69,8 @@ const figures = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
 /** `readme` with the claims between its two markers. Throws when it has none. */
 export function withFigures(readme: string, results: Results): string {
   if (!figures.test(readme)) throw new Error("there is no <!-- figures --> … <!-- /figures --> to fill");
-  const { encode, service, load, soak, edge, browser, webgpu, vectors, quality, search } = results;
-  const environments = [encode, service, load, soak, edge, browser, webgpu, vectors, quality, search].flatMap(
+  const { encode, service, load, soak, edge, browser, webgpu, vectors, quality, search, start } = results;
+  const environments = [encode, service, load, soak, edge, browser, webgpu, vectors, quality, search, start].flatMap(
     (result) => result?.environment ?? [],
   );
   const [environment] = environments;
@@ -212,7 +214,7 @@ function soakTable({ workers, seconds, tokens, failed, samples }: SoakResult): s
     `${workers} workers; ${requests.toLocaleString("en")} requests of a text each, none twice (${tokens.toLocaleString("en")} tokens), in ${seconds.toFixed(0)} s;`,
     `${failed} were not answered with 200. The cache of vectors has its default size and fills meanwhile.`,
   ].join(" ");
-  const shown = samples.filter((_, place) => place % 2 === 1);
+  const shown = samples.filter((_, place) => (place + 1) % (samples.length / 10) === 0);
   const rows = [["resident set, MB", ...shown.map(({ rssBytes }) => (rssBytes / 1e6).toFixed(0))]];
   return `${caption}\n\n${table(["after requests", ...shown.map((sample) => sample.requests.toLocaleString("en"))], rows)}`;
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { environmentSchema } from "./environment-schema.ts";
 import type { QualityResult, VectorsResult } from "./matrix-results.ts";
 import type { SearchBenchmark } from "./search-results.ts";
+import type { StartResult } from "./start-results.ts";
 
 const loopDelaySchema = z.object({ p50: z.number(), p99: z.number(), max: z.number() });
 
@@ -53,10 +54,25 @@ const browserMeasurementSchema = z.object({
 
 export type BrowserMeasurement = z.infer<typeof browserMeasurementSchema>;
 
+const visitSchema = z.object({
+  /** From the navigation to the first vector, in ms. */
+  ms: z.number(),
+  /** What the server sent. */
+  bytes: z.number(),
+  /** On the page's own thread, in ms; 0 where none took 50 ms. */
+  longestTask: z.number(),
+});
+
+const visitsSchema = z.object({ contender: z.string(), round: z.number(), cold: visitSchema, warm: visitSchema });
+
+/** A person's first visit, and the second one, in a browser that was started anew. */
+export type Visits = z.infer<typeof visitsSchema>;
+
 export const browserSchema = comparisonSchema.extend({
   /** Version of the Chromium. */
   browser: z.string(),
   measurements: z.array(browserMeasurementSchema),
+  visits: z.array(visitsSchema).default([]),
 });
 
 /** Contenders in a browser on the same texts, in rounds. */
@@ -181,6 +197,7 @@ export interface Results {
   readonly search: SearchBenchmark | null;
   readonly vectors: VectorsResult | null;
   readonly quality: QualityResult | null;
+  readonly start: StartResult | null;
 }
 
 const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);

@@ -18,7 +18,8 @@ interface Opened {
 let vectors: readonly Iterable<number>[] = [];
 let opening: Promise<Opened> | null = null;
 
-async function open(method: Method): Promise<Opened> {
+/** @param whole whether all workers are to be ready, or those that a first text needs */
+async function open(method: Method, { whole = true } = {}): Promise<Opened> {
   if (method.encoder === "pipeline") {
     const pipeline = wrap<Pipeline>(new Worker(new URL("./pipeline-worker.ts", import.meta.url), { type: "module" }));
     await pipeline.load(method);
@@ -26,8 +27,8 @@ async function open(method: Method): Promise<Opened> {
   }
   const { device, workers } = method;
   const encoder = createEncoder({ device, workers, interactiveWorkers: 0, runTimeout: 600_000 });
-  await encoder.load();
-  while (encoder.info().workers.ready < workers) await new Promise((resolve) => setTimeout(resolve, 5));
+  if (whole) await encoder.load();
+  while (whole && encoder.info().workers.ready < workers) await new Promise((resolve) => setTimeout(resolve, 5));
   return { workers, embed: async (texts, kind) => (await encoder.embed(texts, { kind })).vectors };
 }
 
@@ -47,6 +48,11 @@ const page: BenchPage = {
   async load(method) {
     opening = open(method);
     await opening;
+  },
+  async first(method, text) {
+    const { embed } = await open(method, { whole: false });
+    await embed([text], "passage");
+    return performance.now();
   },
   async embed(texts, kind = "passage") {
     const { embed } = await opened();
