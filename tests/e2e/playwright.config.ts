@@ -25,7 +25,7 @@ export default defineConfig({
   timeout: 120_000,
   projects: [
     // Without the service worker: what it keeps is the matter of tests of its own, and these hold requests back.
-    { name: "page", testMatch: ["page.spec.ts", "docs.spec.ts"], use: { launchOptions: browser, serviceWorkers: "block" } },
+    { name: "page", testMatch: /\/(page(-[\w-]+)?|docs)\.spec\.ts$/, use: { launchOptions: browser, serviceWorkers: "block" } },
     { name: "offline", testMatch: "offline.spec.ts", use: { launchOptions: browser } },
     { name: "encoder", testMatch: /encoder(-devices|-download)?\.spec\.ts/, use: { baseURL: encoderPage, launchOptions: browser } },
     { name: "search", testMatch: "search.spec.ts", use: { baseURL: searchPage, launchOptions: browser, serviceWorkers: "block" } },
