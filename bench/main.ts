@@ -14,6 +14,8 @@ import { goldenRows } from "./golden.ts";
 import { measureLoad } from "./load.ts";
 import { acrossDevices } from "./matrix.ts";
 import { qualitySchema, vectorsSchema } from "./matrix-results.ts";
+import { measurePageUse } from "./page-use.ts";
+import { pageUseSchema } from "./page-use-results.ts";
 import { renderReport, withFigures } from "./report.ts";
 import {
   type BrowserComparison,
@@ -60,6 +62,7 @@ const benchmarks = [
   "vectors",
   "quality",
   "start",
+  "page",
 ] as const;
 
 const settings = z.object({
@@ -198,6 +201,17 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
       ),
     )),
   }),
+  page: async ({ command, rounds, abstracts, collection, quick }) => ({
+    environment: await describeEnvironment(command, ["onnxruntime-web"]),
+    ...(await measurePageUse(
+      quick ? abstracts : collection.documents.slice(0, 500).map(({ title, text }) => `${title}\n\n${text}`),
+      rounds,
+      ({ idle, indexing }) =>
+        onProgress(
+          `page: key to results ${Math.max(...idle.keyToResults).toFixed(0)} ms at most, while indexing ${Math.max(...indexing.keyToResults).toFixed(0)} ms`,
+        ),
+    )),
+  }),
   quality: ({ command, peer, collection }) => acrossDevices({ command, peer, onProgress }).quality(collection),
 };
 
@@ -237,6 +251,7 @@ const measured: { -readonly [name in keyof Results]: Results[name] } = {
   vectors: null,
   quality: null,
   start: null,
+  page: null,
 };
 const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarks;
 for (const name of toRun) {
@@ -262,6 +277,7 @@ if (quick) {
     vectors: await readResult("vectors", vectorsSchema),
     quality: await readResult("quality", qualitySchema),
     start: await readResult("start", startSchema),
+    page: await readResult("page", pageUseSchema),
   };
   await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));
   const readme = new URL("../../README.md", import.meta.url);
