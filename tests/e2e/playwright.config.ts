@@ -20,7 +20,11 @@ export default defineConfig({
     // Without the service worker: what it keeps is the matter of tests of its own, and these hold requests back.
     { name: "page", testMatch: ["page.spec.ts", "docs.spec.ts"], use: { launchOptions: browser, serviceWorkers: "block" } },
     { name: "offline", testMatch: "offline.spec.ts", use: { launchOptions: browser } },
-    { name: "encoder", testMatch: /encoder(-devices|-download)?\.spec\.ts/, use: { baseURL: encoderPage, launchOptions: browser } },
+    {
+      name: "encoder",
+      testMatch: /(encoder(-devices|-download)?|reading)\.spec\.ts/,
+      use: { baseURL: encoderPage, launchOptions: browser },
+    },
     { name: "package", testMatch: "package.spec.ts", use: { launchOptions: browser } },
     { name: "edge", testMatch: "edge.spec.ts", use: { launchOptions: browser } },
     {
