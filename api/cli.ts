@@ -143,18 +143,17 @@ function wholeNumber(value: string): number {
   throw new InvalidArgumentError("It must be a whole number, at least 1.");
 }
 
-/** A signal that follows another sooner, in ms, is the same one: `npx` passes on what the terminal has sent to all. */
-const sameSignal = 1000;
-
-/** From here on a signal ends the command in good order, and a second one at once. */
+/**
+ * From here on a signal ends the command in good order, and a third one at once. A second one may be the first: `npx` passes on
+ * what the terminal has sent to all.
+ */
 function endOnSignals(advice: string): void {
   howToGoOn = advice;
-  let since = 0;
+  let signals = 0;
   const end = (signal: NodeJS.Signals) => {
-    if (!interrupted.signal.aborted) {
-      since = performance.now();
-      interrupted.abort(signal);
-    } else if (performance.now() - since > sameSignal) process.exit(explain(interrupted.signal.reason));
+    signals += 1;
+    if (signals === 1) interrupted.abort(signal);
+    if (signals > 2) process.exit(explain(interrupted.signal.reason));
   };
   process.on("SIGINT", end).on("SIGTERM", end);
 }

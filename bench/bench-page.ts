@@ -1,6 +1,8 @@
 /** What the benchmark's page is asked for. Known to both sides: to the process that drives the browser, and to the page. */
 
 import type { Kind } from "../shared/encoder/encoder.ts";
+import type { ScanOptions } from "./index-scans.ts";
+import type { Scan } from "./search-results.ts";
 
 /** A way to embed in a browser. */
 export type Method =
@@ -16,10 +18,21 @@ export interface PageModel {
   readonly served: string | null;
 }
 
+/** As `ScanOptions`, with each vector in base64. */
+export interface PackedScan extends Pick<ScanOptions, "size" | "rounds"> {
+  readonly real: readonly string[];
+  readonly queries: readonly string[];
+}
+
 /** What the page gives to whoever drives it. Loads one method in its life. */
 export interface BenchPage {
   /** Resolves when every worker is ready. */
   load(method: Method): Promise<void>;
+  /**
+   * Loads, and embeds a text as soon as that can be done.
+   * @returns when its vector was there, in ms since the navigation to this page
+   */
+  first(method: Method, text: string): Promise<number>;
   /**
    * Embeds, and keeps the vectors for {@link BenchPage.vectors}: handing them out would be a task of the page's thread too.
    * @param kind only for our own encoder. Default: a passage
@@ -28,6 +41,10 @@ export interface BenchPage {
   embed(texts: readonly string[], kind?: Kind): Promise<number>;
   /** Those of the last call, L2-normalized, in the order of its texts. */
   vectors(): number[][];
+  /** Embeds with our own encoder, and hands the vectors out. Calls may overlap. */
+  vectorsOf(texts: readonly string[], kind: Kind): Promise<number[][]>;
+  /** Searches among vectors, in a worker, as the search of the real page does. */
+  scan(options: PackedScan): Promise<Scan>;
   /** The WASM memory of each worker, in bytes. It only grows. */
   wasmMemory(): Promise<number[]>;
   /**

@@ -7,14 +7,17 @@ import { machineCpuSeconds } from "./cpu-time.ts";
 import type { TextSet } from "./cranfield.ts";
 import type { GoldenRow } from "./golden.ts";
 import { PageServer } from "./page-server.ts";
-import type { BrowserComparison, BrowserMeasurement, WebgpuResult } from "./results.ts";
+import type { BrowserComparison, BrowserMeasurement, Visits, WebgpuResult } from "./results.ts";
 import { rotated } from "./statistics.ts";
+import { measureVisits } from "./visits.ts";
 
 interface BrowserContender {
   readonly id: string;
   /** For tables. */
   readonly label: string;
   method(model: PageModel): Method;
+  /** Begins as one that is not, so that its visits are the same. */
+  readonly batched?: boolean;
 }
 
 type Device = Method["device"];
@@ -29,6 +32,7 @@ const pipeline = (device: Device, textsPerCall: number): BrowserContender => ({
   id: `pipeline-${textsPerCall}`,
   label: `transformers.js \`pipeline\` in a worker, ${textsPerCall === 1 ? "one text per call" : `batches of ${textsPerCall}`}`,
   method: (model) => ({ encoder: "pipeline", device, textsPerCall, model }),
+  batched: textsPerCall > 1,
 });
 
 /** The first of a list is what the others are compared to. */
@@ -53,7 +57,7 @@ export interface BrowserOptions {
   readonly onProgress: (line: string) => void;
 }
 
-type Compared = Pick<BrowserComparison, "browser" | "rounds" | "contenders" | "measurements" | "skipped">;
+type Compared = Pick<BrowserComparison, "browser" | "rounds" | "contenders" | "measurements" | "visits" | "skipped">;
 
 /** Our pool on WASM against transformers.js on WASM, in Chromium. */
 export async function compareInBrowser(options: BrowserOptions): Promise<Compared> {
@@ -83,11 +87,12 @@ async function compareOn(device: Device, server: PageServer, options: BrowserOpt
   const { textSet, rounds, onProgress } = options;
   const contenders = contendersOn[device];
   const measurements: BrowserMeasurement[] = [];
+  const visits: Visits[] = [];
   const skipped = new Map<string, string>();
   let version = "";
   for (let round = 0; round < rounds; round++) {
     const measured = new Map<string, Measured>();
-    for (const { id, method } of rotated(contenders, round)) {
+    for (const { id, method, batched } of rotated(contenders, round)) {
       if (skipped.has(id)) continue;
       try {
         const figures = await inFreshPage(device, server, (page, browser) => {
@@ -95,6 +100,7 @@ async function compareOn(device: Device, server: PageServer, options: BrowserOpt
           return measure(page, browser, method(server.model), options);
         });
         measured.set(id, figures);
+        if (device === "wasm" && !batched) visits.push({ contender: id, round, ...(await measureVisits(server, method)) });
         onProgress(`round ${round + 1} of ${rounds}, ${device}, ${id}: ${(textSet.texts.length / figures.seconds).toFixed(1)} texts/s`);
       } catch (error) {
         if (!(error instanceof Unavailable)) throw error;
@@ -115,6 +121,7 @@ async function compareOn(device: Device, server: PageServer, options: BrowserOpt
     rounds,
     contenders: contenders.map(({ id, label }) => ({ id, label })),
     measurements,
+    visits,
     skipped: Array.from(skipped, ([contender, reason]) => ({ contender, reason })),
   };
 }

@@ -1,13 +1,8 @@
-import type { Measurement, Results, SearchBenchmark, SoakResult } from "./results.ts";
+import { type Claim, judge } from "./claim.ts";
+import { qualityClaims, searchClaims, vectorsClaims } from "./claims-matrix.ts";
+import { pageUseClaims } from "./report-page-use.ts";
+import type { Measurement, Results, SoakResult } from "./results.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
-
-/** What the project promises of its speed, and whether the figures bear it out. */
-export interface Claim {
-  readonly says: string;
-  /** The figure over all rounds, ready to show; null where what it takes was skipped. */
-  readonly found: string | null;
-  readonly verdict: "holds" | "holds in the median, not in every round" | "falls short" | "not measured (skipped)";
-}
 
 /** Texts per second of one contender over those of another, in each round that has both. Null where there is none. */
 export function speedRatio(
@@ -28,7 +23,8 @@ export function speedRatio(
 }
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
-export function claimsOf({ encode, service, load, soak, edge, browser, webgpu, search }: Omit<Results, "threads" | "dimensions">): Claim[] {
+export function claimsOf(results: Omit<Results, "threads" | "dimensions">): Claim[] {
+  const { encode, service, load, soak, edge, browser, webgpu, search, vectors, quality, page } = results;
   const claims: Claim[] = [];
   const times = (ratio: Spread) => `${formatSpread(ratio, 2)} ×`;
   if (encode) {
@@ -162,6 +158,9 @@ export function claimsOf({ encode, service, load, soak, edge, browser, webgpu, s
       ),
     );
   }
+  if (page) claims.push(...pageUseClaims(page));
+  if (vectors) claims.push(...vectorsClaims(vectors));
+  if (quality) claims.push(...qualityClaims(quality));
   if (search) claims.push(...searchClaims(search));
   return claims;
 }
@@ -171,41 +170,6 @@ function memoryGrowth({ samples }: SoakResult): number {
   const last = samples.at(-1);
   const early = samples.find(({ requests }) => requests >= (last?.requests ?? 0) / 10);
   return (last?.rssBytes ?? Number.NaN) / (early?.rssBytes ?? Number.NaN);
-}
-
-function searchClaims({ quality, scans }: SearchBenchmark): Claim[] {
-  const scored = (mode: string) => quality.find((figures) => figures.mode === mode)?.reported ?? Number.NaN;
-  const lead = scored("hybrid") - Math.max(scored("meaning"), scored("words"));
-  const once = (says: string, figure: number, holds: (figure: number) => boolean, show: string) =>
-    judge(says, spreadOf([figure]), holds, () => show);
-  const within = [
-    { vectors: 10_000, limit: 5 },
-    { vectors: 100_000, limit: 15 },
-  ].flatMap(({ vectors, limit }) => {
-    const scan = scans.find((scan) => scan.vectors === vectors);
-    if (!scan) return [];
-    const among = `among ${vectors.toLocaleString("en")} vectors`;
-    return [
-      once(
-        `The nearest ${among} are found in less than ${limit} ms`,
-        scan.used.p50,
-        (x) => x < limit,
-        `${scan.used.p50.toFixed(2)} ms (p50)`,
-      ),
-      once(`… and at least 0.99 of the ten that a full scan finds`, scan.recall, (x) => x >= 0.99, scan.recall.toFixed(4)),
-    ];
-  });
-  return [
-    once("Words and meaning together find better than either alone, by 0.015 nDCG@10", lead, (x) => x >= 0.015, `${lead.toFixed(3)}`),
-    ...within,
-  ];
-}
-
-function judge(says: string, found: Spread | null, holds: (figure: number) => boolean, show: (found: Spread) => string): Claim {
-  if (!found) return { says, found, verdict: "not measured (skipped)" };
-  const inEveryRound = holds(found.min) && holds(found.max);
-  const verdict = !holds(found.median) ? "falls short" : inEveryRound ? "holds" : "holds in the median, not in every round";
-  return { says, found: show(found), verdict };
 }
 
 /** `median (min to max)` */

@@ -1,12 +1,5 @@
-import { execFile } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { Miniflare, Response } from "miniflare";
-import { unstable_readConfig } from "wrangler";
-import { modelDirectory } from "./environment.ts";
+import { readdir, readFile } from "node:fs/promises";
+import { EdgeBundle, embedAtEdge } from "./edge-isolate.ts";
 import type { EdgeResult } from "./results.ts";
 import { spreadOf } from "./statistics.ts";
 
@@ -21,56 +14,27 @@ const lengths = [
   { tokens: 512, times: 4 },
 ];
 
-const wrangler = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
-const config = fileURLToPath(new URL("../../wrangler.toml", import.meta.url));
-
 /** `rounds` lives of the isolate in workerd: in each its first answer, and then texts of growing length, one after the other. */
 export async function measureEdge(rounds: number, onRound: (round: Round) => void): Promise<Round[]> {
-  const directory = await mkdtemp(join(tmpdir(), "samevec-edge-"));
-  try {
-    await promisify(execFile)(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", directory, "--config", config]);
-    const measured: Round[] = [];
-    for (let round = 0; round < rounds; round++) {
-      const figures = await measureIsolate(directory);
-      onRound(figures);
-      measured.push(figures);
-    }
-    return measured;
-  } finally {
-    await rm(directory, { recursive: true });
+  await using bundle = await EdgeBundle.make();
+  const measured: Round[] = [];
+  for (let round = 0; round < rounds; round++) {
+    const figures = await measureIsolate(bundle);
+    onRound(figures);
+    measured.push(figures);
   }
+  return measured;
 }
 
-/** @param directory what wrangler would upload */
-async function measureIsolate(directory: string): Promise<Round> {
-  const { compatibility_date: compatibilityDate = "", compatibility_flags: compatibilityFlags, vars } = unstable_readConfig({ config });
-  const wasm = (await readdir(directory)).find((name) => name.endsWith(".wasm")) ?? "";
-  const miniflare = new Miniflare({
-    host: "127.0.0.1",
-    port: 0,
-    cf: false,
-    compatibilityDate,
-    compatibilityFlags,
-    modules: [
-      { type: "ESModule", path: "edge.js", contents: await readFile(join(directory, "edge.js"), "utf8") },
-      { type: "CompiledWasm", path: wasm, contents: await readFile(join(directory, wasm)) },
-    ],
-    bindings: vars,
-    serviceBindings: {
-      ASSETS: async ({ url }: { url: string }) => new Response(await readFile(new URL(basename(new URL(url).pathname), modelDirectory))),
-    },
-  });
-  try {
-    const { origin } = await miniflare.ready;
-    const first = await measureTexts(origin, 16, 1);
-    // Until the engine has optimized the runtime's code, beside it, on another thread.
-    await measureTexts(origin, 128, 20);
-    const texts: Round["texts"] = [];
-    for (const { tokens, times } of lengths) texts.push(await measureTexts(origin, tokens, times));
-    return { first, texts };
-  } finally {
-    await miniflare.dispose();
-  }
+async function measureIsolate(bundle: EdgeBundle): Promise<Round> {
+  await using isolate = await bundle.start();
+  const { origin } = isolate;
+  const first = await measureTexts(origin, 16, 1);
+  // Until the engine has optimized the runtime's code, beside it, on another thread.
+  await measureTexts(origin, 128, 20);
+  const texts: Round["texts"] = [];
+  for (const { tokens, times } of lengths) texts.push(await measureTexts(origin, tokens, times));
+  return { first, texts };
 }
 
 async function measureTexts(url: string, tokens: number, times: number): Promise<Round["first"]> {
@@ -86,15 +50,10 @@ async function measureTexts(url: string, tokens: number, times: number): Promise
 }
 
 async function embed(url: string, tokens: number): Promise<void> {
-  const response = await fetch(`${url}/embed`, {
-    method: "POST",
-    // workerd closes a connection that has been idle for 5 s just when the next request is sent.
-    headers: { connection: "close" },
-    body: JSON.stringify({ inputs: "word ".repeat(tokens - 2) }), // beside [CLS] and [SEP]
-  });
-  const body = await response.text();
+  const response = await embedAtEdge(url, { inputs: "word ".repeat(tokens - 2) }); // beside [CLS] and [SEP]
+  await response.arrayBuffer();
   const computed = Number(response.headers.get("x-compute-tokens"));
-  if (!response.ok || computed !== tokens) throw new Error(`/embed answered ${response.status}, ${computed} tokens: ${body.slice(0, 500)}`);
+  if (computed !== tokens) throw new Error(`/embed computed ${computed} tokens, not ${tokens}`);
 }
 
 /** A clock tick of /proc, in ms: Linux has had no other for user space. */

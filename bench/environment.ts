@@ -4,13 +4,14 @@ import { z } from "zod";
 import { modelOf } from "../shared/encoder/bundled.ts";
 import { parseManifest } from "../shared/encoder/manifest.ts";
 import { createTokenizer, cutTokens } from "../shared/encoder/tokenizer.ts";
-import type { Environment } from "./results.ts";
+import type { Environment } from "./environment-schema.ts";
 
 /** The folder of the bundled model, seen from `dist/bench`. */
 export const modelDirectory = new URL("../../models/bge-small-en-v1.5/", import.meta.url);
 
 const readJson = async (url: URL): Promise<unknown> => JSON.parse(await readFile(url, "utf8"));
-const readManifest = async () => parseManifest(await readJson(new URL("manifest.json", modelDirectory)));
+/** What the bundled model's files are, and what it is proved by. */
+export const readManifest = async () => parseManifest(await readJson(new URL("manifest.json", modelDirectory)));
 
 /**
  * Where and with what this process runs.

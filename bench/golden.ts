@@ -3,7 +3,16 @@ import { z } from "zod";
 import { decodeVector } from "../shared/encoder/bundled.ts";
 
 const goldenSchema = z.object({
-  rows: z.array(z.object({ kind: z.enum(["query", "passage"]), text: z.string(), vector: z.string().transform(decodeVector) })),
+  rows: z.array(
+    z
+      .object({
+        kind: z.enum(["query", "passage"]),
+        text: z.string(),
+        vector: z.string().transform(decodeVector),
+        token_ids: z.array(z.int()),
+      })
+      .transform(({ token_ids, ...row }) => ({ ...row, tokens: token_ids.length })),
+  ),
 });
 
 /** A text, and what the published model gives for it in float32. */

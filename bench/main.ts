@@ -12,6 +12,10 @@ import { measureEdge } from "./edge.ts";
 import { describeEnvironment, tokenCounter } from "./environment.ts";
 import { goldenRows } from "./golden.ts";
 import { measureLoad } from "./load.ts";
+import { acrossDevices } from "./matrix.ts";
+import { qualitySchema, vectorsSchema } from "./matrix-results.ts";
+import { measurePageUse } from "./page-use.ts";
+import { pageUseSchema } from "./page-use-results.ts";
 import { renderReport, withFigures } from "./report.ts";
 import {
   type BrowserComparison,
@@ -29,20 +33,37 @@ import {
   type ServiceResult,
   type SoakResult,
   saveResult,
-  searchSchema,
   serviceSchema,
   soakSchema,
   type WebgpuResult,
   webgpuSchema,
 } from "./results.ts";
 import { measureSearch } from "./search.ts";
+import { searchSchema } from "./search-results.ts";
 import { watchService } from "./service.ts";
 import { soak } from "./soak.ts";
+import { measureStart } from "./start.ts";
+import { startSchema } from "./start-results.ts";
 
 // Every contender runs in a process that inherits this: none reports to the runtime's makers while it is measured.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
 
-const benchmarks = ["encode", "service", "load", "soak", "edge", "browser", "webgpu", "threads", "dimensions", "search"] as const;
+const benchmarks = [
+  "encode",
+  "service",
+  "load",
+  "soak",
+  "edge",
+  "browser",
+  "webgpu",
+  "threads",
+  "dimensions",
+  "search",
+  "vectors",
+  "quality",
+  "start",
+  "page",
+] as const;
 
 const settings = z.object({
   benchmarks: z.array(z.enum(benchmarks)),
@@ -167,10 +188,31 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
   webgpu: measureWebgpu,
   threads: (plan) => compareContenders(singleThreads, 100, plan),
   dimensions: compareDimensions,
-  search: async ({ command, rounds, quick }) => ({
+  search: async ({ command, rounds, quick, peer }) => ({
     environment: await describeEnvironment(command),
-    ...(await measureSearch({ rounds, quick, onProgress })),
+    ...(await measureSearch({ rounds, quick, peer, onProgress })),
   }),
+  vectors: ({ command, peer, quick }) => acrossDevices({ command, peer, onProgress }).vectors(quick ? 16 : 500),
+  start: async ({ command, rounds }) => ({
+    environment: await describeEnvironment(command, ["onnxruntime-node", "onnxruntime-web", "wrangler"]),
+    ...(await measureStart(rounds, ({ node, page }) =>
+      onProgress(
+        `start: Node's first vector after ${node.warm.vector.toFixed(0)} ms, the page's first results after ${page.cold.words.toFixed(0)} ms`,
+      ),
+    )),
+  }),
+  page: async ({ command, rounds, abstracts, collection, quick }) => ({
+    environment: await describeEnvironment(command, ["onnxruntime-web"]),
+    ...(await measurePageUse(
+      quick ? abstracts : collection.documents.slice(0, 500).map(({ title, text }) => `${title}\n\n${text}`),
+      rounds,
+      ({ idle, indexing }) =>
+        onProgress(
+          `page: key to results ${Math.max(...idle.keyToResults).toFixed(0)} ms at most, while indexing ${Math.max(...indexing.keyToResults).toFixed(0)} ms`,
+        ),
+    )),
+  }),
+  quality: ({ command, peer, collection }) => acrossDevices({ command, peer, onProgress }).quality(collection),
 };
 
 const { values, positionals } = parseArgs({
@@ -206,6 +248,10 @@ const measured: { -readonly [name in keyof Results]: Results[name] } = {
   threads: null,
   dimensions: null,
   search: null,
+  vectors: null,
+  quality: null,
+  start: null,
+  page: null,
 };
 const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarks;
 for (const name of toRun) {
@@ -228,6 +274,10 @@ if (quick) {
     threads: await readResult("threads", comparisonSchema),
     dimensions: await readResult("dimensions", dimensionsSchema),
     search: await readResult("search", searchSchema),
+    vectors: await readResult("vectors", vectorsSchema),
+    quality: await readResult("quality", qualitySchema),
+    start: await readResult("start", startSchema),
+    page: await readResult("page", pageUseSchema),
   };
   await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));
   const readme = new URL("../../README.md", import.meta.url);

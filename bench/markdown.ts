@@ -1,4 +1,4 @@
-import type { Environment } from "./results.ts";
+import type { Environment } from "./environment-schema.ts";
 
 /** Where and with what something was measured, in a line. */
 export function environmentLine({ command, date, cpu, cores, memoryBytes, platform, versions, model }: Environment): string {

@@ -5,7 +5,7 @@ import { spreadOf } from "./statistics.ts";
 
 /** Contenders on WASM in Chromium. */
 export function browserSections(comparison: BrowserComparison): string[] {
-  return [environmentLine(comparison.environment), ...comparisonSections(comparison)];
+  return [environmentLine(comparison.environment), ...comparisonSections(comparison), ...visitSections(comparison)];
 }
 
 /** Contenders on WebGPU in Chromium, or how to measure them. */
@@ -65,4 +65,22 @@ function comparisonSections({ browser, rounds, contenders, textSets, measurement
     ];
     return `${caption}\n\n${table(head, rows)}`;
   });
+}
+
+function visitSections({ contenders, visits }: BrowserComparison): string[] {
+  const rows = contenders.flatMap(({ id, label }) => {
+    const own = visits.filter(({ contender }) => contender === id);
+    if (own.length === 0) return [];
+    const cells = (visit: "cold" | "warm") => [
+      formatSpread(spreadOf(own.map((seen) => seen[visit].ms / 1e3)), 2),
+      formatSpread(spreadOf(own.map((seen) => seen[visit].bytes / 1e6)), 1),
+    ];
+    const longest = Math.max(...own.flatMap(({ cold, warm }) => [cold.longestTask, warm.longestTask]));
+    return [[label, ...cells("cold"), ...cells("warm"), longest === 0 ? "none of 50" : longest.toFixed(0)]];
+  });
+  if (rows.length === 0) return [];
+  return [
+    "From the navigation to the first vector, of a short text, in a browser that knows nothing of the page, and in the same one started anew. The server is on this machine: a network adds its own time for what it carries.",
+    table(["", "first visit, s", "downloaded, MB", "second visit, s", "downloaded, MB", "longest task of the page, ms"], rows),
+  ];
 }

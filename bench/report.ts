@@ -1,6 +1,11 @@
-import { type Claim, claimsOf, formatSpread, speedRatio } from "./claims.ts";
+import type { Claim } from "./claim.ts";
+import { claimsOf, formatSpread, speedRatio } from "./claims.ts";
 import { environmentLine, table } from "./markdown.ts";
 import { browserSections, webgpuSections } from "./report-browser.ts";
+import { qualitySections, vectorsSections } from "./report-matrix.ts";
+import { pageUseSections } from "./report-page-use.ts";
+import { searchSections } from "./report-search.ts";
+import { startSections } from "./report-start.ts";
 import type {
   Comparison,
   DimensionsResult,
@@ -8,7 +13,6 @@ import type {
   LoadResult,
   LoadRound,
   Results,
-  SearchBenchmark,
   ServiceResult,
   ServiceWindow,
   SoakResult,
@@ -17,7 +21,7 @@ import { spreadOf } from "./statistics.ts";
 
 /** BENCHMARKS.md, from nothing but what was measured and kept. */
 export function renderReport(results: Results): string {
-  const { encode, service, load, soak, edge, browser, webgpu, threads, dimensions, search } = results;
+  const { encode, service, load, soak, edge, browser, webgpu, threads, dimensions, search, vectors, quality, start, page } = results;
   const sections = [
     "# Benchmarks",
     "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
@@ -36,10 +40,12 @@ export function renderReport(results: Results): string {
   if (soak) {
     sections.push("## Its memory in the long run", environmentLine(soak.environment), soakTable(soak));
   }
+  if (start) sections.push("## Until it is of use", ...startSections(start));
   if (edge) {
     sections.push("## At the edge", environmentLine(edge.environment), ...edgeSection(edge));
   }
   if (browser) sections.push("## In a browser", ...browserSections(browser));
+  if (page) sections.push("## The page in use", ...pageUseSections(page));
   sections.push("## In a browser, on WebGPU", ...webgpuSections(webgpu));
   if (threads) {
     sections.push(
@@ -49,11 +55,13 @@ export function renderReport(results: Results): string {
       ...comparisonTables(threads),
     );
   }
+  if (vectors) sections.push("## The same vector everywhere", ...vectorsSections(vectors));
+  if (quality) sections.push("## What is found", ...qualitySections(quality));
   if (dimensions) {
     sections.push("## What fewer dimensions cost", environmentLine(dimensions.environment), dimensionsTable(dimensions));
   }
   if (search) {
-    sections.push("## The search", environmentLine(search.environment), ...searchTables(search));
+    sections.push("## The search", ...searchSections(search));
   }
   return `${sections.join("\n\n")}\n`;
 }
@@ -63,8 +71,10 @@ const figures = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
 /** `readme` with the claims between its two markers. Throws when it has none. */
 export function withFigures(readme: string, results: Results): string {
   if (!figures.test(readme)) throw new Error("there is no <!-- figures --> … <!-- /figures --> to fill");
-  const { encode, service, load, soak, edge, browser, webgpu, search } = results;
-  const environments = [encode, service, load, soak, edge, browser, webgpu, search].flatMap((result) => result?.environment ?? []);
+  const { encode, service, load, soak, edge, browser, webgpu, vectors, quality, search, start } = results;
+  const environments = [encode, service, load, soak, edge, browser, webgpu, vectors, quality, search, start].flatMap(
+    (result) => result?.environment ?? [],
+  );
   const [environment] = environments;
   const commands = [...new Set(environments.map(({ command }) => `\`${command}\``))];
   const section = [
@@ -206,7 +216,7 @@ function soakTable({ workers, seconds, tokens, failed, samples }: SoakResult): s
     `${workers} workers; ${requests.toLocaleString("en")} requests of a text each, none twice (${tokens.toLocaleString("en")} tokens), in ${seconds.toFixed(0)} s;`,
     `${failed} were not answered with 200. The cache of vectors has its default size and fills meanwhile.`,
   ].join(" ");
-  const shown = samples.filter((_, place) => place % 2 === 1);
+  const shown = samples.filter((_, place) => (place + 1) % (samples.length / 10) === 0);
   const rows = [["resident set, MB", ...shown.map(({ rssBytes }) => (rssBytes / 1e6).toFixed(0))]];
   return `${caption}\n\n${table(["after requests", ...shown.map((sample) => sample.requests.toLocaleString("en"))], rows)}`;
 }
@@ -259,20 +269,5 @@ function edgeSection({ rounds }: EdgeResult): string[] {
     `Rounds: ${rounds.length}, each a workerd of its own. The first answer of a fresh isolate, 16 tokens, came after ${formatSpread(spreadOf(first.map(({ ms }) => ms)), 0)} ms, of which ${cpu} ms CPU time.`,
     table(["tokens", "ms", "CPU ms", "$ per million tokens, CPU time", "… and a request for each text"], rows),
     `Prices, as Cloudflare's documentation had them on 2026-11-21: $${prices.millionCpuMs} for a million ms of CPU time and $${prices.millionRequests} for a million requests, beyond what the paid plan includes. Workers AI asks $${prices.workersAI} for a million input tokens of the same model. The CPU time is this machine's, not Cloudflare's.`,
-  ];
-}
-
-function searchTables({ documents, passages, fileBytes, quality, scans }: SearchBenchmark): string[] {
-  const scores = quality.map(({ mode, chosenOn, reported }) => [mode, reported.toFixed(4), chosenOn.toFixed(4)]);
-  const times = scans.map(({ vectors, recall, used, full }) => [
-    vectors.toLocaleString("en"),
-    ...[used.p50, used.p95, full.p50, full.p95].map((ms) => ms.toFixed(2)),
-    recall.toFixed(4),
-  ]);
-  return [
-    `**Cranfield**, ${documents.toLocaleString("en")} abstracts in ${passages.toLocaleString("en")} passages, an index file of ${(fileBytes / 1e6).toFixed(1)} MB`,
-    table(["mode", "nDCG@10 on the even queries", "on the odd ones, on which weights were chosen"], scores),
-    "**Vectors near a query**, without embedding it",
-    table(["vectors", "p50, ms", "p95, ms", "full scan p50, ms", "p95, ms", "of its ten best, found"], times),
   ];
 }

@@ -1,19 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
-
-const environmentSchema = z.object({
-  date: z.iso.date(),
-  command: z.string(),
-  cpu: z.string(),
-  cores: z.number(),
-  memoryBytes: z.number(),
-  platform: z.string(),
-  versions: z.record(z.string(), z.string()),
-  model: z.object({ id: z.string(), fingerprint: z.string() }),
-});
-
-/** Where and with what a benchmark ran. */
-export type Environment = z.infer<typeof environmentSchema>;
+import { environmentSchema } from "./environment-schema.ts";
+import type { QualityResult, VectorsResult } from "./matrix-results.ts";
+import type { PageUse } from "./page-use-results.ts";
+import type { SearchBenchmark } from "./search-results.ts";
+import type { StartResult } from "./start-results.ts";
 
 const loopDelaySchema = z.object({ p50: z.number(), p99: z.number(), max: z.number() });
 
@@ -64,10 +55,25 @@ const browserMeasurementSchema = z.object({
 
 export type BrowserMeasurement = z.infer<typeof browserMeasurementSchema>;
 
+const visitSchema = z.object({
+  /** From the navigation to the first vector, in ms. */
+  ms: z.number(),
+  /** What the server sent. */
+  bytes: z.number(),
+  /** On the page's own thread, in ms; 0 where none took 50 ms. */
+  longestTask: z.number(),
+});
+
+const visitsSchema = z.object({ contender: z.string(), round: z.number(), cold: visitSchema, warm: visitSchema });
+
+/** A person's first visit, and the second one, in a browser that was started anew. */
+export type Visits = z.infer<typeof visitsSchema>;
+
 export const browserSchema = comparisonSchema.extend({
   /** Version of the Chromium. */
   browser: z.string(),
   measurements: z.array(browserMeasurementSchema),
+  visits: z.array(visitsSchema).default([]),
 });
 
 /** Contenders in a browser on the same texts, in rounds. */
@@ -178,23 +184,6 @@ export const soakSchema = z.object({
 /** Many requests, and what became of the service's memory. */
 export type SoakResult = z.infer<typeof soakSchema>;
 
-const percentilesSchema = z.object({ p50: z.number(), p95: z.number() });
-
-export const searchSchema = z.object({
-  environment: environmentSchema,
-  rounds: z.number(),
-  documents: z.number(),
-  passages: z.number(),
-  /** The size of the index file that holds them. */
-  fileBytes: z.number(),
-  /** nDCG@10 on the half of the queries that weights were chosen on, and on the other one. */
-  quality: z.array(z.object({ mode: z.enum(["hybrid", "meaning", "words"]), chosenOn: z.number(), reported: z.number() })),
-  /** Percentiles in ms per query: of the index as it is used, and of a full scan of the same vectors. */
-  scans: z.array(z.object({ vectors: z.number(), recall: z.number(), used: percentilesSchema, full: percentilesSchema })),
-});
-
-export type SearchBenchmark = z.infer<typeof searchSchema>;
-
 /** Null where a benchmark has not been run. */
 export interface Results {
   readonly encode: Comparison | null;
@@ -207,6 +196,10 @@ export interface Results {
   readonly threads: Comparison | null;
   readonly dimensions: DimensionsResult | null;
   readonly search: SearchBenchmark | null;
+  readonly vectors: VectorsResult | null;
+  readonly quality: QualityResult | null;
+  readonly start: StartResult | null;
+  readonly page: PageUse | null;
 }
 
 const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);

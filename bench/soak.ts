@@ -12,7 +12,7 @@ export interface SoakOptions {
 
 /** Who send their next request when the last one is answered. */
 const clients = 8;
-const samples = 20;
+const samples = 40;
 const fewestWords = 3;
 const mostWords = 250;
 

@@ -3,6 +3,7 @@ import type { Kind } from "../../shared/encoder/encoder.ts";
 import { createEncoder } from "../../web/encoder.ts";
 import { webgpuRefusal } from "../../web/webgpu.ts";
 import type { BenchPage, Method } from "../bench-page.ts";
+import type { IndexWorker } from "./index-worker.ts";
 import { type MemoryRecord, memoryChannel } from "./memory-record.ts";
 import type { Pipeline } from "./pipeline-worker.ts";
 
@@ -17,7 +18,8 @@ interface Opened {
 let vectors: readonly Iterable<number>[] = [];
 let opening: Promise<Opened> | null = null;
 
-async function open(method: Method): Promise<Opened> {
+/** @param whole whether all workers are to be ready, or those that a first text needs */
+async function open(method: Method, { whole = true } = {}): Promise<Opened> {
   if (method.encoder === "pipeline") {
     const pipeline = wrap<Pipeline>(new Worker(new URL("./pipeline-worker.ts", import.meta.url), { type: "module" }));
     await pipeline.load(method);
@@ -25,8 +27,8 @@ async function open(method: Method): Promise<Opened> {
   }
   const { device, workers } = method;
   const encoder = createEncoder({ device, workers, interactiveWorkers: 0, runTimeout: 600_000 });
-  await encoder.load();
-  while (encoder.info().workers.ready < workers) await new Promise((resolve) => setTimeout(resolve, 5));
+  if (whole) await encoder.load();
+  while (whole && encoder.info().workers.ready < workers) await new Promise((resolve) => setTimeout(resolve, 5));
   return { workers, embed: async (texts, kind) => (await encoder.embed(texts, { kind })).vectors };
 }
 
@@ -47,6 +49,11 @@ const page: BenchPage = {
     opening = open(method);
     await opening;
   },
+  async first(method, text) {
+    const { embed } = await open(method, { whole: false });
+    await embed([text], "passage");
+    return performance.now();
+  },
   async embed(texts, kind = "passage") {
     const { embed } = await opened();
     const start = performance.now();
@@ -54,6 +61,18 @@ const page: BenchPage = {
     return (performance.now() - start) / 1e3;
   },
   vectors: () => vectors.map((vector) => [...vector]),
+  async vectorsOf(texts, kind) {
+    const { embed } = await opened();
+    return (await embed(texts, kind)).map((vector) => [...vector]);
+  },
+  async scan(options) {
+    const worker = new Worker(new URL("./index-worker.ts", import.meta.url), { type: "module" });
+    try {
+      return await wrap<IndexWorker>(worker).measure(options);
+    } finally {
+      worker.terminate();
+    }
+  },
   async wasmMemory() {
     const { workers } = await opened();
     const channel = new BroadcastChannel(memoryChannel);

@@ -14,9 +14,10 @@ const worker = {
     // The build that it takes by itself in Chromium, from this page's server instead of a content network.
     if (env.backends.onnx.wasm) env.backends.onnx.wasm.wasmPaths = { mjs: factoryUrl, wasm: wasmUrl };
     if (served !== null) {
-      env.allowLocalModels = true;
-      env.localModelPath = served;
-      env.allowRemoteModels = false;
+      // As from the hub, which is where it keeps what it has downloaded for the next visit.
+      env.allowLocalModels = false;
+      env.remoteHost = new URL(served, self.location.href).href;
+      env.remotePathTemplate = "{model}/";
     }
     const extract = await pipeline("feature-extraction", name, { device, dtype: device === "webgpu" ? "fp32" : "q8" });
     loaded = { extract, textsPerCall };

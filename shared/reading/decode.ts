@@ -25,9 +25,10 @@ export function decodeText(bytes: Uint8Array, declared?: string): string {
   return text;
 }
 
-/** Null without a byte order mark. What is ill-formed in UTF-16 becomes U+FFFD, as it does in a browser. */
+/** Null without a byte order mark, or where it is wrong. What is ill-formed in UTF-16 becomes U+FFFD, as it does in a browser. */
 function decodeMarked(bytes: Uint8Array): string | null {
-  const [first, second] = bytes;
+  const [first, second, third] = bytes;
+  if (first === 0xef && second === 0xbb && third === 0xbf) return decodeAs("utf-8", bytes);
   const little = first === 0xff && second === 0xfe;
   const big = first === 0xfe && second === 0xff;
   if (!(little || big)) return null;

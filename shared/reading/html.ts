@@ -102,6 +102,7 @@ class PageText {
     this.#depth -= 1;
     if (depth === this.#titleFrom) this.#titleFrom = Number.POSITIVE_INFINITY;
     if (depth >= this.#passedFrom) {
+      if (depth === this.#headFrom) this.#headFrom = Number.POSITIVE_INFINITY;
       if (depth === this.#passedFrom) this.#passedFrom = Number.POSITIVE_INFINITY;
       return;
     }

@@ -76,13 +76,16 @@ export function readableKind(path: string, size: number): FileKind {
  * Rejects with the signal's reason or an `EncoderError`, whose message is the end of a sentence that begins with the file's
  * name, "is encrypted", and tells nothing of what is in it:
  * `unsupported_file`, `file_too_large` (its bytes, its pages or the text in them), `encrypted_file`, `binary_file` (no text at
- * all, whatever its name says), `unreadable_file` (damaged or malformed) and `empty_input` (no text in it).
+ * all, whatever its name says), `unreadable_file` (damaged or malformed), `empty_input` (no text in it) and `load_failed` (what reads
+ * the kind did not load: a browser may need a new worker to try again).
  * @param path of which the last part is looked at
  */
 export async function readFile(path: string, bytes: Uint8Array<ArrayBuffer>, { signal }: { signal?: AbortSignal } = {}): Promise<ReadText> {
   signal?.throwIfAborted();
   const kind = readableKind(path, bytes.length);
-  const read = await formats[kind].reader();
+  const read = await formats[kind].reader().catch((cause: unknown) => {
+    throw new EncoderError("load_failed", "is not read: what reads its kind did not load", {}, { cause });
+  });
   signal?.throwIfAborted();
   const reading = await read(bytes, signal);
   signal?.throwIfAborted();

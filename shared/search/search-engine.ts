@@ -24,7 +24,7 @@ export interface AddOptions extends CallOptions {
  * earlier, and shorter documents first.
  */
 export class SearchEngine {
-  readonly #encoder: Encoder;
+  readonly #encoder: Pick<Encoder, "load" | "embed">;
   readonly #library: Library | null;
   readonly #keeper: IndexKeeper | null;
   readonly #index = new SearchIndex();
@@ -41,7 +41,7 @@ export class SearchEngine {
   #loaded = false;
 
   /** Loads nothing: that is for the first call that needs the model. The library's example queries do not. */
-  constructor(encoder: Encoder, library: Library | null = null, keeper: IndexKeeper | null = null) {
+  constructor(encoder: Pick<Encoder, "load" | "embed">, library: Library | null = null, keeper: IndexKeeper | null = null) {
     this.#encoder = encoder;
     this.#library = library;
     this.#keeper = keeper;

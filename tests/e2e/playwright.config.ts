@@ -28,7 +28,11 @@ export default defineConfig({
     { name: "page", testMatch: /\/(page(-[\w-]+)?|docs)\.spec\.ts$/, use: { launchOptions: browser, serviceWorkers: "block" } },
     { name: "offline", testMatch: "offline.spec.ts", use: { launchOptions: browser } },
     { name: "encoder", testMatch: /encoder(-devices|-download)?\.spec\.ts/, use: { baseURL: encoderPage, launchOptions: browser } },
-    { name: "search", testMatch: "search.spec.ts", use: { baseURL: searchPage, launchOptions: browser, serviceWorkers: "block" } },
+    {
+      name: "search",
+      testMatch: /(search|reading)\.spec\.ts$/,
+      use: { baseURL: searchPage, launchOptions: browser, serviceWorkers: "block" },
+    },
     { name: "package", testMatch: "package.spec.ts", use: { launchOptions: browser } },
     { name: "edge", testMatch: "edge.spec.ts", use: { launchOptions: browser } },
     {

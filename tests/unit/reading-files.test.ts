@@ -73,9 +73,13 @@ It keeps for < 5 days _or_ *so*.`,
     ["lines of code in elements", "<pre><div>a</div><div>b</div></pre>", "```\na\nb\n```"],
     ["fences in code", "<pre>```</pre>", "````\n```\n````"],
     ["an encoding that nobody knows", '<meta charset="nonsense"><p>one</p>', "one"],
+    ["a byte order mark before what is declared", '\ufeff<meta charset="windows-1252"><p>caf\u00e9</p>', "caf\u00e9"],
+    ["a picture's title", "<head></head><body><svg><title>logo</title></svg><p>one</p>", "one"],
     ["what is never closed", "<div><p>one<b>two", "onetwo"],
   ])("%s", async (_, html, text) => {
-    expect((await readText("a.htm", html)).text).toBe(text);
+    const read = await readText("a.htm", html);
+    expect(read.text).toBe(text);
+    expect(read.title).not.toBe("logo");
   });
 });
 
@@ -177,6 +181,20 @@ describe("what cannot be read is told with its reason", () => {
     expect(readableKind("a.PDF", 50_000_000)).toBe("pdf");
     const rows = `${"a long name of a column that says much ".repeat(2)}\n${"x\n".repeat(300_000)}`;
     await expect(readText("a.csv", rows)).rejects.toMatchObject({ code: "file_too_large" });
+  });
+
+  test("a PDF of more pages than anybody indexes", async () => {
+    const pages = (count: number) => {
+      const numbers = Array.from({ length: count }, (_, i) => i + 3);
+      return `%PDF-1.4
+1 0 obj <</Type /Catalog /Pages 2 0 R>> endobj
+2 0 obj <</Type /Pages /Count ${count} /Kids [${numbers.map((number) => `${number} 0 R`).join(" ")}]>> endobj
+${numbers.map((number) => `${number} 0 obj <</Type /Page /Parent 2 0 R /MediaBox [0 0 9 9]>> endobj`).join("\n")}
+trailer <</Root 1 0 R>>
+%%EOF`;
+    };
+    await expect(readText("a.pdf", pages(5001))).rejects.toMatchObject({ code: "file_too_large", message: "has more than 5000 pages" });
+    await expect(readText("a.pdf", pages(3))).rejects.toMatchObject({ code: "empty_input" });
   });
 
   test("a reading that was given up", async () => {

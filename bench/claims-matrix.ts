@@ -1,0 +1,76 @@
+import { type Claim, judgeOnce } from "./claim.ts";
+import type { QualityResult, VectorsResult } from "./matrix-results.ts";
+import type { Scan, SearchBenchmark } from "./search-results.ts";
+
+/** Of the vectors of all devices. */
+export function vectorsClaims({ sets }: VectorsResult): Claim[] {
+  return sets.flatMap(({ name, texts, between, within, devices }) => {
+    const ofAll = within.filter((own) => own.texts === texts);
+    const largest = Math.max(...ofAll.map(({ largestDifference }) => largestDifference));
+    const worst = (pairs: typeof between) => Math.min(...pairs.map((pair) => pair.worst));
+    const toPublished = worst(between.filter(({ a, b }) => a === "published" || b === "published"));
+    const toEachOther = worst(between.filter(({ a, b }) => a !== "published" && b !== "published"));
+    const count = texts.toLocaleString("en");
+    return [
+      judgeOnce(
+        `On every device, each of ${count} ${name} has the same vector alone, in one call with all others and among other calls, to 1e-6 per component`,
+        largest,
+        (x) => x <= 1e-6,
+        `largest difference ${largest === 0 ? "0" : largest.toExponential(1)}`,
+      ),
+      judgeOnce("… on any two devices vectors with a cosine of at least 0.994", toEachOther, (x) => x >= 0.994, toEachOther.toFixed(4)),
+      ...(devices.some(({ id }) => id === "published")
+        ? [
+            judgeOnce(
+              "… and on each at least 0.994 to that of the published model in float32",
+              toPublished,
+              (x) => x >= 0.994,
+              toPublished.toFixed(4),
+            ),
+          ]
+        : []),
+    ];
+  });
+}
+
+/** Of what is found with the vectors of each device. */
+export function qualityClaims({ devices }: QualityResult): Claim[] {
+  const gain = (device: QualityResult["devices"][number], mode: string) =>
+    device.modes.find((found) => found.mode === mode)?.gain.reported ?? Number.NaN;
+  const own = devices.filter(({ id }) => id !== "published");
+  const leads = own.map((device) => gain(device, "hybrid") - Math.max(gain(device, "meaning"), gain(device, "words")));
+  const least = Math.min(...leads);
+  return [
+    judgeOnce(
+      `Words and meaning together find better than either alone, by 0.015 nDCG@10, on each of ${own.length} devices`,
+      least,
+      (x) => x >= 0.015,
+      least.toFixed(3),
+    ),
+  ];
+}
+
+const limits = [
+  { vectors: 10_000, ms: 5 },
+  { vectors: 100_000, ms: 15 },
+];
+
+/** Of vectors near a query, in Node and in Chromium. */
+export function searchClaims({ scans, inChromium }: SearchBenchmark): Claim[] {
+  const within = (where: string, scans: readonly Scan[]) =>
+    limits.flatMap(({ vectors, ms }) => {
+      const scan = scans.find((scan) => scan.vectors === vectors);
+      if (!scan) return [];
+      const among = `among ${vectors.toLocaleString("en")} vectors`;
+      return [
+        judgeOnce(
+          `${where} the nearest ${among} are found in less than ${ms} ms`,
+          scan.used.p50,
+          (x) => x < ms,
+          `${scan.used.p50.toFixed(2)} ms (p50)`,
+        ),
+        judgeOnce("… and at least 0.99 of the ten that a full scan finds", scan.recall, (x) => x >= 0.99, scan.recall.toFixed(4)),
+      ];
+    });
+  return [...within("In Node", scans), ...within("In Chromium", inChromium.scans)];
+}
