@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
+import type { RatiosResult } from "./check.ts";
 import { environmentSchema } from "./environment-schema.ts";
 import type { QualityResult, VectorsResult } from "./matrix-results.ts";
 import type { SearchBenchmark } from "./search-results.ts";
@@ -198,6 +199,7 @@ export interface Results {
   readonly vectors: VectorsResult | null;
   readonly quality: QualityResult | null;
   readonly start: StartResult | null;
+  readonly ratios: RatiosResult | null;
 }
 
 const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);
