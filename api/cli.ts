@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Encoder, Kind } from "../shared/encoder/encoder.ts";
 import { EncoderError } from "../shared/errors.ts";
+import { readableExtensions } from "../shared/reading/read-file.ts";
 import type { SearchMode } from "../shared/search/fusion.ts";
 import { copyAssets } from "./cli/assets.ts";
 import { CommandError, embedFile } from "./cli/embed.ts";
@@ -22,6 +23,8 @@ import { version } from "./version.ts";
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
 const interrupted = new AbortController();
+/** How an interrupted command goes on. */
+let howToGoOn = "";
 
 const program = new Command("samevec")
   .description("One text, one vector, everywhere: a text encoder as a service and on the command line.")
@@ -67,11 +70,14 @@ stderr with its number and has no line in the output; the exit code is then 1.`,
 program
   .command("index")
   .description("Make an index file of a folder's texts, to be searched here or in the page.")
-  .argument("<folder>", "its txt, md, csv, json and jsonl files, and those of the folders in it")
+  .argument("<folder>", `its files (${readableExtensions.join(", ")}), and those of the folders in it`)
   .requiredOption("-o, --output <file>", "the index file; where it is there already, what has not changed is not embedded again")
   .addOption(setting("WORKERS", "--workers <count>"))
   .addOption(setting("MODEL", "--model <model>"))
-  .addHelpText("after", "\nThe same files give the same bytes. A file that cannot be read is reported and left out.")
+  .addHelpText(
+    "after",
+    "\nThe same files give the same bytes. A file that cannot be read is reported and left out. After Ctrl-C run it again to go on.",
+  )
   .action(runIndex);
 
 program
@@ -137,9 +143,25 @@ function wholeNumber(value: string): number {
   throw new InvalidArgumentError("It must be a whole number, at least 1.");
 }
 
+/** A signal that follows another sooner, in ms, is the same one: `npx` passes on what the terminal has sent to all. */
+const sameSignal = 1000;
+
+/** From here on a signal ends the command in good order, and a second one at once. */
+function endOnSignals(advice: string): void {
+  howToGoOn = advice;
+  let since = 0;
+  const end = (signal: NodeJS.Signals) => {
+    if (!interrupted.signal.aborted) {
+      since = performance.now();
+      interrupted.abort(signal);
+    } else if (performance.now() - since > sameSignal) process.exit(explain(interrupted.signal.reason));
+  };
+  process.on("SIGINT", end).on("SIGTERM", end);
+}
+
 async function runEmbed(input: string, { workers, model, output, resume, strict, ...flags }: EmbedFlags): Promise<void> {
   if (resume && output === undefined) throw new CommandError("--resume goes on with a file: name it by --output", 2);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort(signal));
+  endOnSignals("--resume with --output goes on from here");
   // Beside the records themselves a bar would only disturb.
   const terminal = process.stderr.isTTY && !(output === undefined && process.stdout.isTTY);
   const progress = terminal ? terminalProgress(process.stderr) : plainProgress(process.stderr);
@@ -158,7 +180,7 @@ async function runEmbed(input: string, { workers, model, output, resume, strict,
 }
 
 async function runIndex(folder: string, { output, ...flags }: SettingFlags & { readonly output: string }): Promise<void> {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interrupted.abort(signal));
+  endOnSignals("the same command goes on from here");
   const previous = await readFile(output).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw error;
@@ -167,20 +189,27 @@ async function runIndex(folder: string, { output, ...flags }: SettingFlags & { r
   let started = false;
   await withEncoder(flags, async (encoder) => {
     try {
-      const { file, documents, passages, skipped } = await indexFolder(folder, encoder, {
+      const { file, documents, passages, coverage, skipped } = await indexFolder(folder, encoder, {
         ...(previous && { previous: Uint8Array.from(previous) }),
         signal: interrupted.signal,
         onProgress({ done, total }) {
-          if (!started) progress.start(total, done);
+          if (!started) {
+            progress.note(`samevec: ${done} of ${total} passages have their vectors`);
+            progress.start(total, done);
+          }
           started = true;
           progress.onText(done);
         },
       });
-      // Whole or not at all: a file that was there stays until the new one is complete.
+      // Whole or not at all: a file that was there stays until the new one is written.
       await writeFile(`${output}.part`, file);
       await rename(`${output}.part`, output);
       for (const { path, reason } of skipped) progress.note(`samevec: ${path} ${reason}`);
       progress.note(`samevec: ${documents} documents, ${passages} passages, ${file.length} bytes in ${output}`);
+      if (coverage.done < coverage.total) {
+        progress.note(`samevec: ${coverage.total - coverage.done} passages have no vector yet`);
+        interrupted.signal.throwIfAborted();
+      }
     } finally {
       if (started) progress.stop();
     }
@@ -248,7 +277,7 @@ try {
 /** Says what went wrong in a line, without a stack, and gives the exit code. */
 function explain(error: unknown): number {
   if (interrupted.signal.aborted) {
-    console.error("samevec: interrupted; --resume with --output goes on from here");
+    console.error(`samevec: interrupted; ${howToGoOn}`);
     return interrupted.signal.reason === "SIGTERM" ? 143 : 130;
   }
   if (error instanceof Error && "code" in error && error.code === "EPIPE") return 0;

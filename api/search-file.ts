@@ -4,8 +4,8 @@ import type { SearchResult } from "../shared/search/answer.ts";
 import { SearchEngine } from "../shared/search/search-engine.ts";
 
 /**
- * Opens an index file. Rejects as the file system does, as `Encoder.load` does, and with an `IndexFileError`: also when the index was
- * made with another model, for then it must be made anew.
+ * Opens an index file. Rejects as the file system does, as `Encoder.load` does, and as `readIndexFile` does; with `other_model` when
+ * the index was made with another model, for then it must be made anew.
  */
 export async function openIndexFile(path: string, encoder: Encoder): Promise<SearchEngine> {
   const file = Uint8Array.from(await readFile(path));

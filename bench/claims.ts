@@ -1,5 +1,6 @@
 import { type Claim, judge } from "./claim.ts";
 import { qualityClaims, searchClaims, vectorsClaims } from "./claims-matrix.ts";
+import { pageUseClaims } from "./report-page-use.ts";
 import type { Measurement, Results, SoakResult } from "./results.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 
@@ -23,7 +24,7 @@ export function speedRatio(
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
 export function claimsOf(results: Omit<Results, "threads" | "dimensions">): Claim[] {
-  const { encode, service, load, soak, edge, browser, webgpu, search, vectors, quality } = results;
+  const { encode, service, load, soak, edge, browser, webgpu, search, vectors, quality, page } = results;
   const claims: Claim[] = [];
   const times = (ratio: Spread) => `${formatSpread(ratio, 2)} ×`;
   if (encode) {
@@ -168,6 +169,7 @@ export function claimsOf(results: Omit<Results, "threads" | "dimensions">): Clai
       ),
     );
   }
+  if (page) claims.push(...pageUseClaims(page));
   if (vectors) claims.push(...vectorsClaims(vectors));
   if (quality) claims.push(...qualityClaims(quality));
   if (search) claims.push(...searchClaims(search));

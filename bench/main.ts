@@ -15,6 +15,8 @@ import { goldenRows } from "./golden.ts";
 import { measureLoad } from "./load.ts";
 import { acrossDevices } from "./matrix.ts";
 import { qualitySchema, vectorsSchema } from "./matrix-results.ts";
+import { measurePageUse } from "./page-use.ts";
+import { pageUseSchema } from "./page-use-results.ts";
 import { renderReport, withFigures } from "./report.ts";
 import {
   type BrowserComparison,
@@ -62,6 +64,7 @@ const benchmarks = [
   "quality",
   "start",
   "ratios",
+  "page",
 ] as const;
 
 const settings = z.object({
@@ -206,6 +209,17 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
     environment: await describeEnvironment(command),
     ratios: await measureRatios(rounds, onProgress),
   }),
+  page: async ({ command, rounds, abstracts, collection, quick }) => ({
+    environment: await describeEnvironment(command, ["onnxruntime-web"]),
+    ...(await measurePageUse(
+      quick ? abstracts : collection.documents.slice(0, 500).map(({ title, text }) => `${title}\n\n${text}`),
+      rounds,
+      ({ idle, indexing }) =>
+        onProgress(
+          `page: key to results ${Math.max(...idle.keyToResults).toFixed(0)} ms at most, while indexing ${Math.max(...indexing.keyToResults).toFixed(0)} ms`,
+        ),
+    )),
+  }),
   quality: ({ command, peer, collection }) => acrossDevices({ command, peer, onProgress }).quality(collection),
 };
 
@@ -259,6 +273,7 @@ const measured: { -readonly [name in keyof Results]: Results[name] } = {
   quality: null,
   start: null,
   ratios: null,
+  page: null,
 };
 const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarks;
 for (const name of toRun) {
@@ -285,6 +300,7 @@ if (quick) {
     quality: await readResult("quality", qualitySchema),
     start: await readResult("start", startSchema),
     ratios: await readResult("ratios", ratiosSchema),
+    page: await readResult("page", pageUseSchema),
   };
   await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));
   const readme = new URL("../../README.md", import.meta.url);

@@ -3,6 +3,7 @@ import { claimsOf, formatSpread, speedRatio } from "./claims.ts";
 import { environmentLine, table } from "./markdown.ts";
 import { browserSections, webgpuSections } from "./report-browser.ts";
 import { qualitySections, vectorsSections } from "./report-matrix.ts";
+import { pageUseSections } from "./report-page-use.ts";
 import { searchSections } from "./report-search.ts";
 import { startSections } from "./report-start.ts";
 import type {
@@ -20,7 +21,7 @@ import { spreadOf } from "./statistics.ts";
 
 /** BENCHMARKS.md, from nothing but what was measured and kept. */
 export function renderReport(results: Results): string {
-  const { encode, service, load, soak, edge, browser, webgpu, threads, dimensions, search, vectors, quality, start } = results;
+  const { encode, service, load, soak, edge, browser, webgpu, threads, dimensions, search, vectors, quality, start, page } = results;
   const sections = [
     "# Benchmarks",
     "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
@@ -44,6 +45,7 @@ export function renderReport(results: Results): string {
     sections.push("## At the edge", environmentLine(edge.environment), ...edgeSection(edge));
   }
   if (browser) sections.push("## In a browser", ...browserSections(browser));
+  if (page) sections.push("## The page in use", ...pageUseSections(page));
   sections.push("## In a browser, on WebGPU", ...webgpuSections(webgpu));
   if (threads) {
     sections.push(

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { RatiosResult } from "./check.ts";
 import { environmentSchema } from "./environment-schema.ts";
 import type { QualityResult, VectorsResult } from "./matrix-results.ts";
+import type { PageUse } from "./page-use-results.ts";
 import type { SearchBenchmark } from "./search-results.ts";
 import type { StartResult } from "./start-results.ts";
 
@@ -200,6 +201,7 @@ export interface Results {
   readonly quality: QualityResult | null;
   readonly start: StartResult | null;
   readonly ratios: RatiosResult | null;
+  readonly page: PageUse | null;
 }
 
 const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);

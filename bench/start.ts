@@ -37,7 +37,7 @@ export async function measureStart(rounds: number, onRound: (round: StartRound) 
 }
 
 /** The service as `npm start` starts it, once it is built. */
-class Service implements AsyncDisposable {
+export class Service implements AsyncDisposable {
   readonly url: string;
   readonly #process: ReturnType<typeof spawn>;
 

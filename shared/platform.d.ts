@@ -23,6 +23,7 @@ declare class TextEncoder {
 
 declare class TextDecoder {
   constructor(label?: string, options?: { fatal?: boolean });
+  readonly encoding: string;
   decode(bytes: Uint8Array): string;
 }
 

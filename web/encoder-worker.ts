@@ -2,6 +2,9 @@ import { openWebModel } from "../shared/encoder/sessions/web.ts";
 import { exposeEncoder } from "../shared/encoder/worker.ts";
 import { EncoderError } from "../shared/errors.ts";
 import type { PreparedModel } from "./device-pool.ts";
+import { growMemorySparingly } from "./wasm-memory.ts";
+
+growMemorySparingly();
 
 exposeEncoder<PreparedModel>(({ devices, measure, manifest, files, runtime }, duty) =>
   openWebModel({

@@ -17,6 +17,9 @@ const workerPlugins = () => [withoutRawRuntimes()];
 /** All but what is only of `/docs`, whose files have its name. */
 const isOfSearchPage = (name: string) => !/^(docs\/|assets\/docs-)/.test(name);
 
+/** What reads files: fetched when the first file of a kind is read, and kept for the next visit as all of the search page is. */
+const isOfReading = (name: string) => name.startsWith("assets/reading-");
+
 export default defineConfig({
   root: fromHere("."),
   // Relative, so that the site works under any path of any static host.
@@ -32,12 +35,21 @@ export default defineConfig({
     rolldownOptions: { input: { index: fromHere("index.html"), docs: fromHere("docs/index.html") } },
   },
   define,
-  worker: { format: "es", plugins: workerPlugins },
+  worker: {
+    format: "es",
+    plugins: workerPlugins,
+    rolldownOptions: {
+      output: {
+        chunkFileNames: ({ facadeModuleId }) =>
+          facadeModuleId?.includes("/shared/reading/") ? "assets/reading-[name]-[hash].js" : "assets/[name]-[hash].js",
+      },
+    },
+  },
   // The dev server would otherwise move the runtime's script away from where its parts are.
   optimizeDeps: { exclude: ["onnxruntime-web"] },
   plugins: [
     withoutRawRuntimes(),
-    sizeReport(model, runtimes, isOfSearchPage),
+    sizeReport(model, runtimes, { ofFirstVisit: (name) => isOfSearchPage(name) && !isOfReading(name), ofReading: isOfReading }),
     packageScripts(fromHere("."), fromHere("../dist/package"), define, workerPlugins),
     serviceWorker(fromHere("service-worker.ts"), isOfSearchPage),
     viteStaticCopy({

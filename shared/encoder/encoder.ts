@@ -386,7 +386,8 @@ export function meanTime(times: readonly EmbeddingTime[]): EmbeddingTime {
   return { queue: mean("queue"), inference: mean("inference") };
 }
 
-const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
+/** Lets whatever else waits on this thread have its turn. */
+export const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
 
 /** What a call gets that was waiting when its encoder was disposed. */
 export const disposedError = () => new EncoderError("disposed", "The encoder was disposed while this call waited");

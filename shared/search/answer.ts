@@ -3,7 +3,7 @@ import type { Coverage } from "./embedding-queue.ts";
 import type { SearchMode } from "./fusion.ts";
 import type { LexicalMatch } from "./lexical-index.ts";
 import type { Document } from "./library.ts";
-import type { Passage } from "./passages.ts";
+import type { Entry, Passage } from "./passages.ts";
 import { weakRelevance } from "./relevance.ts";
 import type { Span } from "./segments.ts";
 import { termsOf } from "./terms.ts";
@@ -14,6 +14,8 @@ export interface SearchFilter {
   readonly documents?: readonly string[];
   /** Kinds of documents. Default all. */
   readonly kinds?: readonly string[];
+  /** Whether documents that came with the page are searched too. Default true. */
+  readonly builtIn?: boolean;
 }
 
 export interface SearchOptions extends CallOptions {
@@ -79,10 +81,12 @@ export function resultOf({ entry, chunk }: Passage, nearness: Nearness, match: L
 }
 
 /** Which documents a filter lets through. */
-export function filterTest({ documents, kinds }: SearchFilter): (document: Document) => boolean {
+export function filterTest({ documents, kinds, builtIn = true }: SearchFilter): (entry: Entry) => boolean {
   const named = new Set(documents);
   const folders = documents?.filter((id) => id.endsWith("/")) ?? [];
   const ofKind = kinds && new Set(kinds);
-  return ({ id, kind }) =>
-    (!documents || named.has(id) || folders.some((folder) => id.startsWith(folder))) && (!ofKind || ofKind.has(kind));
+  return ({ document: { id, kind }, builtIn: isBuiltIn }) =>
+    (builtIn || !isBuiltIn) &&
+    (!documents || named.has(id) || folders.some((folder) => id.startsWith(folder))) &&
+    (!ofKind || ofKind.has(kind));
 }

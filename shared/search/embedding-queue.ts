@@ -27,6 +27,11 @@ interface Waiter {
   told: number;
 }
 
+interface Queued {
+  readonly entry: Entry;
+  readonly addition: number;
+}
+
 /** Passages embedded in one call: enough to keep a few workers busy, few enough that a new text is soon searchable. */
 const passagesPerCall = 16;
 
@@ -38,7 +43,9 @@ export class EmbeddingQueue {
   readonly #lacksVector: (passage: Passage) => boolean;
   readonly #embed: (batch: readonly Passage[]) => Promise<void>;
   readonly #waiters = new Set<Waiter>();
-  #entries: Entry[] = [];
+  /** In the order in which they are embedded. */
+  #entries: Queued[] = [];
+  #additions = 0;
   #paused = false;
   #running = false;
 
@@ -48,15 +55,22 @@ export class EmbeddingQueue {
     this.#embed = embed;
   }
 
-  /** Puts documents before all others. They are embedded from the next {@link run} on. */
-  add(entries: readonly Entry[]): void {
-    this.#entries.unshift(...entries.toSorted((a, b) => a.passages.length - b.passages.length));
+  /**
+   * Puts documents before all that came earlier, those of the same `addition` among each other shortest first. Default: an
+   * addition of their own. They are embedded from the next {@link run} on.
+   */
+  add(entries: readonly Entry[], addition = this.#additions + 1): void {
+    this.#additions = Math.max(this.#additions, addition);
+    this.#entries.push(...entries.map((entry) => ({ entry, addition })));
+    this.#entries.sort((a, b) => b.addition - a.addition || a.entry.passages.length - b.entry.passages.length);
   }
 
-  /** A document is gone, and nobody waits for it any more. */
-  remove(gone: Entry): void {
-    this.#entries = this.#entries.filter((entry) => entry !== gone);
-    for (const waiter of this.#waiters) waiter.entries = waiter.entries.filter((entry) => entry !== gone);
+  /** Documents are gone, and nobody waits for them any more. */
+  remove(gone: readonly Entry[]): void {
+    if (gone.length === 0) return;
+    const going = new Set(gone);
+    this.#entries = this.#entries.filter(({ entry }) => !going.has(entry));
+    for (const waiter of this.#waiters) waiter.entries = waiter.entries.filter((entry) => !going.has(entry));
     this.#tell();
   }
 
@@ -73,14 +87,12 @@ export class EmbeddingQueue {
   async run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
-    let batch: readonly Passage[] = [];
     try {
-      for (batch = this.#nextBatch(); batch.length > 0; batch = this.#nextBatch()) {
+      for (let batch = this.#nextBatch(); batch.length > 0; batch = this.#nextBatch()) {
         await this.#embed(batch);
         this.#tell();
       }
     } catch (error) {
-      this.#entries.unshift(...new Set(batch.map(({ entry }) => entry)));
       for (const { reject } of this.#waiters) reject(error);
     } finally {
       this.#running = false;
@@ -112,18 +124,21 @@ export class EmbeddingQueue {
     }
   }
 
-  /** None while it is paused. What is embedded alike is in it once. */
+  /** None while it is paused. What is embedded alike is in it once. A document stays queued until it has all its vectors. */
   #nextBatch(): Passage[] {
     const batch = new Map<string, Passage>();
-    while (!this.#paused && batch.size < passagesPerCall) {
-      const waiting = this.#entries[0]?.passages.filter((passage) => !batch.has(passage.hash) && this.#lacksVector(passage));
-      if (!waiting) break;
+    if (this.#paused) return [];
+    let done = 0;
+    for (const { entry } of this.#entries) {
+      const waiting = entry.passages.filter((passage) => this.#lacksVector(passage));
+      if (waiting.length === 0 && batch.size === 0) done += 1;
       for (const passage of waiting) {
         if (batch.size === passagesPerCall) break;
         batch.set(passage.hash, passage);
       }
-      if (batch.size < passagesPerCall) this.#entries.shift();
+      if (batch.size === passagesPerCall) break;
     }
+    this.#entries.splice(0, done);
     return [...batch.values()];
   }
 }

@@ -1,5 +1,5 @@
 import type { FiledDocument } from "./index-file.ts";
-import { type Entry, entryOf } from "./passages.ts";
+import { type CutDocument, cutDocument, type Entry } from "./passages.ts";
 
 /** The documents that go into an index file, in its order: all but those that came with the page, and each vector once. */
 export function filedEntries(all: readonly Entry[], vectorOf: (hash: string) => Float32Array | null) {
@@ -20,11 +20,6 @@ export function filedEntries(all: readonly Entry[], vectorOf: (hash: string) => 
 }
 
 /** The documents of an index file, cut as they were when it was written. */
-export function entriesOfFile(documents: readonly FiledDocument[]): Promise<Entry[]> {
-  return Promise.all(
-    documents.map(({ passages, ...document }) => {
-      const chunks = passages.map(({ start, end, headings }) => ({ text: document.text.slice(start, end), start, end, headings }));
-      return entryOf(document, { chunks });
-    }),
-  );
+export function cutDocumentsOfFile(documents: readonly FiledDocument[]): Promise<CutDocument[]> {
+  return Promise.all(documents.map(({ passages, ...document }) => cutDocument(document, passages)));
 }

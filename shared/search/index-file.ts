@@ -3,6 +3,7 @@
  * in docs/index-file.md; the same contents give the same bytes.
  */
 import * as z from "zod/mini";
+import { EncoderError } from "../errors.ts";
 import { FormatError } from "./bytes.ts";
 import { type Document, packVectors } from "./library.ts";
 
@@ -28,30 +29,6 @@ export interface IndexContents {
   readonly vectors: readonly Float32Array[];
   /** The index of words: `LexicalIndex.toBytes` of all passages in order. */
   readonly words: Uint8Array<ArrayBuffer>;
-}
-
-/** Why a file is not taken. */
-export type Refusal =
-  /** It does not begin as an index file does. */
-  | "not_an_index"
-  /** It was written by a later version. */
-  | "unknown_version"
-  /** It is cut off, or was changed after it was written. */
-  | "damaged"
-  /** Its checksums are right, but what it says cannot be. */
-  | "invalid"
-  /** Its vectors were made by another model. */
-  | "other_model";
-
-/** A file is refused. Its message says why, fit to be shown; it tells nothing of what the file holds. */
-export class IndexFileError extends Error {
-  override readonly name = "IndexFileError";
-  readonly refusal: Refusal;
-
-  constructor(refusal: Refusal, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.refusal = refusal;
-  }
 }
 
 const magic = new TextEncoder().encode("samevec\0");
@@ -113,13 +90,15 @@ export async function writeIndexFile(contents: IndexContents): Promise<Uint8Arra
 
 /**
  * Reads what {@link writeIndexFile} wrote, and trusts none of it: every checksum, count and offset is checked, and no
- * more memory is taken than the file itself calls for. Throws {@link IndexFileError}.
+ * more memory is taken than the file itself calls for. Rejects with `not_an_index` (it does not begin as one does),
+ * `unknown_index_version` (a later version wrote it), `damaged_index` (it was cut off or changed after it was written) or
+ * `invalid_index` (its checksums are right, but what it says cannot be). Messages tell nothing of what the file holds.
  *
  * The words are checked when `LexicalIndex.fromBytes` reads them: {@link refusingFormatErrors} makes its errors the same.
  */
 export async function readIndexFile(file: Uint8Array<ArrayBuffer>): Promise<IndexContents> {
   if (file.length < magic.length || !magic.every((byte, i) => file[i] === byte)) {
-    throw new IndexFileError("not_an_index", "This is not an index file of Samevec");
+    throw new EncoderError("not_an_index", "This is not an index file of Samevec");
   }
   if (file.length < headerBytes) throw damaged("it is cut off");
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
@@ -127,7 +106,7 @@ export async function readIndexFile(file: Uint8Array<ArrayBuffer>): Promise<Inde
   const found = number(at.version);
   // Before the checksum, whose place may be another one in a later version.
   if (found > version)
-    throw new IndexFileError("unknown_version", `The index file has version ${found}; this program reads version ${version}`);
+    throw new EncoderError("unknown_index_version", `The index file has version ${found}; this program reads version ${version}`);
   await checkDigest(file.subarray(0, checksumAt), file.subarray(checksumAt, headerBytes), "its header was changed");
 
   const bodies = {} as Record<Section, Uint8Array>;
@@ -154,13 +133,13 @@ export async function readIndexFile(file: Uint8Array<ArrayBuffer>): Promise<Inde
   });
 }
 
-/** What `read` gives. A {@link FormatError} becomes an {@link IndexFileError}. */
+/** What `read` gives. A {@link FormatError} becomes `invalid_index`. */
 export function refusingFormatErrors<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
     if (!(error instanceof FormatError)) throw error;
-    throw new IndexFileError("invalid", `The index file is not valid: ${error.message}`, { cause: error });
+    throw new EncoderError("invalid_index", `The index file is not valid: ${error.message}`, {}, { cause: error });
   }
 }
 
@@ -216,7 +195,7 @@ async function checkDigest(bytes: Uint8Array, digest: Uint8Array, otherwise: str
   if (!found.every((byte, i) => byte === digest[i])) throw damaged(otherwise);
 }
 
-const damaged = (reason: string) => new IndexFileError("damaged", `The index file is damaged: ${reason}`);
+const damaged = (reason: string) => new EncoderError("damaged_index", `The index file is damaged: ${reason}`);
 
 async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));

@@ -3,16 +3,26 @@ import type { Chunk } from "./chunk.ts";
 import { isEnglish } from "./language.ts";
 import { type Document, embeddedText, headOf, passagesOf } from "./library.ts";
 
-/** A passage of a document that is in the search. */
-export interface Passage {
-  /** Its number in this search: what comes later has a higher one. */
-  readonly key: number;
-  readonly entry: Entry;
-  readonly chunk: Chunk;
+/** A passage as it was cut: from `start` up to `end` of its document's text, in UTF-16 code units. */
+export interface CutPassage extends Omit<Chunk, "text"> {
   /** SHA-256 of what is embedded: passages that have it in common share a vector. */
   readonly hash: string;
   /** Whether the model can make something of it: whether it is English. */
   readonly readable: boolean;
+}
+
+/** All that can be made of a document by itself. It can be cloned, so that another thread may make it. */
+export interface CutDocument {
+  readonly document: Document;
+  readonly passages: readonly CutPassage[];
+}
+
+/** A passage of a document that is in the search. */
+export interface Passage extends Pick<CutPassage, "hash" | "readable"> {
+  /** Its number in this search: what comes later has a higher one. */
+  readonly key: number;
+  readonly entry: Entry;
+  readonly chunk: Chunk;
 }
 
 /** A document in the search. */
@@ -26,20 +36,35 @@ export interface Entry {
   embedded: number;
 }
 
+/**
+ * Cuts a document into passages. `chunks` are those it was cut into before. Lone surrogates are replaced by U+FFFD.
+ */
+export async function cutDocument(source: Document, chunks?: readonly Omit<Chunk, "text">[]): Promise<CutDocument> {
+  const { id, title, kind, text } = source;
+  const document = { id, title: title.toWellFormed(), kind, text: text.toWellFormed() };
+  const cuts = chunks ?? passagesOf(document);
+  const passages = cuts.map(async ({ start, end, headings }): Promise<CutPassage> => {
+    const chunk = { text: document.text.slice(start, end), start, end, headings };
+    const hash = await sha256Hex(new TextEncoder().encode(embeddedText(document, chunk)));
+    return { start, end, headings, hash, readable: isEnglish(chunk.text) };
+  });
+  return { document, passages: await Promise.all(passages) };
+}
+
 let lastKey = 0;
 
-/** A document with its passages. `chunks` are those it was cut into before; without them it is cut now. */
-export async function entryOf(document: Document, { builtIn = false, chunks = passagesOf(document) } = {}): Promise<Entry> {
-  const hashes = await Promise.all(chunks.map((chunk) => sha256Hex(new TextEncoder().encode(embeddedText(document, chunk)))));
+export function entryOf({ document, passages: cuts }: CutDocument, { builtIn = false } = {}): Entry {
   const passages: Passage[] = [];
-  const readable = chunks.map(({ text }) => isEnglish(text));
-  const entry = { document, passages, builtIn, readable: readable.filter(Boolean).length, embedded: 0 };
-  for (const [i, chunk] of chunks.entries()) {
+  const entry = { document, passages, builtIn, readable: cuts.filter(({ readable }) => readable).length, embedded: 0 };
+  for (const { start, end, headings, hash, readable } of cuts) {
     lastKey += 1;
-    passages.push({ key: lastKey, entry, chunk, hash: hashes[i] ?? "", readable: readable[i] ?? false });
+    passages.push({ key: lastKey, entry, chunk: { text: document.text.slice(start, end), start, end, headings }, hash, readable });
   }
   return entry;
 }
+
+/** Whether the model can read no more than half of a document: words find it, meaning hardly does. */
+export const isFoundByWordsOnly = ({ passages, readable }: Entry): boolean => passages.length > 0 && 2 * readable <= passages.length;
 
 /** What is embedded for a passage. */
 export const embeddedTextOf = ({ entry, chunk }: Passage): string => embeddedText(entry.document, chunk);

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -24,7 +24,7 @@ beforeAll(async () => {
   await writeFile(join(notes, "house", "bread.txt"), "Knead the dough for ten minutes and let it rise overnight.");
   await writeFile(join(notes, "noise.txt"), Buffer.from([0xff, 0xfe, 0x00, 0xc3, 0x28]));
   const { code, stderr } = await run(["index", notes, "-o", index()]);
-  expect(stderr).toContain("noise.txt is not text in UTF-8");
+  expect(stderr).toContain("noise.txt is not text in UTF-16");
   expect(stderr).toContain("3 documents");
   expect(code).toBe(0);
 });
@@ -70,6 +70,44 @@ describe("samevec index", () => {
     await run(["index", notes, "-o", index()]);
     expect((await readFile(fresh)).equals(before)).toBe(true);
     expect((await readFile(index())).equals(before)).toBe(true);
+  });
+
+  test("keeps after Ctrl-C what it has, to be searched, and goes on from there to the same bytes", async () => {
+    const many = join(folder, "many");
+    await mkdir(many, { recursive: true });
+    for (let i = 0; i < 120; i++) {
+      await writeFile(
+        join(many, `${i}.txt`),
+        `Note ${i}: the water of the harbour rose to mark ${i * 7}, and the boats lay high at the pier.`,
+      );
+    }
+    const file = join(folder, "many.samevec");
+    await rm(file, { force: true });
+    const args = ["index", many, "-o", file, "--workers", "1"];
+    const running = new CommandLine(args);
+    running.process.stderr.on("data", (chunk: string) => {
+      if (!/\d+ of 120 passages/.test(chunk)) return;
+      // Under npx a terminal's Ctrl-C arrives twice.
+      running.process.kill("SIGINT");
+      setTimeout(() => running.process.kill("SIGINT"), 50);
+    });
+    const { code, stderr } = await running.ended;
+    expect(code).toBe(130);
+    expect(stderr).toContain("the same command goes on from here");
+    const [, missing] = /(\d+) passages have no vector yet/.exec(stderr) ?? [];
+    expect(Number(missing)).toBeGreaterThan(0);
+    expect(Number(missing)).toBeLessThan(120);
+    expect((await readdir(folder)).filter((name) => name.endsWith(".part"))).toEqual([]);
+    const { stdout } = await run(["search", file, '"mark 833"', "--mode", "words"]);
+    expect(stdout).toContain("119.txt");
+
+    const resumed = await run(args);
+    expect(resumed.code).toBe(0);
+    const [, done] = /(\d+) of 120 passages/.exec(resumed.stderr) ?? [];
+    expect(Number(done)).toBeGreaterThanOrEqual(120 - Number(missing));
+    const fresh = join(folder, "many-fresh.samevec");
+    await run(["index", many, "-o", fresh]);
+    expect((await readFile(file)).equals(await readFile(fresh))).toBe(true);
   });
 
   test("does not write over a file that is something else", async () => {

@@ -16,6 +16,8 @@ export class AssetServer {
   /** After how many bytes of its answer a request's connection is cut; null for never. */
   cutAfter: (path: string, request: number) => number | null = () => null;
   givesRanges = true;
+  /** With which status a request is refused; null for none. */
+  refuseWith: (path: string, request: number) => number | null = () => null;
   readonly #server: Server;
 
   readonly #root: string;
@@ -53,7 +55,10 @@ export class AssetServer {
     const [, from] = /^bytes=(\d+)-$/.exec((this.givesRanges && headers.range) || "") ?? [];
     const start = Number(from ?? 0);
     this.asked.push(`${path} ${headers.range ?? "whole"}`);
-    const cut = this.cutAfter(path, this.rangesOf(path.slice(path.lastIndexOf("/") + 1)).length);
+    const request = this.rangesOf(path.slice(path.lastIndexOf("/") + 1)).length;
+    const refusal = this.refuseWith(path, request);
+    if (refusal !== null) return void response.writeHead(refusal, { "access-control-allow-origin": "*" }).end();
+    const cut = this.cutAfter(path, request);
     response.writeHead(from ? 206 : 200, {
       "access-control-allow-origin": "*",
       "access-control-expose-headers": "content-range",

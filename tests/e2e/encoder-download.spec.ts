@@ -52,6 +52,31 @@ test("gives up a connection that is cut again and again", async ({ page }) => {
   expect(server.rangesOf("cpu.onnx")).toHaveLength(4);
 });
 
+test("forgets a failed download, and fetches what is missing at the next call", async ({ page }) => {
+  server.refuseWith = (path, request) => (path.endsWith("weights-0.bin") && request === 1 ? 503 : null);
+  const outcome = await page.evaluate(async (assetsUrl) => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 1, assetsUrl });
+    const failures = await Promise.all(["one", "two"].map((text) => encoder.embed(text).catch(({ code, message }) => ({ code, message }))));
+    const failed = encoder.info();
+    const { vectors } = await encoder.embed("three");
+    return {
+      failures,
+      failed: { state: failed.state, code: failed.error?.code },
+      dimensions: vectors[0]?.length,
+      state: encoder.info().state,
+    };
+  }, server.url);
+  const failure = { code: "load_failed", message: "weights-0.bin could not be fetched: the server answered 503" };
+  expect(outcome).toEqual({
+    failures: [failure, failure],
+    failed: { state: "failed", code: "load_failed" },
+    dimensions: 384,
+    state: "ready",
+  });
+  expect(server.rangesOf("weights-0.bin")).toEqual(["whole", "whole"]);
+  expect(server.rangesOf("weights-1.bin")).toEqual(["whole"]);
+});
+
 test("tells what comes from the cache, and loads all of it without a network", async ({ page }) => {
   expect(await load(page)).toMatchObject({ failure: null, kept: true, last: { stored: 0 } });
   await page.reload();

@@ -120,30 +120,18 @@ test("runs two workers at once, and never two texts at once in one", async ({ pa
   expect(pairs.length).toBeGreaterThan(0);
 });
 
-test("forgets a failed download, and fetches what is missing at the next call", async ({ page }) => {
-  const urls = recordRequests(page);
-  await page.route(modelUrl("weights-0.bin"), (route) => route.fulfill({ status: 503 }), { times: 1 });
-  const outcome = await page.evaluate(async () => {
-    const encoder = window.createEncoder({ device: "wasm", workers: 1 });
-    const failures = await Promise.all(["one", "two"].map((text) => encoder.embed(text).catch(({ code, message }) => ({ code, message }))));
-    const failed = encoder.info();
-    const { vectors } = await encoder.embed("three");
-    return {
-      failures,
-      failed: { state: failed.state, code: failed.error?.code },
-      dimensions: vectors[0]?.length,
-      state: encoder.info().state,
-    };
+test("takes at most 51 MB of WASM memory in a worker that has loaded, and little more than texts need", async ({ page }) => {
+  const memory = await page.evaluate(async () => {
+    const encoder = window.createEncoder({ device: "wasm", workers: 1, interactiveWorkers: 0 });
+    const latest = () => window.runtimeRecords.flatMap((record) => ("memoryBytes" in record ? [record.memoryBytes] : [])).at(-1) ?? 0;
+    await encoder.load();
+    const loaded = latest();
+    await encoder.embed("the tide came in over the flats and ".repeat(100));
+    return { loaded, full: latest() };
   });
-  const failure = { code: "load_failed", message: "weights-0.bin could not be fetched: the server answered 503" };
-  expect(outcome).toEqual({
-    failures: [failure, failure],
-    failed: { state: "failed", code: "load_failed" },
-    dimensions: 384,
-    state: "ready",
-  });
-  expect(timesAskedFor(urls, "weights-0.bin")).toBe(2);
-  expect(timesAskedFor(urls, "weights-1.bin")).toBe(1);
+  expect(memory.loaded).toBeGreaterThan(33e6);
+  expect(memory.loaded).toBeLessThanOrEqual(51e6);
+  expect(memory.full).toBeLessThanOrEqual(70e6);
 });
 
 test("tells the download in bytes, up to the sizes that the manifest names", async ({ page }) => {

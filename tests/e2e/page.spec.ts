@@ -1,6 +1,19 @@
 import { readFileSync } from "node:fs";
-import { expect, type Page, test } from "playwright/test";
+import { expect, test } from "playwright/test";
 import { ServerProcess } from "../contract/server-process.ts";
+import {
+  announcement,
+  documentView,
+  firstTitle,
+  holdModel,
+  open,
+  openReady,
+  paste,
+  results,
+  searchBox,
+  status,
+  yourDocuments,
+} from "./visitor.ts";
 
 const library: { documents: { title: string; text: string }[] } = JSON.parse(
   readFileSync(new URL("../../web/library/documents.json", import.meta.url), "utf8"),
@@ -12,71 +25,9 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => server.stop());
 
-const searchBox = (page: Page) => page.getByRole("searchbox", { name: "Search" });
-const results = (page: Page) => page.getByRole("list", { name: "Results" }).getByRole("listitem");
-const firstTitle = (page: Page) => results(page).first().getByRole("heading");
-const status = (page: Page) => page.getByRole("status");
-const yourTexts = (page: Page) => page.getByRole("list", { name: "Your texts" }).getByRole("listitem");
-
-/** Opens the page on one WASM worker, which every browser has. */
-async function open(page: Page, { at = server, query = "device=wasm&workers=1" } = {}): Promise<void> {
-  await page.goto(`${at.url}/?${query}`);
-}
-
-async function openReady(page: Page, options?: Parameters<typeof open>[1]): Promise<void> {
-  await open(page, options);
-  await expect(status(page)).toContainText("Ready on", { timeout: 60_000 });
-}
-
-/** Keeps requests for the model waiting, until they are let go. */
-async function holdModel(page: Page, files = "**/models/**"): Promise<() => void> {
-  let letGo = () => {};
-  const gate = new Promise<void>((resolve) => {
-    letGo = resolve;
-  });
-  await page.context().route(files, async (route) => {
-    await gate;
-    await route.continue();
-  });
-  return letGo;
-}
-
-async function paste(page: Page, text: string): Promise<void> {
-  await page.getByRole("textbox", { name: "Text to add" }).fill(text);
-  await page.getByRole("button", { name: "Add", exact: true }).click();
-}
-
-/** Drops files on the page, as a person does from a folder. */
-async function drop(page: Page, files: readonly { name: string; text: string }[]): Promise<void> {
-  const dataTransfer = await page.evaluateHandle((files) => {
-    const transfer = new DataTransfer();
-    for (const { name, text } of files) transfer.items.add(new File([text], name));
-    return transfer;
-  }, files);
-  await page.dispatchEvent("main", "dragover", { dataTransfer });
-  await page.dispatchEvent("main", "drop", { dataTransfer });
-}
-
-test("before the model is there, an example is answered by meaning and a typed query by words", async ({ page }) => {
-  const letModelCome = await holdModel(page);
-  await open(page);
-  await expect(searchBox(page)).toBeFocused();
-  await page.getByRole("button", { name: "is this email a scam" }).click();
-  await expect(firstTitle(page)).toHaveText("Is this message really from the bank?");
-  await expect(status(page)).toContainText("by vectors that came with the page");
-  await expect(status(page)).toContainText("Loading the model");
-
-  await searchBox(page).fill("elderly pet wanting adoption");
-  await expect(status(page)).toContainText("by words alone. Loading the model");
-
-  letModelCome();
-  await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa", { timeout: 60_000 });
-  await expect(status(page)).toContainText(/\d+ passages? in \d+ ms on WASM/);
-});
-
 test("a query finds its answer first, with which it shares no word", async ({ page }) => {
   const query = "quit feeling afraid aboard planes";
-  await openReady(page);
+  await openReady(page, server.url);
   await searchBox(page).fill(query);
   await expect(firstTitle(page)).toHaveText("Calm at 11,000 metres");
   const answer = library.documents.find(({ title }) => title === "Calm at 11,000 metres");
@@ -86,8 +37,8 @@ test("a query finds its answer first, with which it shares no word", async ({ pa
   expect(words(query).filter((word) => inAnswer.has(word))).toEqual([]);
 });
 
-test("shows scores, calls weak matches weak, and shows a passage in its document", async ({ page }) => {
-  await openReady(page);
+test("shows scores, and calls weak matches weak", async ({ page }) => {
+  await openReady(page, server.url);
   await searchBox(page).fill("elevator in an apartment house");
   await expect(firstTitle(page)).toHaveText("The lift at Number Forty");
   await expect(results(page).first()).toContainText(/\d+ %/);
@@ -95,62 +46,12 @@ test("shows scores, calls weak matches weak, and shows a passage in its document
   await searchBox(page).fill("quantum chromodynamics");
   await expect(page.getByText("Nothing here matches well")).toBeVisible();
   for (const result of await results(page).all()) await expect(result).toContainText(/\d+ %, weak/);
-
-  await page.getByRole("button", { name: "a haunted elevator" }).click();
-  await results(page).first().getByText("Read on").click();
-  const passage = await results(page).first().locator(".passage").textContent();
-  await expect(results(page).first().locator("mark")).toHaveText(passage ?? "");
-
-  await paste(page, "Crumbs under the toaster.");
-  await expect(yourTexts(page)).toContainText("1 passage");
-  await page.waitForTimeout(1000);
-  await expect(results(page).first().locator("mark")).toBeVisible();
-});
-
-test("a pasted text is searched with the others until it is removed", async ({ page }) => {
-  await openReady(page);
-  await paste(page, "Notes on the greenhouse\n\nThe tomatoes by the south wall ripened two weeks before those by the door.");
-  await expect(yourTexts(page)).toContainText("1 passage");
-  await searchBox(page).fill("greenhouse crops");
-  await expect(firstTitle(page)).toHaveText("Notes on the greenhouse");
-
-  await page.getByRole("button", { name: "Remove Notes on the greenhouse" }).click();
-  await expect(yourTexts(page)).toHaveCount(0);
-  await expect(firstTitle(page)).not.toHaveText("Notes on the greenhouse");
-});
-
-test("a text pasted before the model is there is searched as soon as it is", async ({ page }) => {
-  const letModelCome = await holdModel(page);
-  await open(page);
-  await paste(page, "The harbour master moved the yellow buoy forty metres north.");
-  await expect(yourTexts(page)).toContainText("Waits for the model");
-  letModelCome();
-  await expect(yourTexts(page)).toContainText("1 passage", { timeout: 60_000 });
-  await searchBox(page).fill("a floating marker was relocated");
-  await expect(results(page).first()).toContainText("yellow buoy");
-});
-
-test("dropped and chosen files are searched, and those that cannot be read are named", async ({ page }) => {
-  await openReady(page);
-  await drop(page, [
-    { name: "owl.md", text: "# Owl\n\nThe barn owl hunts voles over the meadow after dark." },
-    { name: "scan.pdf", text: "%PDF" },
-  ]);
-  await expect(page.getByRole("alert")).toHaveText("scan.pdf is neither .txt nor .md.");
-  await page.getByLabel("Choose files").setInputFiles([
-    { name: "kite.txt", mimeType: "text/plain", buffer: Buffer.from("The red kite over the hill lost a tail feather.") },
-    { name: "broken.txt", mimeType: "text/plain", buffer: Buffer.from([0xff, 0xfe, 0xfd]) },
-  ]);
-  await expect(page.getByRole("alert")).toHaveText("broken.txt is not text in UTF-8.");
-  await expect(yourTexts(page)).toHaveCount(2);
-  await searchBox(page).fill("nocturnal bird of prey");
-  await expect(firstTitle(page)).toHaveText("owl");
 });
 
 test("once it is ready, the server can be stopped and the search goes on", async ({ page }) => {
   const ownServer = await ServerProcess.start({ WORKERS: "1" });
   try {
-    await openReady(page, { at: ownServer });
+    await openReady(page, ownServer.url);
     await ownServer.stop("SIGKILL");
     await expect(page.request.get(ownServer.url)).rejects.toThrow();
 
@@ -160,6 +61,7 @@ test("once it is ready, the server can be stopped and the search goes on", async
     await searchBox(page).fill("an old man repaired timepieces");
     await expect(results(page).first()).toContainText("mended clocks");
 
+    await page.getByText("One text, one vector").click();
     await page.getByRole("button", { name: "Compare" }).click();
     await expect(page.getByRole("region", { name: "One text, one vector" })).toContainText("No server answers at /embed. That is fine");
   } finally {
@@ -168,7 +70,8 @@ test("once it is ready, the server can be stopped and the search goes on", async
 });
 
 test("the page's vector of a text and the server's agree", async ({ page }) => {
-  await openReady(page);
+  await openReady(page, server.url);
+  await page.getByText("One text, one vector").click();
   const panel = page.getByRole("region", { name: "One text, one vector" });
   await panel.getByRole("textbox").fill("Any text will do: 42 naïve cafés.");
   await panel.getByRole("button", { name: "Compare" }).click();
@@ -184,11 +87,12 @@ test("nothing is asked of another origin, and nothing is typed into an address",
   page.context().on("request", (request) => urls.push(new URL(request.url())));
   page.on("console", (message) => void (message.type() === "error" && problems.push(message.text())));
   page.on("pageerror", (error) => problems.push(error.message));
-  await openReady(page);
+  await openReady(page, server.url);
   await searchBox(page).fill("sunken vessel");
   await expect(firstTitle(page)).toHaveText("The Vasa, 1628");
   await paste(page, "A secret recipe with juniper.");
-  await expect(yourTexts(page)).toContainText("1 passage");
+  await expect(yourDocuments(page)).toContainText("1 passage");
+  await page.getByText("One text, one vector").click();
   await page.getByRole("button", { name: "Compare" }).click();
   await expect(page.locator(".cosine")).toBeVisible();
 
@@ -199,77 +103,9 @@ test("nothing is asked of another origin, and nothing is typed into an address",
   expect(problems).toEqual([]);
 });
 
-test("?device=wasm&workers=2 is honoured, and WebGPU that cannot be had is refused", async ({ page }) => {
-  await openReady(page, { query: "device=wasm&workers=2" });
-  await expect(status(page)).toContainText("Ready on WASM with 2 workers");
-  await open(page, { query: "device=webgpu" });
-  await expect(status(page)).toContainText(/WebGPU/, { timeout: 60_000 });
-  await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
-});
-
-test("the status tells the download in bytes", async ({ page }) => {
-  const letRestCome = await holdModel(page, "**/models/**/weights-1.bin");
-  await open(page);
-  const progress = status(page).getByRole("progressbar", { name: "Download of the model" });
-  await expect(progress).toHaveAttribute("aria-valuetext", /^\d+\.\d of \d+\.\d MB$/);
-  const { value, max } = await progress.evaluate(({ value, max }: HTMLProgressElement) => ({ value, max }));
-  expect(max).toBeGreaterThan(30e6);
-  expect(value).toBeGreaterThan(0);
-  expect(value).toBeLessThan(max);
-  letRestCome();
-  await expect(status(page)).toContainText("Ready on WASM", { timeout: 60_000 });
-  await expect(progress).toBeHidden();
-});
-
-test("the status tells what comes from the cache, and does not call that a download", async ({ page }) => {
-  await openReady(page);
-  await page.addInitScript(() => {
-    const told: string[] = [];
-    Object.assign(window, { told });
-    new MutationObserver(() => told.push(document.querySelector("#status")?.textContent ?? "")).observe(document, {
-      subtree: true,
-      childList: true,
-      characterData: true,
-    });
-  });
-  await page.reload();
-  await expect(status(page)).toContainText("Ready on WASM", { timeout: 60_000 });
-  const told: string[] = await page.evaluate(() => Reflect.get(window, "told"));
-  const counted = told.filter((text) => / of \d+\.\d MB/.test(text) && !text.includes(" 0.0 of"));
-  expect(counted.length).toBeGreaterThan(0);
-  expect(counted.filter((text) => !text.includes("from cache"))).toEqual([]);
-});
-
-test("says so where the browser does not keep the model", async ({ page }) => {
-  await page.context().route("**/search-worker-*.js", async (route) => {
-    const response = await route.fetch();
-    const full = 'Cache.prototype.put = () => Promise.reject(new DOMException("Quota exceeded.", "QuotaExceededError"));';
-    await route.fulfill({ response, body: full + (await response.text()) });
-  });
-  await openReady(page);
-  await expect(status(page)).toContainText("This browser has not kept the model: the next visit will download it again.");
-});
-
-test("a download that fails is told, and can be tried again", async ({ page }) => {
-  await page.context().route("**/models/**/weights-1.bin", (route) => route.abort());
-  await open(page);
-  const again = page.getByRole("button", { name: "Try again" });
-  await expect(again).toBeVisible({ timeout: 60_000 });
-  await expect(status(page)).toContainText("weights-1.bin");
-  await page.context().unroute("**/models/**/weights-1.bin");
-  await again.click();
-  await expect(status(page)).toContainText("Ready on WASM", { timeout: 60_000 });
-});
-
-test("a worker that cannot be had is told", async ({ page }) => {
-  await page.context().route("**/search-worker-*.js", (route) => route.abort());
-  await open(page);
-  await expect(status(page)).toContainText("The search could not be started");
-});
-
 test("of queries that overtake each other only the last is answered", async ({ page }) => {
   const letModelCome = await holdModel(page);
-  await open(page);
+  await open(page, server.url);
   await page.evaluate(() => {
     const list = document.querySelector("#results") as Element;
     const seen: string[] = [];
@@ -288,30 +124,101 @@ test("of queries that overtake each other only the last is answered", async ({ p
   expect(await page.evaluate(() => Reflect.get(window, "seen"))).toEqual(["The Vasa, 1628"]);
 });
 
-test("vectors of another model are not trusted: the built-in documents are embedded anew", async ({ page }) => {
-  await page.context().route("**/library-*.json", async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, json: { ...(await response.json()), fingerprint: "0".repeat(64) } });
-  });
-  await page.context().route("**/vectors-*.bin", async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, body: Buffer.from(await response.body()).fill(0) });
-  });
-  await openReady(page);
-  await page.getByRole("button", { name: "is this email a scam" }).click();
-  await expect(firstTitle(page)).toHaveText("Is this message really from the bank?");
-});
-
 test("fits a narrow screen, and works by keyboard alone", async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 740 });
-  await openReady(page);
-  await page.keyboard.type("retirement savings");
-  await expect(firstTitle(page)).toHaveText("What is a workplace pension?");
+  await openReady(page, server.url);
+  await page.keyboard.press("Tab");
+  await expect(page.getByRole("radio", { name: "Both" })).toBeFocused();
   await page.keyboard.press("Tab");
   await expect(page.getByRole("button", { name: "the heating does not work upstairs" })).toBeFocused();
   await page.keyboard.press("Enter");
   await expect(firstTitle(page)).toHaveText("How to bleed a radiator");
   await page.keyboard.press("/");
   await expect(searchBox(page)).toBeFocused();
+  await page.keyboard.type("retirement savings");
+  await expect(firstTitle(page)).toHaveText("What is a workplace pension?");
+
+  await page.keyboard.press("ArrowDown");
+  await expect(results(page).nth(0).getByRole("button")).toBeFocused();
+  await page.keyboard.press("ArrowDown");
+  await expect(results(page).nth(1).getByRole("button")).toBeFocused();
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+  await expect(documentView(page)).toBeVisible();
+  await page.keyboard.press("Escape");
+  await expect(results(page).nth(0).getByRole("button")).toBeFocused();
+  await page.keyboard.press("ArrowUp");
+  await expect(searchBox(page)).toBeFocused();
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+});
+
+test("a phrase in quotes must be there word for word, and a word with a minus must not", async ({ page }) => {
+  await openReady(page, server.url);
+  const texts = () => results(page).locator(".passage").allInnerTexts();
+  await searchBox(page).fill('"second breakfast"');
+  await expect(results(page)).toHaveCount(1);
+  await expect(results(page).locator("mark")).toHaveText(["second", "breakfast"]);
+  await searchBox(page).fill("bread flour -sourdough");
+  await expect(firstTitle(page)).toHaveText("Overnight bread in a lidded pot");
+  for (const text of await texts()) expect(text).not.toMatch(/sourdough/i);
+});
+
+test("words, meaning or both are searched, as is asked for", async ({ page }) => {
+  await openReady(page, server.url);
+  await searchBox(page).fill("elderly pet wanting adoption");
+  await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
+  await page.getByText("Words", { exact: true }).click();
+  await expect(status(page)).toContainText("by words alone");
+  for (const score of await results(page).locator(".score").all()) await expect(score).not.toContainText("%");
+  await page.keyboard.press("ArrowLeft");
+  await expect(page.getByRole("radio", { name: "Meaning" })).toBeChecked();
+  await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
+});
+
+test("the words of the query and the sentence closest in meaning are marked, and what the marks mean is said once", async ({ page }) => {
+  await openReady(page, server.url);
+  await searchBox(page).fill("deaf cat needs a home");
+  await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
+  await expect(results(page).first().locator("mark")).toHaveText(["deaf"]);
+  const closest = results(page).first().locator(".closest");
+  await expect(closest).toHaveCount(1);
+  const passage = (await results(page).first().locator(".passage").textContent()) ?? "";
+  const sentence = (await closest.textContent()) ?? "";
+  expect(passage).toContain(sentence);
+  expect(sentence.length).toBeLessThan(passage.length);
+  await expect(page.getByText("Sentence closest in meaning")).toHaveCount(1);
+  await expect(page.getByText("Sentence closest in meaning")).toBeVisible();
+
+  await page.getByText("Words", { exact: true }).click();
+  await expect(status(page)).toContainText("by words alone");
+  await expect(results(page).first().locator("mark")).toHaveText(["deaf"]);
+});
+
+test("more results are shown when they are asked for, below those that are there", async ({ page }) => {
+  await openReady(page, server.url);
+  await page.getByText("Words", { exact: true }).click();
+  await searchBox(page).fill("the water and a house or time");
+  await expect(results(page)).toHaveCount(8);
+  const before = await results(page).getByRole("heading").allInnerTexts();
+  await page.getByRole("button", { name: "Show more" }).click();
+  await expect(results(page)).toHaveCount(24);
+  expect((await results(page).getByRole("heading").allInnerTexts()).slice(0, 8)).toEqual(before);
+  await expect(results(page).nth(7).getByRole("button")).toBeFocused();
+});
+
+test("screen readers are told of an answer when it has settled, not of each one on the way", async ({ page }) => {
+  await openReady(page, server.url);
+  await page.evaluate(() => {
+    const told: string[] = [];
+    const region = document.querySelector("[role=status]") as Element;
+    new MutationObserver(() => told.push(region.textContent ?? "")).observe(region, {
+      childList: true,
+      characterData: true,
+      subtree: true,
+    });
+    Object.assign(window, { told });
+  });
+  await searchBox(page).pressSequentially("sunken vessel", { delay: 60 });
+  await expect(announcement(page)).toContainText("for sunken vessel. First: The Vasa, 1628.");
+  expect(await page.evaluate(() => Reflect.get(window, "told"))).toHaveLength(1);
 });

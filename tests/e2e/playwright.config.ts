@@ -6,6 +6,13 @@ process.env.CHROMIUM_PATH ??= findBrowser();
 const browser = launchOptions(process.env.CHROMIUM_PATH);
 
 const encoderPage = "http://127.0.0.1:4110";
+const searchPage = "http://127.0.0.1:4111";
+
+/** Builds a page that the tests alone have, and serves it. */
+const served = (page: string, url: string) => ({
+  command: `vite build --config ${page}/vite.config.ts && vite preview --config ${page}/vite.config.ts --host 127.0.0.1 --port ${new URL(url).port} --strictPort`,
+  url,
+});
 
 export default defineConfig({
   testDir: ".",
@@ -18,9 +25,10 @@ export default defineConfig({
   timeout: 120_000,
   projects: [
     // Without the service worker: what it keeps is the matter of tests of its own, and these hold requests back.
-    { name: "page", testMatch: ["page.spec.ts", "docs.spec.ts"], use: { launchOptions: browser, serviceWorkers: "block" } },
+    { name: "page", testMatch: /\/(page(-[\w-]+)?|docs)\.spec\.ts$/, use: { launchOptions: browser, serviceWorkers: "block" } },
     { name: "offline", testMatch: "offline.spec.ts", use: { launchOptions: browser } },
     { name: "encoder", testMatch: /encoder(-devices|-download)?\.spec\.ts/, use: { baseURL: encoderPage, launchOptions: browser } },
+    { name: "search", testMatch: "search.spec.ts", use: { baseURL: searchPage, launchOptions: browser, serviceWorkers: "block" } },
     { name: "package", testMatch: "package.spec.ts", use: { launchOptions: browser } },
     { name: "edge", testMatch: "edge.spec.ts", use: { launchOptions: browser } },
     {
@@ -31,11 +39,5 @@ export default defineConfig({
       use: { baseURL: encoderPage, launchOptions: { ...browser, args: [...(browser.args ?? []), "--enable-unsafe-webgpu"] } },
     },
   ],
-  webServer: [
-    {
-      command:
-        "vite build --config encoder-page/vite.config.ts && vite preview --config encoder-page/vite.config.ts --host 127.0.0.1 --port 4110 --strictPort",
-      url: encoderPage,
-    },
-  ],
+  webServer: [served("encoder-page", encoderPage), served("search-page", searchPage)],
 });

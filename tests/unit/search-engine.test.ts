@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { EncoderError } from "../../shared/errors.ts";
 import type { SearchOptions } from "../../shared/search/answer.ts";
+import type { IndexKeeper, KeptDocument, VectorOf } from "../../shared/search/index-keeper.ts";
 import { LexicalIndex } from "../../shared/search/lexical-index.ts";
 import { type Document, type Library, packVectors, passagesOf, readLibrary } from "../../shared/search/library.ts";
+import { cutDocument, type Entry, isFoundByWordsOnly, type Passage } from "../../shared/search/passages.ts";
 import { parseQuery } from "../../shared/search/query.ts";
 import { weakRelevance } from "../../shared/search/relevance.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
@@ -137,7 +139,7 @@ describe("a document that is added", () => {
     expect(added?.words.map(({ start, end }) => text.slice(start, end))).toEqual(["cello"]);
     expect(engine.document("added")?.text).toBe(text);
 
-    engine.remove("added");
+    await engine.remove("added");
     expect(await found("cello")).toEqual(["music"]);
     expect(engine.size).toBe(documents.length);
     expect(engine.document("added")).toBeNull();
@@ -179,13 +181,31 @@ describe("a document that is added", () => {
     expect(titles).toEqual(["Note short", "Note long", "Note earlier"]);
   });
 
+  test("with others of one addition is embedded shortest first, even when they come one after the other", async () => {
+    const titled = async (id: string, text: string) => [await cutDocument(note(id, text))];
+    engine.pause();
+    await engine.put(await titled("long", distinct(40, "long")), { addition: 1 });
+    await engine.put(await titled("short", "A short one."), { addition: 1 });
+    await engine.put(await titled("newest", distinct(40, "newest")), { addition: 2 });
+    await engine.load();
+    engine.resume();
+    await expect.poll(() => engine.coverage()).toMatchObject({ done: engine.coverage().total });
+    expect([...new Set(encoder.embedded.map((text) => text.split("\n")[0]))]).toEqual(["Note newest", "Note short", "Note long"]);
+  });
+
+  test("can be told from the library's: a filter leaves those out", async () => {
+    await engine.add(note("mine", "Bread of my own."));
+    expect(await found("bread", { filter: { builtIn: false } })).toEqual(["mine"]);
+    expect(new Set(await found("bread"))).toEqual(new Set(["mine", "food"]));
+  });
+
   test("is embedded only where it is new", async () => {
     const text = distinct(60);
     await engine.add(note("a", text));
     const before = encoder.embedded.length;
     await engine.add({ ...note("a", text), id: "copy" });
     expect(encoder.embedded).toHaveLength(before);
-    engine.remove("a");
+    await engine.remove("a");
     await engine.add({ ...note("a", `${text}\n\nOne more, about a cello.`), id: "copy" });
     expect(encoder.embedded.length - before).toBeLessThanOrEqual(2);
     expect(engine.coverage("copy").done).toBe(engine.coverage("copy").total);
@@ -202,9 +222,9 @@ describe("a document that is added", () => {
     await expect(adding).rejects.toThrow("given up");
     expect(engine.coverage("long").done).toBeLessThan(engine.coverage("long").total);
     expect(await found("quiet sentence", { mode: "words", limit: 1 })).toEqual(["long"]);
-    engine.remove("long");
+    await engine.remove("long");
     expect(engine.size).toBe(documents.length);
-    expect(engine.coverage()).toEqual({ done: documents.length, total: documents.length });
+    expect(engine.coverage()).toEqual({ done: 0, total: 0 });
   });
 
   test("is embedded after a failure, when the model is asked for again", async () => {
@@ -235,9 +255,84 @@ describe("a document that is added", () => {
       "Die Wärmepumpe im Keller lief die ganze Nacht, und am Morgen war das Haus trotzdem kalt. Wir haben den Techniker gerufen, der nach zwei Stunden kam.";
     await engine.add([note("de", german), note("ja", "ヒートポンプは一晩中動いていましたが、朝は家が寒かったです。技術者を呼びました。")]);
     expect(encoder.embedded).toEqual([]);
-    expect([engine.foundByWordsOnly("de"), engine.foundByWordsOnly("ja"), engine.foundByWordsOnly("sea")]).toEqual([true, true, false]);
+    expect(engine.entries().map((entry) => isFoundByWordsOnly(entry))).toEqual([true, true]);
     expect(await found("Wärmepumpe")).toEqual(["de"]);
     expect(await found("朝は寒い")).toEqual(["ja"]);
+  });
+});
+
+describe("a keeper", () => {
+  /** Remembers what it is told, as a store does. */
+  class Keeper implements IndexKeeper {
+    readonly kept = new Map<string, KeptDocument>();
+    readonly told: string[] = [];
+    async putDocuments(entries: readonly Entry[], vectorOf: VectorOf) {
+      for (const { document, passages } of entries) {
+        this.told.push(`put ${document.id}`);
+        const cuts = passages.map(({ chunk: { start, end, headings }, hash, readable }) => ({ start, end, headings, hash, readable }));
+        this.kept.set(document.id, { document, passages: cuts, vectors: passages.map(({ hash }) => vectorOf(hash)?.slice() ?? null) });
+      }
+    }
+    async putVectors(passages: readonly Passage[], vectorOf: VectorOf) {
+      for (const { entry, hash } of passages) {
+        const known = this.kept.get(entry.document.id);
+        const at = entry.passages.findIndex((passage) => passage.hash === hash);
+        if (known) this.kept.set(entry.document.id, { ...known, vectors: known.vectors.with(at, vectorOf(hash)?.slice() ?? null) });
+      }
+    }
+    async removeDocuments(ids: readonly string[]) {
+      for (const id of ids) {
+        this.told.push(`remove ${id}`);
+        this.kept.delete(id);
+      }
+    }
+  }
+
+  test("is told of every change in order, and gives the search back as it was, with nothing embedded twice", async () => {
+    const keeper = new Keeper();
+    engine = new SearchEngine(encoder, library, keeper);
+    const first = engine.add([note("a", "A tide and a cello."), note("b", distinct(40))]);
+    const removal = engine.remove("a");
+    await engine.add(note("c", "Fresh bread."));
+    await Promise.all([first, removal]);
+    expect(keeper.told).toEqual(["put a", "put b", "remove a", "put c"]);
+
+    const embedded = encoder.embedded.length;
+    const restored = new SearchEngine(encoder, library);
+    await restored.restore([...keeper.kept.values()], engine.fingerprint);
+    await restored.load();
+    expect(restored.coverage()).toEqual(engine.coverage());
+    expect(await restored.exportIndex()).toEqual(await engine.exportIndex());
+    expect(encoder.embedded).toHaveLength(embedded);
+  });
+
+  test("gives back what was half done, and the rest is embedded", async () => {
+    const keeper = new Keeper();
+    engine = new SearchEngine(encoder, library, keeper);
+    await engine.put([await cutDocument(note("half", distinct(600)))]);
+    await engine.load();
+    await expect.poll(() => engine.coverage().done).toBeGreaterThan(0);
+    engine.pause();
+    const kept = [...keeper.kept.values()];
+    const restored = new SearchEngine(encoder, library);
+    await restored.restore(kept, engine.fingerprint);
+    const { done, total } = restored.coverage();
+    expect(done).toBe(kept[0]?.vectors.filter((vector) => vector !== null).length);
+    await restored.load();
+    await expect.poll(() => restored.coverage().done).toBe(total);
+  });
+
+  test("that kept another model's vectors gives back words alone", async () => {
+    const keeper = new Keeper();
+    engine = new SearchEngine(encoder, library, keeper);
+    await engine.add(note("a", "A tide and a cello."));
+    const restored = new SearchEngine(encoder, library);
+    restored.pause();
+    await restored.restore([...keeper.kept.values()], "0".repeat(64));
+    await restored.load();
+    expect(restored.coverage()).toEqual({ done: 0, total: 1 });
+    expect((await restored.search("cello", { mode: "words" })).results.map(({ document }) => document.id)).toContain("a");
+    expect((await restored.search("cello", { mode: "meaning" })).results.map(({ document }) => document.id)).not.toContain("a");
   });
 });
 
@@ -274,7 +369,7 @@ describe("an index file", () => {
     other.model = { ...other.model, fingerprint: "0".repeat(64) };
     engine = new SearchEngine(other);
     await engine.load();
-    await expect(engine.importIndex(bytes)).rejects.toMatchObject({ refusal: "other_model" });
+    await expect(engine.importIndex(bytes)).rejects.toMatchObject({ code: "other_model" });
     expect(engine.size).toBe(0);
     await engine.importIndex(bytes, { reembed: true });
     await expect.poll(() => engine.coverage("a")).toEqual({ done: 1, total: 1 });

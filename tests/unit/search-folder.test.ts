@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -24,13 +24,17 @@ async function write(files: Record<string, string | Uint8Array>): Promise<void> 
 }
 
 test("a folder becomes an index file, and what is not text is named and stops nothing", async () => {
+  await copyFile(new URL("../fixtures/reading/bees.pdf", import.meta.url), join(folder, "bees.pdf"));
+  await write({ "damaged.pdf": "%PDF-1.7", "list.json": "[1,", "page.html": "<h1>The bread</h1>" });
   await write({ "a.png": "x", "empty.md": "\n", "latin1.txt": Uint8Array.of(0xe9), ".hidden.md": "x", ".git/x.md": "x" });
   const { documents, passages, skipped } = await indexFolder(folder, encoder);
-  expect([documents, passages]).toEqual([3, 3]);
+  expect([documents, passages]).toEqual([5, 6]);
   expect(skipped).toEqual([
     { path: "a.png", reason: "is of a kind that is not read" },
+    { path: "damaged.pdf", reason: "is damaged, or no PDF" },
     { path: "empty.md", reason: "has no text in it" },
-    { path: "latin1.txt", reason: "is not text in UTF-8" },
+    { path: "latin1.txt", reason: "is not text in UTF-8, UTF-16 or windows-1252" },
+    { path: "list.json", reason: "is not valid JSON in line 1" },
   ]);
 });
 
@@ -44,6 +48,21 @@ test("a folder that changed is indexed as if it were new, and only what is new i
   const { file } = await indexFolder(folder, encoder, { previous });
   expect(encoder.embedded).toEqual(["The sea\n# The sea\n\nThe tide falls."]);
   expect(file).toEqual((await indexFolder(folder, encoder)).file);
+});
+
+test("a folder whose indexing was ended is kept as far as it came, and gone on with", async () => {
+  await write(Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`notes/${i}.txt`, `Note ${i} tells of the sea and of the tide.`])));
+  const { file: whole, coverage } = await indexFolder(folder, encoder);
+  expect(coverage.done).toBe(coverage.total);
+  const ending = new AbortController();
+  const part = await indexFolder(folder, encoder, { signal: ending.signal, onProgress: () => ending.abort() });
+  expect(part.passages).toBe(403);
+  expect(part.coverage.done).toBeGreaterThan(0);
+  expect(part.coverage.done).toBeLessThan(part.coverage.total);
+  encoder.embedded.length = 0;
+  expect((await indexFolder(folder, encoder, { previous: part.file })).file).toEqual(whole);
+  expect(encoder.embedded).toHaveLength(part.coverage.total - part.coverage.done);
+  await expect(indexFolder(folder, encoder, { signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
 });
 
 test("an index file is searched, from the terminal and by POST /search", async () => {
@@ -76,5 +95,5 @@ test("an index file is searched, from the terminal and by POST /search", async (
 });
 
 test("a file that is no index is refused", async () => {
-  await expect(openIndexFile(join(folder, "sea.md"), encoder)).rejects.toMatchObject({ refusal: "not_an_index" });
+  await expect(openIndexFile(join(folder, "sea.md"), encoder)).rejects.toMatchObject({ code: "not_an_index" });
 });

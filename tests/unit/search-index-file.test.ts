@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type IndexContents, IndexFileError, readIndexFile, writeIndexFile } from "../../shared/search/index-file.ts";
+import { EncoderError } from "../../shared/errors.ts";
+import { type IndexContents, readIndexFile, writeIndexFile } from "../../shared/search/index-file.ts";
 import { LexicalIndex } from "../../shared/search/lexical-index.ts";
 
 const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 20 });
@@ -44,8 +45,8 @@ async function outcome(file: Uint8Array<ArrayBuffer>): Promise<IndexContents | s
   try {
     return await readIndexFile(file);
   } catch (error) {
-    expect(error).toBeInstanceOf(IndexFileError);
-    return (error as IndexFileError).refusal;
+    expect(error).toBeInstanceOf(EncoderError);
+    return (error as EncoderError).code;
   }
 }
 
@@ -92,10 +93,10 @@ describe("an index file", () => {
     await fc.assert(
       fc.asyncProperty(fc.nat(file.length - 1), fc.integer({ min: 1, max: 255 }), async (at, flip) => {
         const refusal = await outcome(file.with(at, (file[at] ?? 0) ^ flip));
-        expect(["not_an_index", "unknown_version", "damaged"]).toContain(refusal);
+        expect(["not_an_index", "unknown_index_version", "damaged_index"]).toContain(refusal);
       }),
     );
-    expect(await outcome(Uint8Array.of(...file, 0))).toBe("damaged");
+    expect(await outcome(Uint8Array.of(...file, 0))).toBe("damaged_index");
   });
 
   test("of noise, and of noise behind a good beginning, is refused", async () => {
@@ -122,7 +123,7 @@ describe("an index file", () => {
     ["no dimensions", () => ({ dimensions: 0, vectors: [] })],
     ["a field too many", ({ documents }) => ({ documents: [{ ...documents[0], passages: [], extra: 1, id: 7 }] })],
   ])("with right checksums but %s is refused", async (_, change) => {
-    expect(await outcome(await forged(change))).toBe("invalid");
+    expect(await outcome(await forged(change))).toBe("invalid_index");
   });
 });
 

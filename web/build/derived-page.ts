@@ -9,7 +9,7 @@ import { withoutRawRuntimes } from "./runtimes.ts";
  * @param output where the page is built, relative to it
  * @param inWorkers what records the page's workers
  */
-export function derivedPage(page: string, output: string, inWorkers: () => Plugin) {
+export function derivedPage(page: string, output: string, inWorkers?: () => Plugin) {
   const fromHere = (path: string) => fileURLToPath(new URL(path, page));
   // The site's pages are not this one's.
   const { rolldownOptions: _, ...build } = site.build ?? {};
@@ -18,7 +18,7 @@ export function derivedPage(page: string, output: string, inWorkers: () => Plugi
     {
       root: fromHere("."),
       build: { outDir: fromHere(output) },
-      worker: { plugins: () => [inWorkers(), withoutRawRuntimes()] },
+      worker: { plugins: () => [inWorkers?.(), withoutRawRuntimes()] },
     },
   );
 }

@@ -16,18 +16,18 @@ const runtimeScript = /^ort\./;
 /**
  * Prints what a first visit fetches, and fails the build where that is more than it may be.
  * @param model the model's folder
- * @param counts whether a file of the site, by its name, is part of a first visit
+ * @param files whether a file of the site, by its name, is part of a first visit, and whether it is fetched to read files
  */
 export function sizeReport(
   model: string,
   runtimes: Readonly<Record<"wasm" | "webgpu", RuntimeFile>>,
-  counts: (name: string) => boolean,
+  { ofFirstVisit, ofReading }: { ofFirstVisit: (name: string) => boolean; ofReading: (name: string) => boolean },
 ): Plugin {
   return {
     name: "size-report",
     writeBundle({ dir = "." }, bundle) {
       const compressed = (names: string[]) => sum(names.map((name) => gzipSync(readFileSync(join(dir, name))).byteLength));
-      const names = Object.keys(bundle).filter(counts);
+      const names = Object.keys(bundle).filter(ofFirstVisit);
       const code = compressed(names.filter((name) => /\.(js|css|html)$/.test(name) && !isRuntimeScript(name)));
       const content = sum(names.filter((name) => /\.(json|bin)$/.test(name)).map((name) => statSync(join(dir, name)).size));
       const manifest = parseManifest(JSON.parse(readFileSync(join(model, "manifest.json"), "utf8")));
@@ -38,7 +38,8 @@ export function sizeReport(
       };
       const found = { webgpu: firstVisit("webgpu"), wasm: firstVisit("wasm"), code };
       this.info(
-        `first visit on WebGPU ${megabytes(found.webgpu)}, on WASM ${megabytes(found.wasm)}, page code of it ${megabytes(code)} (gzip)`,
+        `first visit on WebGPU ${megabytes(found.webgpu)}, on WASM ${megabytes(found.wasm)}, page code of it ${megabytes(code)} (gzip); ` +
+          `readers of files ${megabytes(compressed(Object.keys(bundle).filter(ofReading)))} (gzip)`,
       );
       for (const [what, limit] of Object.entries(limits)) {
         const size = found[what as keyof typeof limits];

@@ -1,14 +1,15 @@
-import type { Remote } from "comlink";
 import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
-import type { EmbeddedText, SearchService } from "../search-worker.ts";
+import type { EmbeddedText } from "../search/service.ts";
+import { announce } from "./announcements.ts";
 import { find, make } from "./elements.ts";
+import type { Search } from "./state.ts";
 
 /** How long the server may take, in ms: on its first request it may still be loading the model. */
 const serverTimeout = 60_000;
 
 /** The panel that embeds one text in the page and on the server, and shows that the vectors agree. */
-export function mountComparison(service: Promise<Remote<SearchService>>): void {
+export function mountComparison(service: Search): void {
   const section = find("#comparison", HTMLElement);
   const form = find("form", HTMLFormElement, section);
   const input = find("input", HTMLInputElement, section);
@@ -26,6 +27,7 @@ export function mountComparison(service: Promise<Remote<SearchService>>): void {
     } catch (error) {
       outcome.replaceChildren(error instanceof NoServerError ? error.message : EncoderError.from(error).message);
     } finally {
+      announce(outcome.innerText);
       button.disabled = false;
     }
   });

@@ -1,6 +1,15 @@
+import { mountAdding } from "./adding.ts";
+import { mountAnnouncements } from "./announcements.ts";
+import { mountAsking } from "./asking.ts";
+import { mountClosestSentences } from "./closest-sentences.ts";
+import { mountCollections } from "./collections.ts";
 import { mountComparison } from "./comparison.ts";
-import { mountDocuments } from "./documents.ts";
+import { followDocuments, mountDocumentList } from "./document-list.ts";
+import { mountDocumentView } from "./document-view.ts";
+import { mountFolder } from "./folder.ts";
+import { mountIndexing } from "./indexing.ts";
 import { mountResults } from "./results.ts";
+import { mountScope } from "./scope.ts";
 import { mountSearchBox } from "./search-box.ts";
 import { openSearchService } from "./search-service.ts";
 import { initialState } from "./state.ts";
@@ -13,9 +22,18 @@ const service = openSearchService(store);
 // The store tells of a failure, and every part that waits gets it too.
 service.catch(() => {});
 
-mountSearchBox(store, service);
+const open = mountDocumentView(store, service);
+mountCollections(store, service);
+mountSearchBox(store, mountAsking(store, service));
+mountScope(store);
 mountStatus(store, service);
-mountResults(store, service);
-mountDocuments(store, service);
+mountAnnouncements(store);
+mountResults(store, open);
+mountClosestSentences(store, service);
+mountAdding(store, service);
+mountFolder(store, service);
+mountIndexing(store, service);
+followDocuments(store, service);
+mountDocumentList(store, service, open);
 mountComparison(service);
 mountUpdate();

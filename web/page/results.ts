@@ -1,54 +1,82 @@
-import type { Remote } from "comlink";
-import type { Answer, SearchResult } from "../../shared/search/answer.ts";
-import type { Chunk } from "../../shared/search/chunk.ts";
-import type { SearchService } from "../search-worker.ts";
-import { find, make } from "./elements.ts";
-import type { PageStore } from "./state.ts";
+import type { Answer } from "../../shared/search/answer.ts";
+import type { OpenDocument } from "./document-view.ts";
+import { find, write } from "./elements.ts";
+import { makeResultItem, type ResultItem } from "./result-item.ts";
+import { fewResults, keyOf, type PageStore } from "./state.ts";
 
-/** The passages that were found, each with a way to read it in its document. */
-export function mountResults(store: PageStore, service: Promise<Remote<SearchService>>): void {
+/** The most results that can be had. */
+const mostResults = 96;
+
+/** The passages that were found. What is found again stays where the visitor has it: focus, selection and scroll. */
+export function mountResults(store: PageStore, open: OpenDocument): void {
   const list = find("#results", HTMLOListElement);
   const none = find("#no-results", HTMLParagraphElement);
-  let painted = "";
-  store.watch(["answer"], ({ answer }) => {
-    none.textContent = remarkOn(answer);
+  const more = find("#more-results", HTMLButtonElement);
+  const legend = find("#legend", HTMLParagraphElement);
+  let items = new Map<string, ResultItem>();
+
+  store.watch(["answer", "closest"], ({ answer, closest }) => {
+    write(none, remarkOn(answer));
     none.hidden = none.textContent === "";
     const results = answer?.results ?? [];
-    // While texts are being added the query is asked again and again: what stays the same stays open where it is.
-    const wanted = JSON.stringify(results);
-    if (wanted === painted) return;
-    painted = wanted;
-    list.replaceChildren(...results.map((result) => resultItem(result, service)));
+    const before = items;
+    items = new Map();
+    for (const result of results) {
+      const key = keyOf(result);
+      const item = before.get(key) ?? makeResultItem(({ document, passage }) => open(document, passage.start));
+      item.show({ result, mode: answer?.mode ?? "hybrid", closest: closest.get(key) ?? null });
+      items.set(key, item);
+    }
+    arrange(list, [...items.values()]);
+    legend.hidden = results.length === 0;
+    find(".of-words", HTMLElement, legend).hidden = !results.some(({ words }) => words.length > 0);
+    find(".of-meaning", HTMLElement, legend).hidden = !results.some((result) => closest.has(keyOf(result)));
   });
+  store.watch(["answer", "limit"], ({ answer, limit }) => {
+    more.hidden = !answer || answer.results.length < limit || limit >= mostResults;
+  });
+  more.addEventListener("click", () => {
+    // The first of the new ones is where reading goes on.
+    const last = [...items.values()].at(-1);
+    last?.button.focus({ preventScroll: true });
+    store.update({ limit: Math.min(mostResults, store.get().limit + 2 * fewResults) });
+  });
+
+  /** Arrow keys lead from the search box through the results, and back. */
+  const input = find("#query", HTMLInputElement);
+  const move = (event: KeyboardEvent) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
+    const buttons = [...items.values()].map(({ button }) => button);
+    const at = buttons.findIndex((button) => button === event.target);
+    const next = at + step === -1 && at === 0 ? input : buttons[at + step];
+    if (step === 0 || !next || (at === -1 && step === -1)) return;
+    event.preventDefault();
+    next.focus({ preventScroll: true });
+    (next.closest("li") ?? next).scrollIntoView({ block: "nearest" });
+  };
+  list.addEventListener("keydown", move);
+  input.addEventListener("keydown", move);
+}
+
+/** Puts the items in order with as few moves as come by themselves, and keeps the focus, which a move would take. */
+function arrange(list: HTMLElement, items: readonly ResultItem[]): void {
+  const wanted = new Set<Element>(items.map(({ element }) => element));
+  const focused = document.activeElement;
+  for (const element of [...list.children]) if (!wanted.has(element)) element.remove();
+  let at = list.firstElementChild;
+  for (const { element } of items) {
+    if (element === at) at = at.nextElementSibling;
+    else list.insertBefore(element, at);
+  }
+  if (focused instanceof HTMLElement && focused !== document.activeElement && list.contains(focused))
+    focused.focus({ preventScroll: true });
 }
 
 function remarkOn(answer: Answer | null): string {
   const [best] = answer?.results ?? [];
   if (!answer) return "";
   if (!best) return "Nothing here comes near this.";
-  return best.weak ? "Nothing here matches well. The nearest are:" : "";
-}
-
-function resultItem({ document, passage, cosine, relevance, weak }: SearchResult, service: Promise<Remote<SearchService>>): HTMLLIElement {
-  const shown = relevance === null ? "words" : `${Math.round(100 * relevance)} %`;
-  const score = make("span", "score", weak ? `${shown}, weak` : shown);
-  score.title = cosine === null ? "Found by its words" : `Relevance, from a cosine of ${cosine.toFixed(3)}`;
-  const head = make("div", "head", make("h3", "", document.title), make("span", "kind", document.kind), score);
-  const item = make("li", weak ? "weak" : "", head, make("p", "passage", passage.text));
-  if (passage.text.length < document.length) {
-    item.append(contextOf(passage, () => service.then((search) => search.text(document.id))));
-  }
-  return item;
-}
-
-/** The passage in its document, which is asked for when it is opened. */
-function contextOf({ text, start, end }: Chunk, source: () => Promise<string | null>): HTMLDetailsElement {
-  const context = make("details", "", make("summary", "", "Read on"));
-  const show = async () => {
-    const whole = await source();
-    const content = whole === null ? ["It was removed."] : [whole.slice(0, start), make("mark", "", text), whole.slice(end)];
-    context.append(make("p", "document", ...content));
-  };
-  context.addEventListener("toggle", () => void show(), { once: true });
-  return context;
+  // Of what meaning has not seen yet, nobody can say so.
+  return best.weak && best.relevance !== null ? "Nothing here matches well. The nearest are:" : "";
 }

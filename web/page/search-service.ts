@@ -1,9 +1,9 @@
 import { proxy, type Remote, wrap } from "comlink";
 import { EncoderError } from "../../shared/errors.ts";
-import type { OpenSearch, SearchService } from "../search-worker.ts";
+import type { OpenSearch, SearchService, SearchState } from "../search/service.ts";
 import type { PageStore } from "./state.ts";
 
-/** Starts the worker that searches, and keeps the store told of the model. Rejects when the worker cannot be opened. */
+/** Starts the worker that searches, and keeps the store told of its state. Rejects when the worker cannot be opened. */
 export async function openSearchService(store: PageStore): Promise<Remote<SearchService>> {
   const worker = new Worker(new URL("../search-worker.ts", import.meta.url), { type: "module", name: "search" });
   // Of use while it starts: later errors are of single calls, or of encoders that are replaced.
@@ -17,17 +17,26 @@ export async function openSearchService(store: PageStore): Promise<Remote<Search
   failed.catch(() => {});
   const opening = wrap<OpenSearch>(worker)(
     optionsIn(location.search),
-    proxy((model) => store.update({ model })),
+    proxy((state) => store.update(withKept(store.get(), state))),
   );
   try {
     const service = await Promise.race([opening, failed]);
-    store.update({ examples: await service.examples });
+    store.update({ examples: await service.examples() });
     return service;
   } catch (thrown) {
     const error = EncoderError.from(thrown);
     store.update({ model: { phase: "failed", message: error.message } });
     throw error;
   }
+}
+
+/** A snapshot, with the objects of the one before wherever they say the same: only what has changed is painted. */
+function withKept(before: SearchState, { model, collections, storage }: SearchState): SearchState {
+  const kept = <Part>(old: Part | undefined, part: Part): Part => (old && JSON.stringify(old) === JSON.stringify(part) ? old : part);
+  const known = new Map(before.collections.map((collection) => [collection.id, collection]));
+  const now = collections.map((collection) => kept(known.get(collection.id), collection));
+  const same = now.length === before.collections.length && now.every((collection, i) => collection === before.collections[i]);
+  return { model: kept(before.model, model), collections: same ? before.collections : now, storage: kept(before.storage, storage) };
 }
 
 /** `?device=wasm` or `webgpu` forces a device, `?workers=N` (1 to 16) sets the pool's size. Anything else is ignored. */

@@ -1,13 +1,13 @@
-import type { Remote } from "comlink";
 import type { Answer } from "../../shared/search/answer.ts";
-import type { ModelState, SearchService } from "../search-worker.ts";
-import { find } from "./elements.ts";
-import type { PageState, PageStore } from "./state.ts";
+import type { ModelState } from "../search/service.ts";
+import { find, write } from "./elements.ts";
+import { type PageState, type PageStore, type Search, shownCollection } from "./state.ts";
+import { count, countOf, megabytes, milliseconds } from "./wording.ts";
 
 const deviceNames = { wasm: "WASM", webgpu: "WebGPU" };
 
 /** The line that tells what is loading, and then what ran where and how long it took. */
-export function mountStatus(store: PageStore, service: Promise<Remote<SearchService>>): void {
+export function mountStatus(store: PageStore, service: Search): void {
   const status = find("#status", HTMLElement);
   const message = find(".message", HTMLElement, status);
   const download = find(".download", HTMLElement, status);
@@ -29,27 +29,26 @@ export function mountStatus(store: PageStore, service: Promise<Remote<SearchServ
     if (model.phase !== "loading" || model.total === 0) return;
     bar.max = model.total;
     bar.value = model.loaded;
-    bytes.textContent = bytesText(model);
+    write(bytes, bytesText(model));
     bar.setAttribute("aria-valuetext", bytes.textContent);
   });
-
-  store.watch(["model", "query", "answer", "searchProblem"], (state) => {
-    const text = statusText(state);
-    // Written only when it is new: each change is read aloud.
-    if (message.textContent !== text) message.textContent = text;
-  });
+  store.watch(["model", "query", "answer", "searchProblem", "collections", "chosen"], (state) => write(message, statusText(state)));
 }
 
-function statusText({ model, query, answer, searchProblem }: Pick<PageState, "model" | "query" | "answer" | "searchProblem">): string {
+type Told = Pick<PageState, "model" | "query" | "answer" | "searchProblem" | "collections" | "chosen">;
+
+function statusText(state: Told): string {
+  const { model, query, answer, searchProblem } = state;
   const answered = answer?.query === query ? answer : null;
-  if (answered) return [answerText(answered, model), model.phase === "ready" ? "" : modelText(model)].filter(Boolean).join(" ");
-  if (model.phase === "failed") return modelText(model);
-  if (query === "") return modelText(model);
   if (searchProblem) return searchProblem;
+  if (answered)
+    return [answerText(answered, model), coverageText(state), model.phase === "ready" ? "" : modelText(model)].filter(Boolean).join(" ");
+  if (model.phase === "failed" || query === "") return modelText(model);
   return model.phase === "ready" ? "Searching" : `${modelText(model)} Your search is answered as soon as it is here.`;
 }
 
-function modelText(model: ModelState): string {
+/** What is loading, or where it runs. */
+export function modelText(model: ModelState): string {
   if (model.phase === "failed") return model.message;
   if (model.phase === "ready")
     return [
@@ -64,10 +63,18 @@ function modelText(model: ModelState): string {
 }
 
 function answerText({ results, mode, embedTime, scanTime }: Answer, model: ModelState): string {
-  const count = results.length === 1 ? "1 passage" : `${results.length} passages`;
-  if (mode === "words") return `${count} in ${milliseconds(scanTime)}, by words alone.`;
-  if (embedTime === null) return `${count} in ${milliseconds(scanTime)}, by vectors that came with the page.`;
-  return `${count} in ${milliseconds(embedTime + scanTime)}${model.phase === "ready" ? ` on ${deviceText(model)}` : ""}.`;
+  const passages = count(results.length, "passage");
+  if (mode === "words") return `${passages} in ${milliseconds(scanTime)}, by words alone.`;
+  if (embedTime === null) return `${passages} in ${milliseconds(scanTime)}, by vectors that came with the page.`;
+  return `${passages} in ${milliseconds(embedTime + scanTime)}${model.phase === "ready" ? ` on ${deviceText(model)}` : ""}.`;
+}
+
+/** How much of the collection meaning finds, as long as it is not all. */
+function coverageText(state: Told): string {
+  const collection = shownCollection(state);
+  if (!collection || collection.otherModel || collection.coverage.done >= collection.coverage.total) return "";
+  const { done, total } = collection.coverage;
+  return `Meaning has ${countOf(done, total, "passage")} so far.`;
 }
 
 function deviceText({ device, workers }: Extract<ModelState, { phase: "ready" }>): string {
@@ -79,7 +86,3 @@ function bytesText({ loaded, total, stored }: Extract<ModelState, { phase: "load
   const cached = stored === 0 ? "" : stored === loaded ? ", from cache" : `, ${megabytes(stored)} of them from cache`;
   return `${megabytes(loaded)} of ${megabytes(total)} MB${cached}`;
 }
-
-const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
-
-const milliseconds = (time: number) => (time < 1 ? "under 1 ms" : `${Math.round(time)} ms`);

@@ -6,6 +6,16 @@ const now = () => performance.timeOrigin + performance.now();
 const channel = new BroadcastChannel(runtimeChannel);
 const tell = (record: RuntimeRecord) => channel.postMessage(record);
 
+const memories: WebAssembly.Memory[] = [];
+
+/** The runtimes create their memory in JavaScript and hand it to their WASM. */
+WebAssembly.Memory = class extends WebAssembly.Memory {
+  constructor(descriptor: WebAssembly.MemoryDescriptor) {
+    super(descriptor);
+    memories.push(this);
+  }
+};
+
 type Run = (feeds: InferenceSession.FeedsType) => Promise<InferenceSession.ReturnType>;
 
 /** Tells the page of each shader that this worker compiles. */
@@ -29,7 +39,7 @@ export function recorded<S extends InferenceSession>(session: S, provider: strin
     try {
       return await run(feeds);
     } finally {
-      tell({ worker, start, end: now() });
+      tell({ worker, start, end: now(), memoryBytes: memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0) });
     }
   };
   return session;

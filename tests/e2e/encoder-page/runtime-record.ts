@@ -1,9 +1,9 @@
-/** What a worker's runtime did: a session created, or a run from its start to its end in ms since the epoch. */
+/** What a worker's runtime did: a session created, or a run from its start to its end in ms since the epoch, with all its memory then. */
 export type RuntimeRecord = { readonly worker: string } & (
   | { readonly created: string }
   | { readonly compiled: true }
   | { readonly began: number }
-  | { readonly start: number; readonly end: number }
+  | { readonly start: number; readonly end: number; readonly memoryBytes: number }
 );
 
 /** How a simulated graphics device fails: at its load, or at its second run after the self-test. */

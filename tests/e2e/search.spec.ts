@@ -1,0 +1,332 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type BrowserContext, expect, type Page, test } from "playwright/test";
+import type { SearchState } from "../../web/search/service.ts";
+import { CommandLine } from "../contract/command-line.ts";
+
+const subjects = ["the tide", "sourdough bread", "an old cello", "a cold radiator", "the night train", "garden snails"];
+/** Notes in English, no two passages of which are alike. */
+const note = (i: number, paragraphs = 1) =>
+  Array.from(
+    { length: paragraphs },
+    (_, j) =>
+      `Note ${i}, part ${j}. I thought about ${subjects[(i + j) % subjects.length]} for the ${i + 7 * j}th time, and wrote it down before breakfast.`,
+  ).join("\n\n");
+const notes = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, i) => ({ path: `notes/${String(from + i).padStart(3, "0")}.md`, text: note(from + i) }));
+
+const firstCollection = (page: Page) => page.evaluate(async () => (await window.search.state()).collections[0]?.id ?? "");
+
+/** Adds files to the first collection; resolves when words find them. */
+async function addFiles(page: Page, files: readonly { path: string; text: string }[]): Promise<void> {
+  await page.evaluate(async (files) => {
+    const [collection] = (await window.search.state()).collections;
+    await window.search.addFiles(
+      collection?.id ?? "",
+      files.map(({ path, text }) => ({ path, file: new File([text], path.split("/").at(-1) ?? "") })),
+    );
+  }, files);
+}
+
+async function found(page: Page, query: string, options: { mode?: "hybrid" | "meaning" | "words" } = {}): Promise<string[]> {
+  return page.evaluate(
+    async ([query, options]) => {
+      const [collection] = (await window.search.state()).collections;
+      const answer = await window.search.search(collection?.id ?? "", query, { ...options, filter: { builtIn: false } });
+      return answer?.results.map(({ document }) => document.id) ?? [];
+    },
+    [query, options] as const,
+  );
+}
+
+/** What the state tells of the first collection. */
+const collection = (page: Page) => page.evaluate(() => window.state.collections[0]);
+const embedded = (page: Page) =>
+  page.evaluate(() => window.until(({ collections: [first] }) => first?.indexing === null && first.coverage.done === first.coverage.total));
+const ready = (page: Page) => page.evaluate(() => window.until(({ model }) => model.phase === "ready"));
+
+/** Opens the page; what was kept is there when this resolves. */
+async function open(page: Page): Promise<void> {
+  await page.goto("/");
+  await page.waitForFunction(() => window.search);
+  await page.evaluate(async () => window.search.documents(window.state.collections[0]?.id ?? ""));
+}
+
+/** Ends the processes of all tabs, as the system does when memory is short. */
+async function killTabs(context: BrowserContext): Promise<void> {
+  const devtools = await context.browser()?.newBrowserCDPSession();
+  const { processInfo = [] } = (await devtools?.send("SystemInfo.getProcessInfo")) ?? {};
+  for (const { type, id } of processInfo) if (type === "renderer") process.kill(id, "SIGKILL");
+  await devtools?.detach();
+}
+
+test.beforeEach(({ page }) => open(page));
+
+test("words find what was added before the model is there, meaning as its vectors arrive, and all of it is there after a reload", async ({
+  page,
+}) => {
+  await addFiles(page, notes(20));
+  expect(await found(page, "snails", { mode: "words" })).toContain("notes/005.md");
+  await embedded(page);
+  const states: SearchState[] = await page.evaluate(() => window.states);
+  const coverages = states.map(({ collections }) => collections[0]?.coverage.done ?? 0);
+  expect(new Set(coverages).size).toBeGreaterThan(2);
+  expect(coverages).toEqual([...coverages].sort((a, b) => a - b));
+  expect(await found(page, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
+
+  await open(page);
+  expect(await found(page, "snails", { mode: "words" })).toContain("notes/005.md");
+  expect((await collection(page))?.coverage).toEqual({ done: 20, total: 20 });
+  expect(await found(page, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
+});
+
+test("a tab that is killed in the middle leaves nothing half-written, and the next one takes up where it stopped", async ({
+  page,
+  context,
+}) => {
+  await addFiles(page, notes(64));
+  await ready(page);
+  let kept = 0;
+  let current = page;
+  for (let kill = 1; kill <= 3; kill++) {
+    await current.evaluate((least) => window.until(({ collections: [first] }) => (first?.coverage.done ?? 0) > least), kept);
+    const killed = current.waitForEvent("crash");
+    await killTabs(context);
+    await killed;
+    current = await context.newPage();
+    await open(current);
+    await found(current, "snails", { mode: "words" });
+    const state = await collection(current);
+    expect(state).toMatchObject({ documents: 64, passages: 64 });
+    expect(state?.coverage.done).toBeGreaterThanOrEqual(kept);
+    kept = state?.coverage.done ?? 0;
+  }
+  expect(kept).toBeGreaterThan(0);
+  await embedded(current);
+  expect((await collection(current))?.coverage).toEqual({ done: 64, total: 64 });
+  expect(new Set(await found(current, "the tide"))).not.toEqual(new Set());
+});
+
+test("of several tabs one has the encoder and answers for all, and another takes over when it is closed", async ({ page, context }) => {
+  await addFiles(page, notes(12));
+  await embedded(page);
+  const second = await context.newPage();
+  await open(second);
+  // Its search worker alone: encoders are the first tab's.
+  expect(second.workers().map((worker) => new URL(worker.url()).pathname.replace(/-[\w-]{8}\.js$/, ""))).toEqual(["/assets/search-worker"]);
+  expect(await found(second, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
+  await addFiles(second, [{ path: "added/second.md", text: "The lighthouse keeper counts gulls in the fog." }]);
+  await expect.poll(() => found(page, "seabirds near a beacon", { mode: "meaning" })).toContain("added/second.md");
+  await expect.poll(() => second.evaluate(() => window.state.collections[0]?.documents)).toBe(13);
+
+  const asked = second.evaluate(async () => {
+    const [first] = window.state.collections;
+    const ids: (string | undefined)[] = [];
+    for (let i = 0; i < 40; i++)
+      ids.push((await window.search.search(first?.id ?? "", `lighthouse ${i}`, { filter: { builtIn: false } }))?.results[0]?.document.id);
+    return ids;
+  });
+  await page.close();
+  expect(await asked).toEqual(Array(40).fill("added/second.md"));
+  await ready(second);
+  expect(await found(second, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
+});
+
+test("only what changed in a file is embedded again; removal and renaming embed nothing", async ({ page }) => {
+  const paragraphs = Array.from({ length: 12 }, (_, i) => `${note(i)} ${note(i + 20)} ${note(i + 40)} ${note(i + 60)}`);
+  await addFiles(page, [{ path: "a.md", text: paragraphs.join("\n\n") }]);
+  await ready(page);
+  const before = (await embedded(page)).collections[0]?.coverage.total ?? 0;
+  expect(before).toBeGreaterThan(8);
+  const id = await firstCollection(page);
+  await page.evaluate((id) => window.search.pause(id), id);
+
+  await addFiles(page, [{ path: "b.md", text: paragraphs.join("\n\n") }]);
+  await page.evaluate((id) => window.search.remove(id, ["a.md"]), id);
+  expect((await page.evaluate(() => window.search.state())).collections[0]?.coverage).toEqual({ done: before, total: before });
+
+  paragraphs[11] = "Something else entirely: the ferry to the island leaves at noon.";
+  await addFiles(page, [{ path: "b.md", text: paragraphs.join("\n\n") }]);
+  const { done, total } = (await page.evaluate(() => window.search.state())).collections[0]?.coverage ?? { done: 0, total: 0 };
+  expect(total - done).toBeGreaterThan(0);
+  expect(total - done).toBeLessThanOrEqual(2);
+});
+
+test("pausing holds the work, resuming goes on, and cancelling drops what is not done", async ({ page }) => {
+  await addFiles(page, notes(4));
+  await embedded(page);
+  const id = await firstCollection(page);
+  await page.evaluate((id) => window.search.pause(id), id);
+  await addFiles(page, notes(40, 10));
+  await page.evaluate(() => window.until(({ collections: [first] }) => first?.indexing?.phase === "paused"));
+  const at = (await collection(page))?.coverage.done;
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  expect((await collection(page))?.coverage.done).toBe(at);
+  await page.evaluate((id) => window.search.resume(id), id);
+  await page.evaluate((at) => window.until(({ collections: [first] }) => (first?.coverage.done ?? 0) > (at ?? 0)), at);
+  await page.evaluate((id) => window.search.cancel(id), id);
+  const { collections } = await embedded(page);
+  expect(collections[0]?.documents).toBeLessThan(44);
+  expect(await found(page, "Note 1", { mode: "words" })).toContain("notes/001.md");
+});
+
+test("an index of another model is found by words alone, until it is embedded anew", async ({ page }) => {
+  await addFiles(page, notes(8));
+  await embedded(page);
+  await page.evaluate(async () => {
+    const [{ name = "" } = {}] = await indexedDB.databases();
+    const database = await new Promise<IDBDatabase>((resolve) => {
+      const request = indexedDB.open(name);
+      request.onsuccess = () => resolve(request.result);
+    });
+    const store = database.transaction("collections", "readwrite").objectStore("collections");
+    const record = await new Promise<object>((resolve) => {
+      const request = store.getAll();
+      request.onsuccess = () => resolve(request.result[0]);
+    });
+    store.put({ ...record, fingerprint: "0".repeat(64) });
+    await new Promise((resolve) => {
+      store.transaction.oncomplete = resolve;
+    });
+    database.close();
+  });
+  await open(page);
+  await ready(page);
+  expect(await found(page, "snails", { mode: "words" })).toContain("notes/005.md");
+  expect(await found(page, "stringed instrument", { mode: "meaning" })).toEqual([]);
+  expect(await page.evaluate(() => window.search.state())).toMatchObject({
+    collections: [{ otherModel: true, indexing: null, coverage: { done: 0, total: 8 } }],
+  });
+  await page.evaluate(async () => window.search.reembed(window.state.collections[0]?.id ?? ""));
+  await embedded(page);
+  expect(await found(page, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
+  expect(await page.evaluate(() => window.search.state())).toMatchObject({ collections: [{ otherModel: false }] });
+});
+
+test("the page's index file is read by Node, and Node's by the page; a damaged one is refused", async ({ page }) => {
+  await addFiles(page, notes(8));
+  await embedded(page);
+  let node: number[] = [];
+  const exported = await page.evaluate(async () => {
+    const blob = await window.search.exportCollection(window.state.collections[0]?.id ?? "");
+    return [...new Uint8Array(await blob.arrayBuffer())];
+  });
+  const folder = await mkdtemp(join(tmpdir(), "samevec-"));
+  try {
+    const [ofPage, ofNode] = [join(folder, "page.samevec"), join(folder, "node.samevec")];
+    await writeFile(ofPage, Uint8Array.from(exported));
+    expect(await CommandLine.run(["search", ofPage, "a stringed instrument"])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("notes/002.md"),
+    });
+    await mkdir(join(folder, "notes"));
+    for (const { path, text } of notes(8)) await writeFile(join(folder, path), text);
+    expect(await CommandLine.run(["index", join(folder, "notes"), "-o", ofNode])).toMatchObject({ code: 0 });
+    node = [...(await readFile(ofNode))];
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+
+  const outcome = await page.evaluate(async (bytes) => {
+    const file = Uint8Array.from(bytes);
+    const id = await window.search.importCollection("Of Node", new Blob([file]));
+    const documents = (await window.search.documents(id)).map(({ id, coverage }) => ({ id, coverage }));
+    const answer = await window.search.search(id, "a stringed instrument", { mode: "meaning", filter: { builtIn: false } });
+    file[file.length - 1] = (file.at(-1) ?? 0) ^ 1;
+    const refused = await window.search.importCollection("Damaged", new Blob([file])).catch((error) => error);
+    const names = (await window.search.state()).collections.map(({ name }) => name);
+    return { documents, best: answer?.results[0]?.document.id, refused, names };
+  }, node);
+  expect(outcome.documents).toEqual(notes(8).map(({ path }) => ({ id: path.replace("notes/", ""), coverage: { done: 1, total: 1 } })));
+  expect(outcome.best).toBe("002.md");
+  expect(outcome.refused).toMatchObject({ name: "EncoderError", code: "damaged_index" });
+  expect(outcome.names).toEqual(["My documents", "Of Node"]);
+});
+
+test("a full disk is told until there is room again; what came last is searched all the same, and what was kept stays", async ({
+  page,
+  context,
+}) => {
+  await addFiles(page, notes(2));
+  await embedded(page);
+  const devtools = await context.newCDPSession(page);
+  const { origin } = new URL(page.url());
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1 });
+  await addFiles(page, [{ path: "large.md", text: Array.from({ length: 400 }, (_, i) => note(100 + i)).join("\n\n") }]);
+  const { storage } = await page.evaluate(() => window.until(({ storage }) => storage.problem !== null));
+  expect(storage.problem).toContain("no room");
+  expect(await found(page, '"Note 499"', { mode: "words" })).toEqual(["large.md"]);
+  const passages = (await collection(page))?.passages ?? 0;
+
+  await devtools.send("Storage.overrideQuotaForOrigin", { origin });
+  await addFiles(page, [{ path: "small.md", text: "The ferry leaves at noon." }]);
+  await page.evaluate(() => window.until(({ storage }) => storage.problem === null));
+  await open(page);
+  const kept = await page.evaluate(async () => window.search.documents(window.state.collections[0]?.id ?? ""));
+  // The browser may have let the large one through: then it is whole.
+  expect(kept.map(({ id, passages }) => ({ id, passages })).filter(({ id }) => id !== "large.md")).toEqual([
+    { id: "notes/000.md", passages: 1 },
+    { id: "notes/001.md", passages: 1 },
+    { id: "small.md", passages: 1 },
+  ]);
+  for (const { id, passages: found } of kept) if (id === "large.md") expect(found).toBe(passages - 2);
+});
+
+test("a folder is followed: what is new, changed, renamed or gone in it is found by the next look", async ({ page }) => {
+  // The browser's own file system stands for the disk: the handles are the same, and need nobody's leave.
+  const change = (changes: Record<string, string | null>) =>
+    page.evaluate(async (changes) => {
+      const root = await navigator.storage.getDirectory();
+      const folder = await root.getDirectoryHandle("diary", { create: true });
+      for (const [name, text] of Object.entries(changes)) {
+        if (text === null) {
+          await folder.removeEntry(name);
+          continue;
+        }
+        const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
+        await writable.write(text);
+        await writable.close();
+      }
+    }, changes);
+  const paths = () => page.evaluate(async () => (await window.search.documents(window.state.collections[0]?.id ?? "")).map(({ id }) => id));
+
+  await change({ "monday.md": note(1), "tuesday.md": note(2), ".hidden.md": note(3), "notes.xyz": "what is this" });
+  await page.evaluate(async () => {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("diary");
+    await window.search.connectFolder(window.state.collections[0]?.id ?? "", folder);
+  });
+  expect(await paths()).toEqual(["diary/monday.md", "diary/tuesday.md"]);
+  expect((await page.evaluate(() => window.search.state())).collections[0]?.problems).toMatchObject([{ path: "diary/notes.xyz" }]);
+
+  await change({ "monday.md": null, "moved.md": note(1), "tuesday.md": `${note(2)} And it rained cats and dogs.` });
+  await open(page);
+  await page.evaluate(async () => window.search.refreshFolder(window.state.collections[0]?.id ?? ""));
+  expect(await paths()).toEqual(["diary/moved.md", "diary/tuesday.md"]);
+  expect(await found(page, "rained", { mode: "words" })).toEqual(["diary/tuesday.md"]);
+});
+
+test("collections are apart from each other, and the last one leaves an empty one behind", async ({ page }) => {
+  await addFiles(page, notes(2));
+  const outcome = await page.evaluate(async () => {
+    const other = await window.search.createCollection("Recipes");
+    await window.search.addText(other, "Knead the dough until it is smooth, and let it rise.");
+    await window.search.addText(other, "Knead the dough until it is smooth, and let it rise.");
+    const [first] = (await window.search.state()).collections;
+    const inFirst = await window.search.search(first?.id ?? "", "dough", { mode: "words", filter: { builtIn: false } });
+    const inOther = await window.search.search(other, "dough", { mode: "words", filter: { builtIn: false } });
+    await window.search.renameCollection(other, "Baking");
+    await window.search.deleteCollection(first?.id ?? "");
+    const names = (await window.search.state()).collections.map(({ name, documents }) => ({ name, documents }));
+    await window.search.deleteCollection(other);
+    const gone = await window.search.documents(other).catch(({ code }) => code);
+    return {
+      inFirst: inFirst?.results.length,
+      inOther: inOther?.results.length,
+      names,
+      gone,
+      left: (await window.search.state()).collections.length,
+    };
+  });
+  expect(outcome).toEqual({ inFirst: 0, inOther: 1, names: [{ name: "Baking", documents: 1 }], gone: "not_found", left: 1 });
+});

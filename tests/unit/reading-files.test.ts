@@ -1,0 +1,191 @@
+import { readFile as readBytes } from "node:fs/promises";
+import { describe, expect, test } from "vitest";
+import { readableExtensions, readableKind, readFile } from "../../shared/reading/read-file.ts";
+import { chunkText } from "../../shared/search/chunk.ts";
+
+const read = async (name: string) =>
+  readFile(name, new Uint8Array(await readBytes(new URL(`../fixtures/reading/${name}`, import.meta.url))));
+const readText = (name: string, text: string) => readFile(name, new TextEncoder().encode(text));
+
+describe("text", () => {
+  test.each([
+    ["UTF-16 by its byte order mark", "utf-16.txt", "The café opens at six – every day.\n"],
+    ["windows-1252 where it is no UTF-8", "windows-1252.txt", "The “café” costs 3 € – or less.\n"],
+  ])("is read in %s", async (_, name, text) => {
+    expect(await read(name)).toEqual({ title: text.trim(), kind: "txt", text });
+  });
+
+  test("stays as it is, but for a byte order mark and halves of surrogate pairs", async () => {
+    expect((await readText("a.txt", "\ufeff one\r\n\r\n\ttwo ")).text).toBe(" one\r\n\r\n\ttwo ");
+    const halved = Uint8Array.of(0xff, 0xfe, 0x41, 0x00, 0x3d, 0xd8, 0x42, 0x00);
+    expect((await readFile("a.txt", halved)).text).toBe("A\ufffdB");
+  });
+
+  test.each([
+    ["its first heading", "a.md", "An image first.\n\n## The sea ##\n\nTides.", "The sea"],
+    ["its settings' title", "a.markdown", '---\ndate: 2020\ntitle: "The sea"\n---\n# Tides', "The sea"],
+    ["its first line, where a # is in a block of code", "a.md", "How to install:\n```\n# as root\n```", "How to install:"],
+    ["the first line with a letter in it", "a.txt", "=====\nThe sea\n=====\n", "The sea"],
+    ["a long first line, cut at a word's end", "a.txt", "seaside ".repeat(20), `${"seaside ".repeat(10).trim()} …`],
+  ])("calls itself by %s", async (_, name, text, title) => {
+    expect((await readText(name, text)).title).toBe(title);
+  });
+});
+
+describe("HTML", () => {
+  test("becomes headings, paragraphs, lists and rows, without scripts and navigation", async () => {
+    const { title, kind, text } = await read("bread.html");
+    expect([title, kind]).toEqual(["Rye bread & its crumb", "html"]);
+    expect(text).toBe(
+      `# Rye bread
+
+Knead the dough for ten minutes; let it rise overnight in a bowl of café au lait’s size.
+It is ready when it springs back.
+
+## What it needs
+
+- Flour
+  - rye, 400 g
+  - wheat, 100 g
+- Water
+
+1. Mix.
+2. Wait.
+
+Oven | Minutes
+250 °C | 15
+200 °C | 40
+
+\`\`\`
+# not a heading
+bake --minutes 55
+\`\`\`
+
+It keeps for < 5 days _or_ *so*.`,
+    );
+    const headings = chunkText(text, { maxTokens: 20 }).map((chunk) => chunk.headings);
+    expect(new Set(headings.map(String))).toEqual(new Set(["", "Rye bread", "Rye bread,What it needs"]));
+  });
+
+  test.each([
+    ["an empty heading marks nothing", "<h2> </h2>one", "one"],
+    ["items without a list", "<li>one<li>two", "- one\n- two"],
+    ["lines of code in elements", "<pre><div>a</div><div>b</div></pre>", "```\na\nb\n```"],
+    ["fences in code", "<pre>```</pre>", "````\n```\n````"],
+    ["an encoding that nobody knows", '<meta charset="nonsense"><p>one</p>', "one"],
+    ["what is never closed", "<div><p>one<b>two", "onetwo"],
+  ])("%s", async (_, html, text) => {
+    expect((await readText("a.htm", html)).text).toBe(text);
+  });
+});
+
+describe("PDF", () => {
+  test("becomes paragraphs with the words that its lines divide, and with its headings", async () => {
+    const { title, kind, text } = await read("bees.pdf");
+    expect([title, kind]).toEqual(["Keeping bees on a roof", "pdf"]);
+    const paragraphs = text.split("\n\n");
+    expect(paragraphs[0]).toBe("## Keeping bees on a roof");
+    expect(paragraphs[1]).toContain("Look for a place that is sheltered from the wind, and where the morning sun warms the entrance. The");
+    expect(paragraphs[1]).toContain("a colony with a long-lived queen is the calmer one.");
+    expect(paragraphs.slice(-3)).toEqual([
+      "a veil and gloves\na smoker with its fuel",
+      "## In winter",
+      "Feed syrup until October, then leave them alone. A strap keeps the lid on in a storm, and a long-lived hive dry.",
+    ]);
+  });
+
+  test("leaves the caller's bytes as they were", async () => {
+    const bytes = new Uint8Array(await readBytes(new URL("../fixtures/reading/bees.pdf", import.meta.url)));
+    const before = bytes.slice();
+    await readFile("bees.pdf", bytes);
+    expect(bytes).toEqual(before);
+  });
+});
+
+describe("records", () => {
+  test("CSV: a paragraph for each row, its columns named", async () => {
+    expect(await read("instruments.csv")).toEqual({
+      title: "name, made, notes",
+      kind: "csv",
+      text: 'name: Cello\nmade: 1931\nnotes: Bought from "Hill & Sons",\r\nneeds a new bridge\n\nname: Viola\nnotes: light, and easy to play',
+    });
+  });
+
+  test.each([
+    ["tabs", "a.tsv", "name\tyear\nCello\t1931\n", "name: Cello\nyear: 1931"],
+    ["semicolons", "a.csv", "name;year\nCello;1931\n", "name: Cello\nyear: 1931"],
+    ["a column that is no heading", "a.csv", "# of strings,\n4,nylon\n", "of strings: 4\nnylon"],
+    ["one row alone", "a.csv", "cello,1931", "cello, 1931"],
+  ])("CSV with %s", async (_, name, csv, text) => {
+    expect((await readText(name, csv)).text).toBe(text);
+  });
+
+  test("JSON: a paragraph for each element, what is nested by its path", async () => {
+    expect(await read("walks.json")).toEqual({
+      title: "name, km, tags, start",
+      kind: "json",
+      text: "name: Ridge path\nkm: 12.5\ntags: views\ntags: steep\nstart.place: the station\n\nname: Mill stream\nkm: 4\ndogs: true",
+    });
+  });
+
+  test.each([
+    ["an object, by what it calls itself", '{"title":"Walks","in":{"all":2}}', "Walks", "title: Walks\nin.all: 2"],
+    ["strings, as they stand", '["# Walks\\n\\nby the sea", ""]', "Walks", "# Walks\n\nby the sea"],
+  ])("JSON: %s", async (_, json, title, text) => {
+    expect(await readText("a.json", json)).toEqual({ title, kind: "json", text });
+  });
+
+  test("JSONL: a paragraph for each line", async () => {
+    expect(await read("letters.jsonl")).toEqual({
+      title: "from, text",
+      kind: "jsonl",
+      text: "from: Ida\ntext: The ferry is late again.\n\nfrom: Jon\ntext: Take the bridge then.",
+    });
+  });
+});
+
+describe("what cannot be read is told with its reason", () => {
+  test.each([
+    ["encrypted.pdf", "encrypted_file", "is encrypted"],
+    ["scan.pdf", "empty_input", "has no text in it"],
+    ["truncated.pdf", "unreadable_file", "is damaged, or no PDF"],
+    ["unclosed.csv", "unreadable_file", "has a quoted field that does not end as it should, in line 3"],
+    ["malformed.json", "unreadable_file", "is not valid JSON in line 4"],
+    ["bad-line.jsonl", "unreadable_file", "is not valid JSON in line 3"],
+    ["picture.txt", "binary_file", "is not text in UTF-8, UTF-16 or windows-1252"],
+  ])("%s", async (name, code, message) => {
+    await expect(read(name)).rejects.toMatchObject({ code, message });
+  });
+
+  test.each([
+    ["no text but blanks", "a.md", " \n\t", "empty_input"],
+    ["a few bytes of which nobody knows what they are", "a.txt", Uint8Array.of(0xe9), "binary_file"],
+    ["half a character in UTF-16", "a.txt", Uint8Array.of(0xff, 0xfe, 0x41), "binary_file"],
+    ["another kind", "notes.tar.gz", "x", "unsupported_file"],
+    ["no extension, but a folder with a dot", "notes.md/readme", "x", "unsupported_file"],
+    ["elements nested without end", "a.html", "<div>".repeat(100_000), "unreadable_file"],
+    ["arrays nested without end", "a.json", "[".repeat(1_000_000) + "]".repeat(1_000_000), "unreadable_file"],
+    ["arrays that are never closed", "a.json", "[".repeat(1_000_000), "unreadable_file"],
+  ])("%s", async (_, name, content, code) => {
+    const reading = typeof content === "string" ? readText(name, content) : readFile(name, content);
+    await expect(reading).rejects.toMatchObject({ code });
+  });
+
+  test("a file that is too large, before it is read, and one of whose few bytes a long text would come", async () => {
+    expect(() => readableKind("a.txt", 20_000_001)).toThrow("has more than 20 MB");
+    expect(() => readableKind("a.pdf", 50_000_001)).toThrow("has more than 50 MB");
+    expect(readableKind("a.PDF", 50_000_000)).toBe("pdf");
+    const rows = `${"a long name of a column that says much ".repeat(2)}\n${"x\n".repeat(300_000)}`;
+    await expect(readText("a.csv", rows)).rejects.toMatchObject({ code: "file_too_large" });
+  });
+
+  test("a reading that was given up", async () => {
+    await expect(readFile("a.txt", new Uint8Array(), { signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
+  });
+});
+
+test("what is read is known by its extension", () => {
+  expect(readableExtensions).toEqual([
+    ...[".txt", ".md", ".markdown", ".html", ".htm", ".pdf", ".csv", ".tsv", ".json", ".jsonl", ".ndjson"],
+  ]);
+});

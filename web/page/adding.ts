@@ -1,0 +1,80 @@
+import type { AddedFile } from "../search/service.ts";
+import { attempt } from "./attempt.ts";
+import { chosenFiles, droppedFiles } from "./dropped-files.ts";
+import { find, write } from "./elements.ts";
+import { type PageStore, type Search, shownCollection } from "./state.ts";
+
+/** Adds documents to the collection that is shown: pasted, chosen as files or as a folder, or dropped anywhere on the page. */
+export function mountAdding(store: PageStore, service: Search): void {
+  const form = find("#paste", HTMLFormElement);
+  const textarea = find("#text", HTMLTextAreaElement);
+
+  /** Does nothing before the search is open: there is no collection yet. */
+  const add = (action: (collection: string) => Promise<void>) =>
+    attempt(store, async () => {
+      await service;
+      const collection = shownCollection(store.get());
+      if (!collection) return;
+      void keepForGood();
+      await action(collection.id);
+    });
+
+  const addFiles = async (files: readonly AddedFile[]) => {
+    const [indexFiles, others] = [files.filter(isIndexFile), files.filter((file) => !isIndexFile(file))];
+    if (others.length > 0) void add(async (collection) => (await service).addFiles(collection, others));
+    for (const { file } of indexFiles) await importFile(store, service, file);
+  };
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = textarea.value;
+    if (text.trim() === "") return textarea.focus();
+    textarea.value = "";
+    void add(async (collection) => (await service).addText(collection, text));
+  });
+  for (const id of ["#files", "#folder-files"]) {
+    const input = find(id, HTMLInputElement);
+    input.addEventListener("change", () => {
+      void addFiles(chosenFiles(input.files ?? []));
+      input.value = "";
+    });
+  }
+  acceptDrops(store, (dropped) => void attempt(store, async () => addFiles(await dropped)));
+}
+
+/** Makes a collection of an index file, and shows it. */
+export async function importFile(store: PageStore, service: Search, file: File): Promise<void> {
+  await attempt(store, async () => {
+    const id = await (await service).importCollection(file.name.replace(/\.samevec$/i, ""), file);
+    store.update({ chosen: id, answer: null });
+  });
+}
+
+const isIndexFile = ({ path }: AddedFile): boolean => /\.samevec$/i.test(path);
+
+/** Asks the browser not to throw away what was added when it needs room. Only a page can ask; most answer by themselves. */
+async function keepForGood(): Promise<void> {
+  if (!(await navigator.storage?.persisted?.())) await navigator.storage?.persist?.();
+}
+
+/** Files dropped anywhere on the page: beside a drop zone, the browser would leave the page for the file. */
+function acceptDrops(store: PageStore, onFiles: (files: Promise<AddedFile[]>) => void): void {
+  const root = document.documentElement;
+  const notice = find("#drop p", HTMLElement);
+  const hasFiles = ({ dataTransfer }: DragEvent) => dataTransfer?.types.includes("Files") ?? false;
+  root.addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    write(notice, `Drop to add to ${shownCollection(store.get())?.name ?? "your documents"}`);
+    root.classList.add("dropping");
+  });
+  root.addEventListener("dragleave", ({ relatedTarget }) => {
+    if (!relatedTarget) root.classList.remove("dropping");
+  });
+  root.addEventListener("drop", (event) => {
+    root.classList.remove("dropping");
+    if (!(hasFiles(event) && event.dataTransfer)) return;
+    event.preventDefault();
+    onFiles(droppedFiles(event.dataTransfer));
+  });
+}

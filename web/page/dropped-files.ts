@@ -1,0 +1,43 @@
+import type { AddedFile } from "../search/service.ts";
+
+/**
+ * All files that were dropped, those of folders with their paths, but no hidden ones. To be called while the drop is
+ * handled: what was dropped is not there any more after that.
+ */
+export async function droppedFiles({ items, files }: DataTransfer): Promise<AddedFile[]> {
+  const entries = [...items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  // Files that a script drops are not of any file system.
+  if (entries.length === 0) return [...files].map((file) => ({ path: file.name, file }));
+  const found = await Promise.all(entries.map((entry) => filesIn(entry, "")));
+  return found.flat();
+}
+
+/** The files that were chosen, a folder's with their paths, but no hidden ones. */
+export function chosenFiles(files: Iterable<File>): AddedFile[] {
+  return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file })).filter(({ path }) => !/(^|\/)\./.test(path));
+}
+
+async function filesIn(entry: FileSystemEntry, folder: string): Promise<AddedFile[]> {
+  if (entry.name.startsWith(".")) return [];
+  const path = folder + entry.name;
+  if (isFile(entry)) {
+    const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
+    return [{ path, file }];
+  }
+  const found: AddedFile[] = [];
+  for (const child of await childrenOf(entry as FileSystemDirectoryEntry)) found.push(...(await filesIn(child, `${path}/`)));
+  return found;
+}
+
+/** A directory's entries come in batches, of a hundred in Chromium, and the last one is empty. */
+async function childrenOf(directory: FileSystemDirectoryEntry): Promise<FileSystemEntry[]> {
+  const reader = directory.createReader();
+  const children: FileSystemEntry[] = [];
+  for (;;) {
+    const batch = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    if (batch.length === 0) return children;
+    children.push(...batch);
+  }
+}
+
+const isFile = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.isFile;

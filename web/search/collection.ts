@@ -1,0 +1,314 @@
+import type { Encoder } from "../../shared/encoder/encoder.ts";
+import { sha256Hex } from "../../shared/encoder/manifest.ts";
+import { EncoderError } from "../../shared/errors.ts";
+import { titleOf } from "../../shared/reading/title.ts";
+import type { Coverage } from "../../shared/search/embedding-queue.ts";
+import type { IndexKeeper } from "../../shared/search/index-keeper.ts";
+import type { Library } from "../../shared/search/library.ts";
+import { type CutDocument, cutDocument, isFoundByWordsOnly } from "../../shared/search/passages.ts";
+import { SearchEngine } from "../../shared/search/search-engine.ts";
+import type { CollectionRecord, CollectionStore } from "./collection-store.ts";
+import type { DocumentReader } from "./document-reader.ts";
+import { accessTo, changesIn } from "./followed-folder.ts";
+import { Pace } from "./pace.ts";
+import type { AddedFile, CollectionState, ConnectedFolder, DocumentState, FileProblem } from "./service.ts";
+
+export interface CollectionOptions {
+  readonly record: CollectionRecord;
+  /** Null where nothing is kept. */
+  readonly store: CollectionStore | null;
+  readonly encoder: Encoder;
+  readonly library: Library;
+  readonly reader: DocumentReader;
+  /** Told whenever `state()` is another one. */
+  readonly onChange: () => void;
+}
+
+/** How many documents are put into the search at once, and how long one may wait for the others, in ms. */
+const documentsPerPut = 32;
+const longestWait = 250;
+
+/** A set of documents: its search, what is kept of it, and what is being added to it. */
+export class Collection {
+  readonly engine: SearchEngine;
+  readonly #options: CollectionOptions;
+  #record: CollectionRecord;
+  #version = 0;
+  #paused = false;
+  #deleted = false;
+  /** Whether vectors of another model are kept, which are not used. */
+  #otherModel = false;
+  #reading: { done: number; total: number } | null = null;
+  #problems: readonly FileProblem[] = [];
+  #access: ConnectedFolder["access"] = "asks";
+  #additions = 0;
+  #addition = new AbortController();
+  /** Documents that were added since all was embedded. */
+  readonly #latest = new Set<string>();
+  readonly #pace = new Pace();
+
+  private constructor(options: CollectionOptions) {
+    const { encoder, library, store, record } = options;
+    this.#options = options;
+    this.#record = record;
+    this.engine = new SearchEngine(encoder, library, this.#telling(store?.keeper(record.id) ?? null));
+  }
+
+  /** Opens a collection with what was kept of it. It can be searched when this resolves; vectors are made once the model is there. */
+  static async open(options: CollectionOptions): Promise<Collection> {
+    const collection = new Collection(options);
+    await collection.#restore();
+    return collection;
+  }
+
+  get record(): CollectionRecord {
+    return this.#record;
+  }
+
+  state(): CollectionState {
+    const { id, name, documents, passages, coverage, bytes, fingerprint, folder } = this.#record;
+    return {
+      id,
+      name,
+      documents,
+      passages,
+      coverage,
+      bytes,
+      fingerprint,
+      otherModel: this.#otherModel,
+      indexing: this.#indexing(coverage),
+      folder: folder && { name: folder.handle.name, access: this.#access },
+      problems: this.#problems,
+      version: this.#version,
+    };
+  }
+
+  documents(): DocumentState[] {
+    return this.engine
+      .entries()
+      .map((entry) => ({
+        id: entry.document.id,
+        title: entry.document.title,
+        kind: entry.document.kind,
+        length: entry.document.text.length,
+        passages: entry.passages.length,
+        coverage: { done: entry.embedded, total: entry.readable },
+        wordsOnly: isFoundByWordsOnly(entry),
+      }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  /** Adds a text that was pasted; the same text is added once. Rejects with `empty_input`. */
+  async addText(text: string): Promise<void> {
+    const hash = await sha256Hex(new TextEncoder().encode(text));
+    const document = await cutDocument({ id: `pasted/${hash.slice(0, 12)}`, title: titleOf(text), kind: "pasted", text });
+    await this.#put([document], this.#nextAddition());
+  }
+
+  /** Reads files and adds them, small ones first; resolves when words find them. What cannot be taken is told in the state. */
+  async addFiles(files: readonly AddedFile[]): Promise<void> {
+    const addition = this.#nextAddition();
+    const { signal } = this.#addition;
+    if (!this.#reading) {
+      this.#reading = { done: 0, total: 0 };
+      this.#problems = [];
+    }
+    this.#reading.total += files.length;
+    this.#changed();
+    let read: CutDocument[] = [];
+    let began = performance.now();
+    const put = async () => {
+      const documents = read;
+      read = [];
+      began = performance.now();
+      if (documents.length > 0) await this.#put(documents, addition);
+    };
+    for (const { path, file } of [...files].sort((a, b) => a.file.size - b.file.size)) {
+      if (signal.aborted) break;
+      try {
+        read.push(await this.#options.reader.read(path, file, signal));
+      } catch (error) {
+        if (signal.aborted) break;
+        this.#problems = [...this.#problems, { path, message: `${path} ${EncoderError.from(error).message}.` }];
+      }
+      this.#reading.done += 1;
+      if (read.length >= documentsPerPut || performance.now() - began > longestWait) await put();
+      this.#changed();
+    }
+    if (!signal.aborted) await put();
+    if (this.#reading.done === this.#reading.total || signal.aborted) this.#reading = null;
+    this.#changed();
+  }
+
+  /** Adds what an index file holds. Vectors of another model are left out: it is found by words until it is re-embedded. */
+  async importIndex(file: Uint8Array<ArrayBuffer>): Promise<void> {
+    this.engine.pause();
+    try {
+      const fingerprint = await this.engine.importIndex(file, { reembed: true });
+      this.#otherModel = fingerprint !== this.engine.fingerprint;
+      await this.#keepRecord({ fingerprint });
+    } finally {
+      this.resume();
+    }
+    await this.#summarize();
+  }
+
+  async remove(documents: readonly string[]): Promise<void> {
+    await this.engine.remove(documents);
+    for (const id of documents) this.#latest.delete(id);
+    await this.#summarize();
+  }
+
+  /** Follows a folder instead of the one before, whose documents stay. */
+  async connectFolder(handle: FileSystemDirectoryHandle): Promise<void> {
+    await this.#keepRecord({ folder: { handle, files: {} } });
+    await this.refreshFolder();
+  }
+
+  get folder(): FileSystemDirectoryHandle | null {
+    return this.#record.folder?.handle ?? null;
+  }
+
+  /** Reads what has changed in the folder, as far as it may be read. */
+  async refreshFolder(): Promise<void> {
+    const { folder } = this.#record;
+    if (!folder) return;
+    this.#access = await accessTo(folder.handle);
+    this.#changed();
+    if (this.#access !== "granted" || this.#reading) return;
+    try {
+      const { changed, gone, files } = await changesIn(folder);
+      // First, so that a file that was renamed takes over the vectors of what it was.
+      if (changed.length > 0) await this.addFiles(changed);
+      if (gone.length > 0) await this.remove(gone);
+      if (changed.length + gone.length > 0) await this.#keepRecord({ folder: { ...folder, files } });
+    } catch {
+      this.#problems = [{ path: folder.handle.name, message: `${folder.handle.name} cannot be read any more: it may have been moved.` }];
+      this.#changed();
+    }
+  }
+
+  async disconnectFolder(): Promise<void> {
+    await this.#keepRecord({ folder: null });
+  }
+
+  pause(): void {
+    this.#paused = true;
+    this.engine.pause();
+    this.#changed();
+  }
+
+  resume(): void {
+    this.#paused = false;
+    if (!this.#otherModel) this.engine.resume();
+    this.#changed();
+  }
+
+  /** Reads no more files, and drops what was added since all was embedded and is not embedded itself. */
+  async cancel(): Promise<void> {
+    this.#addition.abort(new EncoderError("disposed", "was given up"));
+    this.#addition = new AbortController();
+    const unfinished = this.engine
+      .entries()
+      .filter(({ document, embedded, readable }) => this.#latest.has(document.id) && embedded < readable);
+    await this.remove(unfinished.map(({ document }) => document.id));
+    this.#latest.clear();
+    this.resume();
+  }
+
+  async rename(name: string): Promise<void> {
+    await this.#keepRecord({ name });
+  }
+
+  /** Makes all vectors anew with the model that is here. */
+  async reembed(): Promise<void> {
+    await this.#options.store?.forgetVectors(this.#record.id);
+    this.#otherModel = false;
+    await this.#keepRecord({ fingerprint: null });
+    this.resume();
+  }
+
+  /** Ends all work and forgets all that was kept. */
+  async delete(): Promise<void> {
+    this.#deleted = true;
+    this.#addition.abort(new EncoderError("disposed", "was given up"));
+    this.engine.pause();
+    await this.#options.store?.deleteCollection(this.#record.id);
+  }
+
+  async #restore(): Promise<void> {
+    const { store, record } = this.#options;
+    for await (const documents of store?.documents(record.id) ?? []) await this.engine.restore(documents, record.fingerprint);
+    this.#otherModel = record.fingerprint !== null && this.engine.fingerprint !== null && record.fingerprint !== this.engine.fingerprint;
+    if (this.#otherModel) this.engine.pause();
+    if (record.folder) this.#access = await accessTo(record.folder.handle);
+    await this.#summarize();
+  }
+
+  async #put(documents: readonly CutDocument[], addition: number): Promise<void> {
+    for (const { document } of documents) this.#latest.add(document.id);
+    await this.engine.put(documents, { addition });
+    await this.#summarize();
+  }
+
+  /** A keeper that lets `keeper` do its work and tells what has changed. */
+  #telling(keeper: IndexKeeper | null): IndexKeeper {
+    return {
+      putDocuments: async (entries, vectorOf) => keeper?.putDocuments(entries, vectorOf),
+      putVectors: async (passages, vectorOf) => {
+        const { fingerprint } = this.engine;
+        // The model has changed since the first vectors were kept: they are all made anew.
+        if (this.#record.fingerprint !== null && this.#record.fingerprint !== fingerprint) {
+          await this.#options.store?.forgetVectors(this.#record.id);
+        }
+        await keeper?.putVectors(passages, vectorOf);
+        if (this.#record.fingerprint !== fingerprint) await this.#keepRecord({ fingerprint });
+        await this.#summarize();
+      },
+      removeDocuments: async (ids) => keeper?.removeDocuments(ids),
+    };
+  }
+
+  #nextAddition(): number {
+    this.#additions += 1;
+    return this.#additions;
+  }
+
+  #indexing({ done, total }: Coverage): CollectionState["indexing"] {
+    if (!this.#reading && (done === total || this.#otherModel)) return null;
+    const { perSecond } = this.#pace;
+    return {
+      phase: this.#paused ? "paused" : this.#reading ? "reading" : "embedding",
+      files: this.#reading && { ...this.#reading },
+      passagesPerSecond: perSecond,
+      secondsLeft: perSecond ? (total - done) / perSecond : null,
+    };
+  }
+
+  /** Counts what there is, and keeps the count for when the collection is listed without being open. */
+  async #summarize(): Promise<void> {
+    const entries = this.engine.entries();
+    const coverage = this.engine.coverage();
+    let [characters, passages] = [0, 0];
+    for (const entry of entries) {
+      characters += entry.document.text.length;
+      passages += entry.passages.length;
+    }
+    this.#pace.count(coverage.done);
+    if (coverage.done === coverage.total) this.#latest.clear();
+    this.#version += 1;
+    const bytes = 2 * characters + 4 * coverage.done * this.engine.dimensions;
+    await this.#keepRecord({ documents: entries.length, passages, coverage, bytes });
+  }
+
+  async #keepRecord(patch: Partial<CollectionRecord>): Promise<void> {
+    this.#record = { ...this.#record, ...patch };
+    this.#changed();
+    // A run that was under way when it was deleted brings nothing back.
+    if (!this.#deleted) await this.#options.store?.putCollection(this.#record);
+  }
+
+  #changed(): void {
+    this.#options.onChange();
+  }
+}

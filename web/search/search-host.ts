@@ -1,0 +1,295 @@
+import { withPlainErrors } from "../../shared/encoder/worker.ts";
+import { EncoderError } from "../../shared/errors.ts";
+import { type Library, type LibraryHeader, readLibrary } from "../../shared/search/library.ts";
+import { type BrowserEncoder, type BrowserEncoderOptions, createEncoder } from "../encoder.ts";
+import { Collection } from "./collection.ts";
+import { type CollectionRecord, CollectionStore } from "./collection-store.ts";
+import { DocumentReader } from "./document-reader.ts";
+import type { ModelState, SearchService, SearchState, StorageState } from "./service.ts";
+
+export interface SearchHostOptions extends Pick<BrowserEncoderOptions, "device" | "workers"> {
+  /** Of the database. */
+  readonly name: string;
+  readonly libraryUrl: string;
+  readonly vectorsUrl: string;
+  readonly onState: (state: SearchState) => void;
+}
+
+/** How long the built-in documents may take to come, in ms. */
+const libraryTimeout = 30_000;
+
+/** How often the state is told at most, in ms. */
+const stateInterval = 200;
+
+/** Owns the encoder and the collections, and answers for all tabs. */
+export class SearchHost {
+  readonly #options: SearchHostOptions;
+  readonly #library: Library;
+  readonly #store: CollectionStore | null;
+  readonly #encoder: BrowserEncoder;
+  readonly #reader = new DocumentReader();
+  /** In the order of their making. Those that nobody has asked for yet are not open. */
+  readonly #records: CollectionRecord[];
+  readonly #open = new Map<string, Promise<Collection>>();
+  readonly #opened = new Map<string, Collection>();
+  #model: ModelState = { phase: "loading", loaded: 0, total: 0, stored: 0 };
+  #storageProblem: string | null = null;
+  #persistent = false;
+  #loading: Promise<void> | null = null;
+  #ready = false;
+  #telling: ReturnType<typeof setTimeout> | undefined;
+
+  private constructor(options: SearchHostOptions, library: Library, store: CollectionStore | null, records: CollectionRecord[]) {
+    this.#options = options;
+    this.#library = library;
+    this.#store = store;
+    this.#records = records;
+    const { device, workers } = options;
+    this.#encoder = createEncoder({
+      ...(device && { device }),
+      ...(workers && { workers }),
+      onDownload: (progress) => {
+        // When one file has failed, the others may still be coming. When the device is changed, another one serves meanwhile.
+        if (this.#loading && !this.#ready) this.#tellModel({ phase: "loading", ...progress });
+      },
+      onDevice: () => {
+        if (this.#ready) this.#tellReady();
+      },
+    });
+  }
+
+  /** Opens what was kept, and begins to load the model. Rejects with `load_failed` when the built-in documents do not come. */
+  static async open(options: SearchHostOptions): Promise<SearchHost> {
+    let host: SearchHost | null = null;
+    const onProblem = (problem: string | null) => host?.tellProblem(problem);
+    const [library, store] = await Promise.all([fetchLibrary(options), CollectionStore.open(options.name, onProblem)]);
+    const records = (await store?.collections().catch(() => null)) ?? [];
+    host = new SearchHost(options, library, store, records);
+    if (records.length === 0) await host.#create("My documents");
+    // So that what was left unfinished is taken up.
+    for (const { id, coverage } of records) if (coverage.done < coverage.total) void host.#collection(id).catch(() => {});
+    host.#startLoading();
+    return host;
+  }
+
+  get state(): SearchState {
+    return {
+      model: this.#model,
+      collections: this.#records.map((record) => this.#opened.get(record.id)?.state() ?? closedState(record)),
+      storage: this.#storage,
+    };
+  }
+
+  tellProblem(problem: string | null): void {
+    if (problem === this.#storageProblem) return;
+    this.#storageProblem = problem;
+    this.#changed();
+  }
+
+  /** What one tab may ask for: of its searches the latest counts. */
+  service(): SearchService {
+    let latestSearch = new AbortController();
+    const on =
+      <Arguments extends unknown[], Result>(act: (collection: Collection, ...rest: Arguments) => Result | Promise<Result>) =>
+      async (id: string, ...rest: Arguments): Promise<Result> =>
+        act(await this.#collection(id), ...rest);
+    const service: SearchService = {
+      state: async () => this.state,
+      examples: async () => this.#library.examples,
+      load: () => this.#load(),
+
+      search: async (id, query, options = {}) => {
+        latestSearch.abort();
+        latestSearch = new AbortController();
+        const { signal } = latestSearch;
+        const { engine } = await this.#collection(id);
+        this.#startLoading();
+        try {
+          return await engine.search(query, { ...options, signal });
+        } catch (error) {
+          if (signal.aborted) return null;
+          throw error;
+        }
+      },
+      relevanceIn: on(async ({ engine }, document: string, query: string) => found(await engine.relevanceIn(document, query))),
+      closestSentence: on(({ engine }, document: string, start: number, query: string) => engine.closestSentence(document, start, query)),
+
+      documents: on((collection) => collection.documents()),
+      document: on(({ engine }, id: string) => found(engine.document(id))),
+      addText: on((collection, text: string) => collection.addText(text)),
+      addFiles: on((collection, files: Parameters<SearchService["addFiles"]>[1]) => collection.addFiles(files)),
+      remove: on((collection, documents: readonly string[]) => collection.remove(documents)),
+
+      connectFolder: on((collection, folder: FileSystemDirectoryHandle) => collection.connectFolder(folder)),
+      folder: on((collection) => collection.folder),
+      refreshFolder: on((collection) => collection.refreshFolder()),
+      disconnectFolder: on((collection) => collection.disconnectFolder()),
+
+      pause: on((collection) => collection.pause()),
+      resume: on((collection) => collection.resume()),
+      cancel: on((collection) => collection.cancel()),
+
+      createCollection: (name) => this.#create(name),
+      renameCollection: on((collection, name: string) => collection.rename(name)),
+      deleteCollection: (id) => this.#delete(id),
+      exportCollection: on(async ({ engine }) => new Blob([await engine.exportIndex()], { type: "application/octet-stream" })),
+      importCollection: (name, file) => this.#import(name, file),
+      reembed: on((collection) => collection.reembed()),
+
+      embed: async (text) => {
+        await this.#load();
+        const start = performance.now();
+        const { vectors } = await this.#encoder.embed(text);
+        return { vector: vectors[0] as Float32Array<ArrayBuffer>, time: performance.now() - start }; // one text, one vector
+      },
+    };
+    // The types of plain errors are the same.
+    return Object.fromEntries(Object.entries(service).map(([name, method]) => [name, withPlainErrors(method)])) as unknown as SearchService;
+  }
+
+  get #storage(): StorageState {
+    return { kept: this.#store ? (this.#persistent ? "persistent" : "browser") : "tab", problem: this.#storageProblem };
+  }
+
+  #collection(id: string): Promise<Collection> {
+    const known = this.#open.get(id);
+    if (known) return known;
+    const record = this.#records.find((record) => record.id === id);
+    if (!record) return Promise.reject(new EncoderError("not_found", "There is no such collection"));
+    const opening = this.#openCollection(record);
+    this.#open.set(id, opening);
+    opening.catch(() => this.#open.delete(id));
+    return opening;
+  }
+
+  async #openCollection(record: CollectionRecord): Promise<Collection> {
+    const collection = await Collection.open({
+      record,
+      store: this.#store,
+      encoder: this.#encoder,
+      library: this.#library,
+      reader: this.#reader,
+      onChange: () => this.#changed(),
+    });
+    this.#opened.set(record.id, collection);
+    if (this.#ready) await collection.engine.load();
+    this.#changed();
+    return collection;
+  }
+
+  async #create(name: string): Promise<string> {
+    const record: CollectionRecord = {
+      id: crypto.randomUUID(),
+      name,
+      made: Date.now(),
+      documents: 0,
+      passages: 0,
+      coverage: { done: 0, total: 0 },
+      bytes: 0,
+      fingerprint: null,
+      folder: null,
+    };
+    this.#records.push(record);
+    await this.#store?.putCollection(record);
+    this.#changed();
+    return record.id;
+  }
+
+  /** The last one leaves an empty one behind. */
+  async #delete(id: string): Promise<void> {
+    await (await this.#collection(id)).delete();
+    this.#open.delete(id);
+    this.#opened.delete(id);
+    this.#records.splice(
+      this.#records.findIndex((record) => record.id === id),
+      1,
+    );
+    if (this.#records.length === 0) await this.#create("My documents");
+    this.#changed();
+  }
+
+  async #import(name: string, file: Blob): Promise<string> {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const id = await this.#create(name);
+    try {
+      await (await this.#collection(id)).importIndex(bytes);
+    } catch (error) {
+      await this.#delete(id);
+      throw error;
+    }
+    return id;
+  }
+
+  #load(): Promise<void> {
+    this.#loading ??= this.#loadModel().catch((error) => {
+      this.#loading = null;
+      this.#ready = false;
+      this.#tellModel({ phase: "failed", message: EncoderError.from(error).message });
+      throw error;
+    });
+    return this.#loading;
+  }
+
+  async #loadModel(): Promise<void> {
+    this.#tellModel({ phase: "loading", loaded: 0, total: 0, stored: 0 });
+    await this.#encoder.load();
+    // What is open begins to embed what it has.
+    await Promise.all([...this.#opened.values()].map(({ engine }) => engine.load()));
+    this.#ready = true;
+    this.#tellReady();
+  }
+
+  /** For calls that do not wait for the model: it begins to load, and the state tells what comes of it. */
+  #startLoading(): void {
+    void this.#load().catch(() => {});
+  }
+
+  #tellReady(): void {
+    const { choice, kept } = this.#encoder.info();
+    if (choice) this.#tellModel({ phase: "ready", kept, ...choice });
+  }
+
+  #tellModel(model: ModelState): void {
+    const at = this.#model.phase;
+    this.#model = model;
+    if (model.phase === at) this.#changed();
+    else this.#tell();
+  }
+
+  /** Tells the state soon, together with what else changes until then. */
+  #changed(): void {
+    this.#telling ??= setTimeout(() => this.#tell(), stateInterval);
+  }
+
+  #tell(): void {
+    clearTimeout(this.#telling);
+    this.#telling = undefined;
+    this.#options.onState(this.state);
+    void navigator.storage?.persisted?.().then((persistent) => {
+      if (persistent === this.#persistent) return;
+      this.#persistent = persistent;
+      this.#changed();
+    });
+  }
+}
+
+function closedState({ made: _made, folder, ...record }: CollectionRecord): SearchState["collections"][number] {
+  const followed = folder && ({ name: folder.handle.name, access: "asks" } as const);
+  return { ...record, folder: followed, otherModel: false, indexing: null, problems: [], version: 0 };
+}
+
+function found<T>(value: T | null): T {
+  if (value === null) throw new EncoderError("not_found", "There is no such document any more");
+  return value;
+}
+
+async function fetchLibrary({ libraryUrl, vectorsUrl }: SearchHostOptions): Promise<Library> {
+  const fetchFile = async (url: string) => {
+    const response = await fetch(url, { signal: AbortSignal.timeout(libraryTimeout) });
+    if (!response.ok) throw new EncoderError("load_failed", `The built-in documents did not come: the server answered ${response.status}`);
+    return response;
+  };
+  const [header, vectors] = await Promise.all([fetchFile(libraryUrl), fetchFile(vectorsUrl)]);
+  // Made by the same build as this script: its shape needs no check.
+  return readLibrary((await header.json()) as LibraryHeader, await vectors.arrayBuffer());
+}
