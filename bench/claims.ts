@@ -143,6 +143,17 @@ export function claimsOf(results: Omit<Results, "threads" | "dimensions">): Clai
       ),
     );
   }
+  if (browser && browser.visits.length > 0) {
+    const downloads = browser.visits.filter(({ contender }) => contender === "pool-2").map(({ cold }) => cold.bytes / 1e6);
+    claims.push(
+      judge(
+        "A first visit downloads at most 40 MB, on WASM",
+        spreadOf(downloads),
+        (x) => x <= 40,
+        (bytes) => `${formatSpread(bytes, 1)} MB`,
+      ),
+    );
+  }
   if (webgpu) {
     const { golden, measurements } = webgpu;
     const atLeastTwice = (says: string, over: string) =>

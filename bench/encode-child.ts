@@ -3,6 +3,7 @@ import { contenderOf } from "./contenders/all.ts";
 import { type PeerModel, Unavailable } from "./contenders/contender.ts";
 import { machineCpuSeconds } from "./cpu-time.ts";
 import { watchEventLoop } from "./loop-delay.ts";
+import { peakMemory } from "./peak-memory.ts";
 import type { LoopDelay } from "./results.ts";
 
 export interface EncodeJob {
@@ -45,7 +46,7 @@ async function measure({ contender, peer, texts }: EncodeJob): Promise<EncodeAns
     const cpuSeconds = (user + system) / 1e6;
     const coresElsewhere = Math.max(0, (machineCpuSeconds() - machineBefore - cpuSeconds) / seconds);
     const loopDelay = await stopWatching();
-    const peakBytes = process.resourceUsage().maxRSS * 1024;
+    const peakBytes = peakMemory();
     return { outcome: "measured", vectors, seconds, cpuSeconds, coresElsewhere, peakBytes, loopDelay };
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;

@@ -3,6 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { type BrowserOptions, compareInBrowser, compareOnWebgpu } from "./browser.ts";
+import { measureRatios, ratiosSchema, whatGotWorse } from "./check.ts";
 import { compare } from "./compare.ts";
 import { encoders, singleThreads } from "./contenders/all.ts";
 import type { Contender, PeerModel } from "./contenders/contender.ts";
@@ -62,6 +63,7 @@ const benchmarks = [
   "vectors",
   "quality",
   "start",
+  "ratios",
   "page",
 ] as const;
 
@@ -72,6 +74,8 @@ const settings = z.object({
   rounds: z.coerce.number().int().min(1).optional(),
   /** One round of a few texts; the report is printed, and nothing is kept. */
   quick: z.boolean().default(false),
+  /** Measures the ratios, and says which got worse than those that are kept: exit code 1 if any did. */
+  check: z.boolean().default(false),
   /** Measures nothing: makes the report anew from the figures that are kept. */
   report: z.boolean().default(false),
 });
@@ -201,6 +205,10 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
       ),
     )),
   }),
+  ratios: async ({ command, rounds }) => ({
+    environment: await describeEnvironment(command),
+    ratios: await measureRatios(rounds, onProgress),
+  }),
   page: async ({ command, rounds, abstracts, collection, quick }) => ({
     environment: await describeEnvironment(command, ["onnxruntime-web"]),
     ...(await measurePageUse(
@@ -217,12 +225,25 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { "peer-model": { type: "string" }, rounds: { type: "string" }, quick: { type: "boolean" }, report: { type: "boolean" } },
+  options: {
+    "peer-model": { type: "string" },
+    rounds: { type: "string" },
+    quick: { type: "boolean" },
+    report: { type: "boolean" },
+    check: { type: "boolean" },
+  },
 });
 const parsed = settings.safeParse({ ...values, benchmarks: positionals });
 if (!parsed.success) {
   console.error(`bench: ${z.prettifyError(parsed.error)}`);
   process.exit(2);
+}
+if (parsed.data.check) {
+  const kept = await readResult("ratios", ratiosSchema);
+  if (!kept) throw new Error("bench/results/ratios.json is not there: npm run bench -- ratios");
+  const worse = await whatGotWorse(kept, onProgress);
+  console.log(worse.length === 0 ? "No ratio got worse." : `What got worse:\n${worse.join("\n")}`);
+  process.exit(worse.length === 0 ? 0 : 1);
 }
 const { quick, "peer-model": directory, rounds = quick ? 1 : 3, benchmarks: chosen } = parsed.data;
 const plan: Plan = {
@@ -251,6 +272,7 @@ const measured: { -readonly [name in keyof Results]: Results[name] } = {
   vectors: null,
   quality: null,
   start: null,
+  ratios: null,
   page: null,
 };
 const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarks;
@@ -277,6 +299,7 @@ if (quick) {
     vectors: await readResult("vectors", vectorsSchema),
     quality: await readResult("quality", qualitySchema),
     start: await readResult("start", startSchema),
+    ratios: await readResult("ratios", ratiosSchema),
     page: await readResult("page", pageUseSchema),
   };
   await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
+import type { RatiosResult } from "./check.ts";
 import { environmentSchema } from "./environment-schema.ts";
 import type { QualityResult, VectorsResult } from "./matrix-results.ts";
 import type { PageUse } from "./page-use-results.ts";
@@ -199,6 +200,7 @@ export interface Results {
   readonly vectors: VectorsResult | null;
   readonly quality: QualityResult | null;
   readonly start: StartResult | null;
+  readonly ratios: RatiosResult | null;
   readonly page: PageUse | null;
 }
 
