@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { expect, test } from "playwright/test";
+import { expect, type Page, test } from "playwright/test";
 import { ServerProcess } from "../contract/server-process.ts";
 import {
   announcement,
@@ -138,6 +138,8 @@ test("fits a narrow screen, and works by keyboard alone", async ({ page }) => {
   await page.keyboard.type("retirement savings");
   await expect(firstTitle(page)).toHaveText("What is a workplace pension?");
 
+  await searchBox(page).fill("elderly pet wanting adoption");
+  await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
   await page.keyboard.press("ArrowDown");
   await expect(results(page).nth(0).getByRole("button")).toBeFocused();
   await page.keyboard.press("ArrowDown");
@@ -152,73 +154,81 @@ test("fits a narrow screen, and works by keyboard alone", async ({ page }) => {
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 });
 
-test("a phrase in quotes must be there word for word, and a word with a minus must not", async ({ page }) => {
-  await openReady(page, server.url);
-  const texts = () => results(page).locator(".passage").allInnerTexts();
-  await searchBox(page).fill('"second breakfast"');
-  await expect(results(page)).toHaveCount(1);
-  await expect(results(page).locator("mark")).toHaveText(["second", "breakfast"]);
-  await searchBox(page).fill("bread flour -sourdough");
-  await expect(firstTitle(page)).toHaveText("Overnight bread in a lidded pot");
-  for (const text of await texts()) expect(text).not.toMatch(/sourdough/i);
-});
-
-test("words, meaning or both are searched, as is asked for", async ({ page }) => {
-  await openReady(page, server.url);
-  await searchBox(page).fill("elderly pet wanting adoption");
-  await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
-  await page.getByText("Words", { exact: true }).click();
-  await expect(status(page)).toContainText("by words alone");
-  for (const score of await results(page).locator(".score").all()) await expect(score).not.toContainText("%");
-  await page.keyboard.press("ArrowLeft");
-  await expect(page.getByRole("radio", { name: "Meaning" })).toBeChecked();
-  await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
-});
-
-test("the words of the query and the sentence closest in meaning are marked, and what the marks mean is said once", async ({ page }) => {
-  await openReady(page, server.url);
-  await searchBox(page).fill("deaf cat needs a home");
-  await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
-  await expect(results(page).first().locator("mark")).toHaveText(["deaf"]);
-  const closest = results(page).first().locator(".closest");
-  await expect(closest).toHaveCount(1);
-  const passage = (await results(page).first().locator(".passage").textContent()) ?? "";
-  const sentence = (await closest.textContent()) ?? "";
-  expect(passage).toContain(sentence);
-  expect(sentence.length).toBeLessThan(passage.length);
-  await expect(page.getByText("Sentence closest in meaning")).toHaveCount(1);
-  await expect(page.getByText("Sentence closest in meaning")).toBeVisible();
-
-  await page.getByText("Words", { exact: true }).click();
-  await expect(status(page)).toContainText("by words alone");
-  await expect(results(page).first().locator("mark")).toHaveText(["deaf"]);
-});
-
-test("more results are shown when they are asked for, below those that are there", async ({ page }) => {
-  await openReady(page, server.url);
-  await page.getByText("Words", { exact: true }).click();
-  await searchBox(page).fill("the water and a house or time");
-  await expect(results(page)).toHaveCount(8);
-  const before = await results(page).getByRole("heading").allInnerTexts();
-  await page.getByRole("button", { name: "Show more" }).click();
-  await expect(results(page)).toHaveCount(24);
-  expect((await results(page).getByRole("heading").allInnerTexts()).slice(0, 8)).toEqual(before);
-  await expect(results(page).nth(7).getByRole("button")).toBeFocused();
-});
-
-test("screen readers are told of an answer when it has settled, not of each one on the way", async ({ page }) => {
-  await openReady(page, server.url);
-  await page.evaluate(() => {
-    const told: string[] = [];
-    const region = document.querySelector("[role=status]") as Element;
-    new MutationObserver(() => told.push(region.textContent ?? "")).observe(region, {
-      childList: true,
-      characterData: true,
-      subtree: true,
-    });
-    Object.assign(window, { told });
+test.describe("one visit", () => {
+  let page: Page;
+  test.beforeAll(async ({ browser }) => {
+    page = await browser.newPage();
+    await openReady(page, server.url);
   });
-  await searchBox(page).pressSequentially("sunken vessel", { delay: 60 });
-  await expect(announcement(page)).toContainText("for sunken vessel. First: The Vasa, 1628.");
-  expect(await page.evaluate(() => Reflect.get(window, "told"))).toHaveLength(1);
+  test.beforeEach(async () => {
+    await searchBox(page).fill("");
+    await page.getByText("Both", { exact: true }).click();
+  });
+  test.afterAll(() => page.close());
+
+  test("a phrase in quotes must be there word for word, and a word with a minus must not", async () => {
+    const texts = () => results(page).locator(".passage").allInnerTexts();
+    await searchBox(page).fill('"second breakfast"');
+    await expect(results(page)).toHaveCount(1);
+    await expect(results(page).locator("mark")).toHaveText(["second", "breakfast"]);
+    await searchBox(page).fill("bread flour -sourdough");
+    await expect(firstTitle(page)).toHaveText("Overnight bread in a lidded pot");
+    for (const text of await texts()) expect(text).not.toMatch(/sourdough/i);
+  });
+
+  test("words, meaning or both are searched, as is asked for", async () => {
+    await searchBox(page).fill("elderly pet wanting adoption");
+    await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
+    await page.getByText("Words", { exact: true }).click();
+    await expect(status(page)).toContainText("by words alone");
+    for (const score of await results(page).locator(".score").all()) await expect(score).not.toContainText("%");
+    await page.keyboard.press("ArrowLeft");
+    await expect(page.getByRole("radio", { name: "Meaning" })).toBeChecked();
+    await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
+  });
+
+  test("the words of the query and the sentence closest in meaning are marked, and what the marks mean is said once", async () => {
+    await searchBox(page).fill("deaf cat needs a home");
+    await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
+    await expect(results(page).first().locator("mark")).toHaveText(["deaf"]);
+    const closest = results(page).first().locator(".closest");
+    await expect(closest).toHaveCount(1);
+    const passage = (await results(page).first().locator(".passage").textContent()) ?? "";
+    const sentence = (await closest.textContent()) ?? "";
+    expect(passage).toContain(sentence);
+    expect(sentence.length).toBeLessThan(passage.length);
+    await expect(page.getByText("Sentence closest in meaning")).toHaveCount(1);
+    await expect(page.getByText("Sentence closest in meaning")).toBeVisible();
+
+    await page.getByText("Words", { exact: true }).click();
+    await expect(status(page)).toContainText("by words alone");
+    await expect(results(page).first().locator("mark")).toHaveText(["deaf"]);
+  });
+
+  test("more results are shown when they are asked for, below those that are there", async () => {
+    await page.getByText("Words", { exact: true }).click();
+    await searchBox(page).fill("the water and a house or time");
+    await expect(results(page)).toHaveCount(8);
+    const before = await results(page).getByRole("heading").allInnerTexts();
+    await page.getByRole("button", { name: "Show more" }).click();
+    await expect(results(page)).toHaveCount(24);
+    expect((await results(page).getByRole("heading").allInnerTexts()).slice(0, 8)).toEqual(before);
+    await expect(results(page).nth(7).getByRole("button")).toBeFocused();
+  });
+
+  test("screen readers are told of an answer when it has settled, not of each one on the way", async () => {
+    await page.evaluate(() => {
+      const told: string[] = [];
+      const region = document.querySelector("[role=status]") as Element;
+      new MutationObserver(() => told.push(region.textContent ?? "")).observe(region, {
+        childList: true,
+        characterData: true,
+        subtree: true,
+      });
+      Object.assign(window, { told });
+    });
+    await searchBox(page).pressSequentially("sunken vessel", { delay: 60 });
+    await expect(announcement(page)).toContainText("for sunken vessel. First: The Vasa, 1628.");
+    expect(await page.evaluate(() => Reflect.get(window, "told"))).toHaveLength(1);
+  });
 });

@@ -54,7 +54,7 @@ export function makeResultItem(open: (result: SearchResult) => void): ResultItem
       write(kind, result.document.kind);
       write(score, scoreText(result, mode));
       score.title = scoreTitle(result);
-      path.replaceChildren(...breadcrumb(result).map((part) => make("span", "", part)));
+      write(path, breadcrumb(result).join(" › "));
       paintPlace(place, result);
       passage.replaceChildren(...markedText(result.passage.text, result.passage.start, result.words, closest));
     },
