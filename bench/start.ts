@@ -20,7 +20,7 @@ const patience = 120_000;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** How long the Node service, the page and an edge isolate take until they are of use. */
-export async function measureStart(rounds: number, onRound: (round: StartRound) => void): Promise<Omit<StartResult, "environment">> {
+export async function measureStart(rounds: number, onProgress: (line: string) => void): Promise<Omit<StartResult, "environment">> {
   await using bundle = await EdgeBundle.make();
   const seen: StartRound[] = [];
   let browser = "";
@@ -31,7 +31,10 @@ export async function measureStart(rounds: number, onRound: (round: StartRound) 
     browser = visits.browser;
     const found = { node, page: { cold: visits.cold, warm: visits.warm }, edge: await startEdge(bundle) };
     seen.push(found);
-    onRound(found);
+    const [vector, words] = [node.warm.vector, visits.cold.words].map((ms) => ms.toFixed(0));
+    onProgress(
+      `round ${round + 1} of ${rounds}, start: Node's first vector after ${vector} ms, the page's first results after ${words} ms`,
+    );
   }
   return { browser, rounds: seen };
 }
