@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { environmentSchema } from "./environment-schema.ts";
 import { type Ratio, Ratios } from "./ratios.ts";
+import { readResult } from "./results.ts";
 import { spreadOf } from "./statistics.ts";
 
 export const ratiosSchema = z.object({
@@ -24,6 +25,15 @@ export async function measureRatios(rounds: number, onProgress: OnProgress): Pro
   return found;
 }
 
+/** Whether every ratio is as good as the one that is kept. Prints those that are not. Throws where none are kept. */
+export async function nothingGotWorse(onProgress: OnProgress): Promise<boolean> {
+  const kept = await readResult("ratios", ratiosSchema);
+  if (!kept) throw new Error("bench/results/ratios.json is not there: npm run bench -- ratios");
+  const worse = await whatGotWorse(kept, onProgress);
+  console.log(worse.length === 0 ? "No ratio got worse." : `What got worse:\n${worse.join("\n")}`);
+  return worse.length === 0;
+}
+
 /** Rounds that a ratio has to show once that it is as good as it was: a busy machine spoils one, hardly all. */
 const mostRounds = 6;
 
@@ -32,7 +42,7 @@ const mostRounds = 6;
  * it worse than it is.
  * @returns a line for each that got worse; none when all is well
  */
-export async function whatGotWorse({ ratios }: RatiosResult, onProgress: OnProgress): Promise<string[]> {
+async function whatGotWorse({ ratios }: RatiosResult, onProgress: OnProgress): Promise<string[]> {
   await using opened = await Ratios.open();
   const kept = new Map(ratios.map(({ id, rounds }) => [id, spreadOf(rounds).median]));
   const best = new Map<string, number>();

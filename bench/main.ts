@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { type BrowserOptions, compareInBrowser, compareOnWebgpu } from "./browser.ts";
-import { measureRatios, ratiosSchema, whatGotWorse } from "./check.ts";
+import { measureRatios, nothingGotWorse, ratiosSchema } from "./check.ts";
 import { compare } from "./compare.ts";
 import { encoders, singleThreads } from "./contenders/all.ts";
 import type { Contender, PeerModel } from "./contenders/contender.ts";
@@ -199,11 +199,7 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
   vectors: ({ command, peer, quick }) => acrossDevices({ command, peer, onProgress }).vectors(quick ? 16 : 500),
   start: async ({ command, rounds }) => ({
     environment: await describeEnvironment(command, ["onnxruntime-node", "onnxruntime-web", "wrangler"]),
-    ...(await measureStart(rounds, ({ node, page }) =>
-      onProgress(
-        `start: Node's first vector after ${node.warm.vector.toFixed(0)} ms, the page's first results after ${page.cold.words.toFixed(0)} ms`,
-      ),
-    )),
+    ...(await measureStart(rounds, onProgress)),
   }),
   ratios: async ({ command, rounds }) => ({
     environment: await describeEnvironment(command),
@@ -238,13 +234,7 @@ if (!parsed.success) {
   console.error(`bench: ${z.prettifyError(parsed.error)}`);
   process.exit(2);
 }
-if (parsed.data.check) {
-  const kept = await readResult("ratios", ratiosSchema);
-  if (!kept) throw new Error("bench/results/ratios.json is not there: npm run bench -- ratios");
-  const worse = await whatGotWorse(kept, onProgress);
-  console.log(worse.length === 0 ? "No ratio got worse." : `What got worse:\n${worse.join("\n")}`);
-  process.exit(worse.length === 0 ? 0 : 1);
-}
+if (parsed.data.check) process.exit((await nothingGotWorse(onProgress)) ? 0 : 1);
 const { quick, "peer-model": directory, rounds = quick ? 1 : 3, benchmarks: chosen } = parsed.data;
 const plan: Plan = {
   command: ["npm run bench --", ...chosen, directory ? "--peer-model DIR" : "", `--rounds ${rounds}`].filter(Boolean).join(" "),
