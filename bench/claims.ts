@@ -28,7 +28,16 @@ export function speedRatio(
 }
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
-export function claimsOf({ encode, service, load, soak, edge, browser, webgpu, search }: Omit<Results, "threads" | "dimensions">): Claim[] {
+export function claimsOf({
+  encode,
+  service,
+  load,
+  soak,
+  edge,
+  browser,
+  webgpu,
+  search,
+}: Omit<Results, "threads" | "dimensions" | "growth" | "fastapi">): Claim[] {
   const claims: Claim[] = [];
   const times = (ratio: Spread) => `${formatSpread(ratio, 2)} ×`;
   if (encode) {
@@ -201,7 +210,8 @@ function searchClaims({ quality, scans }: SearchBenchmark): Claim[] {
   ];
 }
 
-function judge(says: string, found: Spread | null, holds: (figure: number) => boolean, show: (found: Spread) => string): Claim {
+/** A claim, judged by the median and by every round. */
+export function judge(says: string, found: Spread | null, holds: (figure: number) => boolean, show: (found: Spread) => string): Claim {
   if (!found) return { says, found, verdict: "not measured (skipped)" };
   const inEveryRound = holds(found.min) && holds(found.max);
   const verdict = !holds(found.median) ? "falls short" : inEveryRound ? "holds" : "holds in the median, not in every round";

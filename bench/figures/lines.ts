@@ -1,0 +1,148 @@
+import { dot, gridY, lineY, type PlotOptions, ruleY, type ScaleOptions, text } from "@observablehq/plot";
+import type { Growth, Measurement, SearchBenchmark, SoakResult } from "../results.ts";
+import { spreadOf } from "../statistics.ts";
+import { apart, colours, drawFigure, type Figure, type Panel } from "./canvas.ts";
+import { plain } from "./contenders.ts";
+
+const height = 260;
+
+interface Point {
+  readonly name: string;
+  readonly x: number;
+  readonly y: number;
+}
+
+interface LinesOptions {
+  readonly title: string;
+  readonly points: readonly Point[];
+  readonly x: ScaleOptions;
+  readonly y: ScaleOptions;
+  readonly colourOf: (name: string) => string;
+  readonly labelWidth: number;
+  /** Of what is between the axis and the labels. */
+  readonly plotWidth?: number;
+}
+
+/** A line for each name, with the name at its end. */
+function linesPanel({ title, points, x, y, colourOf, labelWidth, plotWidth = 226 }: LinesOptions): Panel {
+  const names = [...new Set(points.map(({ name }) => name))];
+  const ends = names.flatMap((name) => points.filter((point) => point.name === name).slice(-1));
+  const most = Math.max(...points.map((point) => point.y));
+  const logarithmic = y.type === "log";
+  // A line of labels takes 13 px. On a logarithmic scale lines that are near each other are as good as equal: none is moved.
+  const labels = logarithmic ? ends : apart(ends, (most * 13) / (height - 40));
+  const ticks = logarithmic ? [0.1, 1, 10, 100, 1000] : 5;
+  const colour = ({ name }: Point) => colourOf(name);
+  const options: PlotOptions = {
+    marginLeft: 44,
+    marginRight: labelWidth,
+    marginTop: 8,
+    marginBottom: 34,
+    x: { ...x, tickSize: 0, labelAnchor: "center", labelArrow: "none" },
+    y: { ...y, ...(!logarithmic && { domain: [0, most], nice: true }), tickSize: 0, label: null, ticks },
+    marks: [
+      gridY({ ticks, stroke: colours.faint, strokeOpacity: 0.15 }),
+      ...(logarithmic ? [] : [ruleY([0], { stroke: colours.faint })]),
+      lineY(points, { x: "x", y: "y", z: "name", stroke: colour, strokeWidth: 1.8 }),
+      dot(points, { x: "x", y: "y", fill: colour, r: 2.4 }),
+      text(labels, { x: "x", y: "y", text: "name", textAnchor: "start", dx: 8, fill: colour }),
+    ],
+  };
+  return { title, options, width: 44 + plotWidth + labelWidth };
+}
+
+/** How time and memory grow with texts, with their length, and with workers. */
+export function drawGrowth({ contenders, textSets, measurements }: Growth): Figure {
+  const pointsAlong = (along: "texts" | "length", figure: (measurement: Measurement, texts: number) => number): Point[] =>
+    contenders.flatMap(({ id, label }) =>
+      textSets
+        .filter((set) => set.along === along)
+        .flatMap(({ name, texts, tokens }) => {
+          const own = measurements.filter((measurement) => measurement.contender === id && measurement.texts === name);
+          if (own.length === 0) return [];
+          const x = along === "texts" ? texts : tokens / texts;
+          return [{ name: plain(label), x, y: spreadOf(own.map((measurement) => figure(measurement, texts))).median }];
+        }),
+    );
+  const colourOf = (name: string) => (name.startsWith("Samevec") ? colours.ours : colours.faint);
+  const common = { colourOf, labelWidth: 250 };
+  const texts = textSets.filter((set) => set.along === "texts").map((set) => set.texts);
+  const lengths = textSets.filter((set) => set.along === "length").map((set) => set.tokens / set.texts);
+  const most = Math.max(...texts);
+  const workers = pointsAlong("texts", ({ seconds }, count) => count / seconds)
+    .filter(({ name, x }) => name.startsWith("Samevec") && x === most)
+    .map(({ name, y }) => ({ name: "Samevec", x: Number(/\d+/.exec(name)?.[0]), y }))
+    .sort((a, b) => a.x - b.x);
+  return drawFigure(
+    "growth",
+    "How the cost grows (medians)",
+    [
+      linesPanel({
+        ...common,
+        title: "s for so many abstracts",
+        points: pointsAlong("texts", ({ seconds }) => seconds),
+        x: { label: "abstracts", ticks: texts },
+        y: {},
+      }),
+      linesPanel({
+        ...common,
+        title: "ms for a text of so many tokens",
+        points: pointsAlong("length", ({ seconds }, count) => (seconds * 1e3) / count),
+        x: { label: "tokens of each text", ticks: lengths.filter((tokens) => tokens === 16 || tokens >= 128) },
+        y: {},
+      }),
+      linesPanel({
+        ...common,
+        title: `texts/s by workers, ${most} abstracts`,
+        points: workers,
+        x: { label: "workers", ticks: workers.map(({ x }) => x), domain: [0, Math.max(...workers.map(({ x }) => x))], tickFormat: "d" },
+        y: {},
+        labelWidth: 60,
+      }),
+    ],
+    height,
+  );
+}
+
+/** Time of a search by the number of vectors. */
+export function drawSearch({ scans }: SearchBenchmark): Figure {
+  const points = scans.flatMap(({ vectors, used, full }) => [
+    { name: "the index as it is used", x: vectors, y: used.p50 },
+    { name: "a full scan", x: vectors, y: full.p50 },
+  ]);
+  return drawFigure(
+    "search",
+    "The nearest ten, p50 in ms: less is better",
+    [
+      linesPanel({
+        title: "ms per query, both scales logarithmic",
+        points,
+        x: { label: "vectors", type: "log", ticks: scans.map(({ vectors }) => vectors), tickFormat: "~s" },
+        y: { type: "log", tickFormat: "~r" },
+        colourOf: (name) => (name === "a full scan" ? colours.faint : colours.ours),
+        labelWidth: 140,
+      }),
+    ],
+    height,
+  );
+}
+
+/** The service's memory over its requests. */
+export function drawSoak({ samples }: SoakResult): Figure {
+  return drawFigure(
+    "soak",
+    "The service's memory in the long run",
+    [
+      linesPanel({
+        title: "resident set, MB, after so many requests",
+        points: samples.map(({ requests, rssBytes }) => ({ name: "Samevec", x: requests, y: rssBytes / 1e6 })),
+        x: { label: "requests", domain: [0, samples.at(-1)?.requests ?? 0], tickFormat: "~s", ticks: 5 },
+        y: {},
+        colourOf: () => colours.ours,
+        labelWidth: 70,
+        plotWidth: 420,
+      }),
+    ],
+    height,
+  );
+}
