@@ -41,7 +41,7 @@ export function renderReport(results: Results, drawn: readonly Figure[]): string
     );
   }
   if (growth) {
-    sections.push("## How the cost grows", environmentLine(growth.environment), ...images("growth"), ...growthTables(growth));
+    sections.push("## How the cost grows", environmentLine(growth.environment), ...images("growth", "workers"), ...growthTables(growth));
   }
   if (service) {
     sections.push("## The service while it works", environmentLine(service.environment), serviceTable(service));

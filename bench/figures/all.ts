@@ -3,7 +3,7 @@ import type { Results } from "../results.ts";
 import type { Figure } from "./canvas.ts";
 import { drawMemory, drawThroughput } from "./contenders.ts";
 import { drawLatency } from "./latency.ts";
-import { drawGrowth, drawSearch, drawSoak } from "./lines.ts";
+import { drawGrowth, drawSearch, drawSoak, drawWorkers } from "./lines.ts";
 
 /** Seen from `dist/bench/figures`. */
 const folder = new URL("../../../docs/figures/", import.meta.url);
@@ -12,7 +12,7 @@ const folder = new URL("../../../docs/figures/", import.meta.url);
 export function figuresOf({ encode, growth, fastapi, search, soak }: Results): Figure[] {
   return [
     ...(encode ? [drawThroughput(encode), drawMemory(encode)] : []),
-    ...(growth ? [drawGrowth(growth)] : []),
+    ...(growth ? [drawGrowth(growth), drawWorkers(growth)] : []),
     ...(fastapi ? [drawLatency(fastapi)] : []),
     ...(search ? [drawSearch(search)] : []),
     ...(soak ? [drawSoak(soak)] : []),

@@ -38,15 +38,16 @@ function drawBars({ contenders, textSets, measurements }: Comparison, { name, ti
     const members = contenders.filter((contender) => (contender.precision ?? "int8") === precision);
     return members.length > 0 ? [{ header: `${precision} weights`, members }] : [];
   });
-  const rows = groups.flatMap(({ header, members }) => [header, ...members.map(({ label }) => plain(label))]);
+  const rows = groups.flatMap(({ header, members }) => [
+    { row: header, says: header, header: true },
+    ...members.map(({ id, label }) => ({ row: id, says: plain(label), header: false })),
+  ]);
   const panels = textSets.map((set, position): Panel => {
-    const bars = contenders.flatMap(({ id, label }) => {
+    const bars = contenders.flatMap(({ id }) => {
       const own = measurements.filter(({ contender, texts }) => contender === id && texts === set.name);
       if (own.length === 0) return [];
-      const row = plain(label);
-      return [{ row, ...spreadOf(own.map((measurement) => figure(measurement, set.texts))), ours: id.startsWith("pool-") }];
+      return [{ row: id, ...spreadOf(own.map((measurement) => figure(measurement, set.texts))), ours: id.startsWith("pool-") }];
     });
-    const names = rows.map((row) => ({ row, header: groups.some(({ header }) => header === row) }));
     const most = Math.max(...bars.map(({ max }) => max));
     const left = position === 0 ? labelWidth : 12;
     return {
@@ -58,7 +59,7 @@ function drawBars({ contenders, textSets, measurements }: Comparison, { name, ti
         marginTop: 0,
         marginBottom: 22,
         x: { domain: [0, most], nice: true, label: null },
-        y: { domain: rows, axis: null, padding: 0.25 },
+        y: { domain: rows.map(({ row }) => row), axis: null, padding: 0.25 },
         marks: [
           axisX({ ticks: 3, tickSize: 0, color: colours.faint }),
           barX(bars, { x: "median", y: "row", fill: ({ ours }) => (ours ? colours.ours : colours.others) }),
@@ -69,11 +70,11 @@ function drawBars({ contenders, textSets, measurements }: Comparison, { name, ti
             ? []
             : [true, false].map((header) =>
                 text(
-                  names.filter((name) => name.header === header),
+                  rows.filter((row) => row.header === header),
                   {
                     x: 0,
                     y: "row",
-                    text: "row",
+                    text: "says",
                     textAnchor: "end",
                     dx: -8,
                     fill: header ? colours.faint : colours.ink,

@@ -51,58 +51,79 @@ function linesPanel({ title, points, x, y, colourOf, labelWidth, plotWidth = 226
   return { title, options, width: 44 + plotWidth + labelWidth };
 }
 
-/** How time and memory grow with texts, with their length, and with workers. */
-export function drawGrowth({ contenders, textSets, measurements }: Growth): Figure {
-  const pointsAlong = (along: "texts" | "length", figure: (measurement: Measurement, texts: number) => number): Point[] =>
-    contenders.flatMap(({ id, label }) =>
-      textSets
-        .filter((set) => set.along === along)
-        .flatMap(({ name, texts, tokens }) => {
-          const own = measurements.filter((measurement) => measurement.contender === id && measurement.texts === name);
-          if (own.length === 0) return [];
-          const x = along === "texts" ? texts : tokens / texts;
-          return [{ name: plain(label), x, y: spreadOf(own.map((measurement) => figure(measurement, texts))).median }];
-        }),
-    );
-  const colourOf = (name: string) => (name.startsWith("Samevec") ? colours.ours : colours.faint);
-  const common = { colourOf, labelWidth: 250 };
-  const texts = textSets.filter((set) => set.along === "texts").map((set) => set.texts);
-  const lengths = textSets.filter((set) => set.along === "length").map((set) => set.tokens / set.texts);
-  const most = Math.max(...texts);
-  const workers = pointsAlong("texts", ({ seconds }, count) => count / seconds)
-    .filter(({ name, x }) => name.startsWith("Samevec") && x === most)
-    .map(({ name, y }) => ({ name: "Samevec", x: Number(/\d+/.exec(name)?.[0]), y }))
-    .sort((a, b) => a.x - b.x);
+/** How time grows with texts and with their length. */
+export function drawGrowth(growth: Growth): Figure {
+  const { textSets } = growth;
+  const texts = textSets.filter(({ along }) => along === "texts").map((set) => set.texts);
+  const lengths = textSets.filter(({ along }) => along === "length").map((set) => set.tokens / set.texts);
+  const common = { y: {}, colourOf: (name: string) => (isOurs(name) ? colours.ours : colours.faint), labelWidth: 218, plotWidth: 190 };
   return drawFigure(
     "growth",
-    "How the cost grows (medians)",
+    "How the cost grows with texts and their length: less is better (medians)",
     [
       linesPanel({
         ...common,
         title: "s for so many abstracts",
-        points: pointsAlong("texts", ({ seconds }) => seconds),
+        points: pointsAlong(growth, "texts", ({ seconds }) => seconds),
         x: { label: "abstracts", ticks: texts },
-        y: {},
       }),
       linesPanel({
         ...common,
         title: "ms for a text of so many tokens",
-        points: pointsAlong("length", ({ seconds }, count) => (seconds * 1e3) / count),
+        points: pointsAlong(growth, "length", ({ seconds }, count) => (seconds * 1e3) / count),
         x: { label: "tokens of each text", ticks: lengths.filter((tokens) => tokens === 16 || tokens >= 128) },
-        y: {},
-      }),
-      linesPanel({
-        ...common,
-        title: `texts/s by workers, ${most} abstracts`,
-        points: workers,
-        x: { label: "workers", ticks: workers.map(({ x }) => x), domain: [0, Math.max(...workers.map(({ x }) => x))], tickFormat: "d" },
-        y: {},
-        labelWidth: 60,
       }),
     ],
     height,
   );
 }
+
+/** Throughput by the number of workers. */
+export function drawWorkers(growth: Growth): Figure {
+  const most = Math.max(...growth.textSets.filter(({ along }) => along === "texts").map(({ texts }) => texts));
+  const points = pointsAlong(growth, "texts", ({ seconds }, count) => count / seconds)
+    .filter(({ name, x }) => isOurs(name) && x === most)
+    .map(({ name, y }) => ({ name: "Samevec", x: Number(/\d+/.exec(name)?.[0]), y }))
+    .sort((a, b) => a.x - b.x);
+  const workers = points.map(({ x }) => x);
+  return drawFigure(
+    "workers",
+    "What another worker gives: more is better (medians)",
+    [
+      linesPanel({
+        title: `texts/s, ${most} abstracts`,
+        points,
+        x: { label: "workers", ticks: workers, domain: [0, Math.max(...workers)], tickFormat: "d" },
+        y: {},
+        colourOf: () => colours.ours,
+        labelWidth: 70,
+        plotWidth: 330,
+      }),
+    ],
+    height,
+  );
+}
+
+const isOurs = (name: string) => name.startsWith("Samevec");
+
+function pointsAlong(
+  { contenders, textSets, measurements }: Growth,
+  along: "texts" | "length",
+  figure: (measurement: Measurement, texts: number) => number,
+): Point[] {
+  const sets = textSets.filter((set) => set.along === along);
+  return contenders.flatMap(({ id, label }) =>
+    sets.flatMap(({ name, texts, tokens }) => {
+      const own = measurements.filter((measurement) => measurement.contender === id && measurement.texts === name);
+      if (own.length === 0) return [];
+      const { median } = spreadOf(own.map((measurement) => figure(measurement, texts)));
+      return [{ name: short(label), x: along === "texts" ? texts : tokens / texts, y: median }];
+    }),
+  );
+}
+
+/** A name that fits beside a line. */
+const short = (label: string) => plain(label).replace(" pipeline", "").replace(" torch,", "").replace(" (default)", "");
 
 /** Time of a search by the number of vectors. */
 export function drawSearch({ scans }: SearchBenchmark): Figure {

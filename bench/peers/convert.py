@@ -1,7 +1,7 @@
 """Lays the published model out for each peer: `convert.py SOURCE OUT`.
 
-SOURCE is a folder as the Hugging Face hub has it: `config.json`, `tokenizer.json`, `onnx/model.onnx` (float32) and
-`onnx/model_quantized.onnx` (int8). sentence-transformers on torch wants weights, not a graph; they are read out of the float32
+SOURCE is a folder as the Hugging Face hub has it, or the name that it has there: `config.json`, `tokenizer.json`,
+`tokenizer_config.json`, `onnx/model.onnx` (float32) and `onnx/model_quantized.onnx` (int8). sentence-transformers on torch wants weights, not a graph; they are read out of the float32
 graph, bit by bit the same.
 """
 
@@ -13,8 +13,11 @@ from pathlib import Path
 
 import onnx
 import torch
+from huggingface_hub import snapshot_download
 from onnx import numpy_helper
-from sentence_transformers import SentenceTransformer, models
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules import Transformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 MAX_TOKENS = 512
@@ -53,9 +56,9 @@ def write_sentence_transformers(source: Path, out: Path) -> None:
         PreTrainedTokenizerFast(
             tokenizer_file=str(source / "tokenizer.json"), model_max_length=MAX_TOKENS, **SPECIAL_TOKENS
         ).save_pretrained(bert)
-        transformer = models.Transformer(bert, max_seq_length=MAX_TOKENS)
-        pooling = models.Pooling(DIMENSIONS, pooling_mode="cls")
-        SentenceTransformer(modules=[transformer, pooling, models.Normalize()], device="cpu").save(str(out / "float32"))
+        transformer = Transformer(bert, max_seq_length=MAX_TOKENS)
+        pooling = Pooling(DIMENSIONS, pooling_mode="cls")
+        SentenceTransformer(modules=[transformer, pooling, Normalize()], device="cpu").save(str(out / "float32"))
     shutil.copytree(out / "float32", out / "int8", ignore=shutil.ignore_patterns("model.safetensors"))
     (out / "int8/onnx").mkdir()
     shutil.copy(source / GRAPHS["int8"], out / "int8/onnx")
@@ -74,7 +77,8 @@ def write_fastembed(source: Path, out: Path) -> None:
 
 def main() -> None:
     """Writes beside OUT first, so that OUT is there only when it is whole."""
-    source, out = map(Path, sys.argv[1:])
+    name, out = sys.argv[1], Path(sys.argv[2])
+    source = Path(name) if Path(name).is_dir() else Path(snapshot_download(name, allow_patterns=["*.json", *GRAPHS.values()]))
     unfinished = out.with_name(f"{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
