@@ -8,16 +8,12 @@ graph, bit by bit the same.
 import json
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 import onnx
 import torch
 from huggingface_hub import snapshot_download
 from onnx import numpy_helper
-from sentence_transformers import SentenceTransformer
-from sentence_transformers.base.modules import Transformer
-from sentence_transformers.sentence_transformer.modules import Normalize, Pooling
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 MAX_TOKENS = 512
@@ -39,27 +35,43 @@ def weights_of(graph: onnx.GraphProto) -> dict[str, torch.Tensor]:
 
 
 def bert_of(source: Path) -> BertModel:
-    """The published model in float32. Raises `RuntimeError` where the graph lacks a weight, or has one of another shape."""
+    """The published model in float32. Raises `ValueError` where the graph lacks a weight, `RuntimeError` where one has another shape."""
     config = json.loads((source / "config.json").read_text())
-    model = BertModel(BertConfig(**{key: value for key, value in config.items() if key != "model_type"}), add_pooling_layer=False)
+    model = BertModel(BertConfig(**{key: value for key, value in config.items() if key != "model_type"}))
     weights = weights_of(onnx.load(source / GRAPHS["float32"]).graph)
     wanted = model.state_dict()
-    # `strict`: every weight has to come from the graph.
-    model.load_state_dict({name: weights[name] for name in wanted if name in weights}, strict=True)
+    missing, _ = model.load_state_dict({name: weights[name] for name in wanted if name in weights}, strict=False)
+    # The graph ends before BERT's own pooler, and sentence-transformers looks at what comes before it, too.
+    if lost := [name for name in missing if not name.startswith("pooler.")]:
+        raise ValueError(f"the graph has no {', '.join(lost)}")
     return model
 
 
 def write_sentence_transformers(source: Path, out: Path) -> None:
-    """`float32` with the weights, and `int8` with the published quantized graph in their place."""
-    with tempfile.TemporaryDirectory() as bert:
-        bert_of(source).save_pretrained(bert)
-        PreTrainedTokenizerFast(
-            tokenizer_file=str(source / "tokenizer.json"), model_max_length=MAX_TOKENS, **SPECIAL_TOKENS
-        ).save_pretrained(bert)
-        transformer = Transformer(bert, max_seq_length=MAX_TOKENS)
-        pooling = Pooling(DIMENSIONS, pooling_mode="cls")
-        SentenceTransformer(modules=[transformer, pooling, Normalize()], device="cpu").save(str(out / "float32"))
-    shutil.copytree(out / "float32", out / "int8", ignore=shutil.ignore_patterns("model.safetensors"))
+    """`float32` with the weights, and `int8` with the published quantized graph in their place; both laid out as on the hub."""
+    folder = out / "float32"
+    bert_of(source).save_pretrained(folder)
+    PreTrainedTokenizerFast(
+        tokenizer_file=str(source / "tokenizer.json"), model_max_length=MAX_TOKENS, **SPECIAL_TOKENS
+    ).save_pretrained(folder)
+    modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
+    settings: dict[str, object] = {
+        "modules.json": [
+            {"idx": idx, "name": str(idx), "path": path, "type": f"sentence_transformers.models.{name}"}
+            for idx, (path, name) in enumerate(modules)
+        ],
+        "sentence_bert_config.json": {"max_seq_length": MAX_TOKENS, "do_lower_case": True},
+        "1_Pooling/config.json": {
+            "word_embedding_dimension": DIMENSIONS,
+            "pooling_mode_cls_token": True,
+            "pooling_mode_mean_tokens": False,
+        },
+    }
+    for path, _name in modules:
+        (folder / path).mkdir(exist_ok=True)
+    for name, content in settings.items():
+        (folder / name).write_text(json.dumps(content))
+    shutil.copytree(folder, out / "int8", ignore=shutil.ignore_patterns("model.safetensors"))
     (out / "int8/onnx").mkdir()
     shutil.copy(source / GRAPHS["int8"], out / "int8/onnx")
 
