@@ -86,7 +86,7 @@ async function watchUnderLoad(
     ]);
     const { loopDelay } = await child.ask<ServiceReport>({ do: "report" });
     const answers: Record<string, number> = {};
-    for (const { status } of [health, single, batches].flat()) answers[status] = (answers[status] ?? 0) + 1;
+    for (const { status } of [health, single, batches].flat()) if (status !== null) answers[status] = (answers[status] ?? 0) + 1;
     const served = batches.filter(({ status }) => status === 200);
     return {
       query: percentilesOf(single, seconds),
@@ -105,17 +105,22 @@ async function watchUnderLoad(
 }
 
 interface Answered {
-  readonly status: number;
+  /** Null where it had no answer at the end, and had waited so long. */
+  readonly status: number | null;
   readonly ms: number;
 }
 
-/** autocannon for so long. Each request has a body of its own where `texts` says which. What is unanswered at the end is not counted. */
+/**
+ * autocannon for so long. Each request has a body of its own where `texts` says which. A single client's last request counts with
+ * what it had waited by the end: a service that answers late would else be judged by what it answered early.
+ */
 async function fire(
   options: { readonly url: string; readonly connections: number; readonly overallRate?: number },
   seconds: number,
   texts?: () => readonly string[],
 ): Promise<Answered[]> {
   const answered: Answered[] = [];
+  let sent: number | null = null;
   const settings: autocannon.Options = {
     ...options,
     duration: seconds,
@@ -125,7 +130,10 @@ async function fire(
         {
           method: "POST",
           headers: { "content-type": "application/json" },
-          setupRequest: (request) => ({ ...request, body: JSON.stringify({ inputs: texts() }) }),
+          setupRequest: (request) => {
+            sent = performance.now();
+            return { ...request, body: JSON.stringify({ inputs: texts() }) };
+          },
         },
       ],
     }),
@@ -134,13 +142,14 @@ async function fire(
     const instance = autocannon(settings, (error) => (error ? reject(error) : resolve()));
     instance.on("response", (_client, status, _bytes, ms) => answered.push({ status, ms }));
   });
+  if (sent !== null && options.connections === 1) answered.push({ status: null, ms: performance.now() - sent });
   return answered;
 }
 
-/** In ms, of the answers with 200. Where none came in all the time, it took at least that. */
+/** In ms, of the answers with 200 and of what had no answer yet; of nothing, it is as long as was waited. */
 function percentilesOf(answers: readonly Answered[], seconds: number): RivalWindow["query"] {
   const sorted = answers
-    .filter(({ status }) => status === 200)
+    .filter(({ status }) => status === 200 || status === null)
     .map(({ ms }) => ms)
     .sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? seconds * 1e3;

@@ -124,7 +124,7 @@ function compareEncoders(plan: Plan): Promise<Comparison> {
   const textSets = [
     { name: "abstracts", texts: abstracts },
     { name: "queries", texts: queries },
-    mixedTexts(queries, abstracts, quick ? 4 : 32),
+    mixedTexts(queries, abstracts, quick ? 4 : 16),
   ];
   return compareContenders(python ? [...encoders, ...pythonContenders] : encoders, textSets, plan);
 }

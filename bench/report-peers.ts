@@ -55,12 +55,12 @@ export function fastapiTable({ services, rounds }: FastapiResult): string[] {
     });
   });
   return [
-    `A query at a time, ${Math.max(0, ...rounds.map(({ round }) => round + 1))} rounds, while a client asks for \`/health\`, and with nothing else or with four clients of bulk requests, eight abstracts each. With few queries the higher percentiles are its longest ones.`,
+    `Rounds: ${Math.max(0, ...rounds.map(({ round }) => round + 1))}. A query at a time, while a client asks for \`/health\`, and with nothing else or with four clients of bulk requests, eight abstracts each. One that had no answer at the end counts with what it had waited by then; of few queries, the higher percentiles are the longest.`,
     table(
       [
         "",
         "meanwhile",
-        "queries answered",
+        "queries",
         "p50, ms",
         "p95, ms",
         "p99, ms",

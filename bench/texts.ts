@@ -7,7 +7,7 @@ const joined = 2;
 export function mixedTexts(queries: readonly string[], abstracts: readonly string[], ofEach: number): TextSet {
   const long = Array.from({ length: ofEach }, (_, i) => abstracts.slice(ofEach + joined * i, ofEach + joined * (i + 1)).join(" "));
   const texts = long.flatMap((text, i) => [queries[i] ?? "", abstracts[i] ?? "", text]);
-  return { name: "mixed lengths", texts: texts.filter((text) => text !== "") };
+  return { name: "texts of mixed lengths", texts: texts.filter((text) => text !== "") };
 }
 
 /** Texts of so many tokens each, special tokens included. Each begins with another of the `abstracts`, so that none is like another. */
