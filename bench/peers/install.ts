@@ -23,7 +23,7 @@ const requirements = { peers: "requirements.txt", infinity: "requirements-infini
 /** Those whose versions a result names. */
 const namedPackages = {
   peers: ["torch", "sentence-transformers", "transformers", "onnxruntime", "fastembed", "fastapi", "uvicorn"],
-  infinity: ["infinity-emb"],
+  infinity: ["infinity_emb"],
 } as const;
 
 const installedSchema = z.array(z.object({ name: z.string(), version: z.string() }));
