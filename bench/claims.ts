@@ -23,7 +23,7 @@ export function speedRatio(
 }
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
-export function claimsOf(results: Omit<Results, "threads" | "dimensions">): Claim[] {
+export function claimsOf(results: Omit<Results, "threads" | "dimensions" | "growth" | "fastapi">): Claim[] {
   const { encode, service, load, soak, edge, browser, webgpu, search, vectors, quality, page } = results;
   const claims: Claim[] = [];
   const times = (ratio: Spread) => `${formatSpread(ratio, 2)} ×`;
