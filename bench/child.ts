@@ -4,13 +4,26 @@ import { once } from "node:events";
 /** The longest that a child may stay silent, in ms: a batch of 200 abstracts takes most of a minute on two cores. */
 const patience = 10 * 60_000;
 
+/** A script in another language that speaks Node's IPC protocol: lines of JSON on the descriptor that `NODE_CHANNEL_FD` names. */
+export interface Program {
+  /** Path of the interpreter. */
+  readonly interpreter: string;
+  readonly script: URL;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 /** A process of its own, spoken to by messages in turn: each one sent is answered by one. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
 
-  /** @param entry the module that it runs, beside this one */
-  constructor(entry: string) {
-    this.#process = fork(new URL(entry, import.meta.url), { serialization: "advanced" });
+  /** @param entry what it runs: a module beside this one, or a program */
+  constructor(entry: string | Program) {
+    if (typeof entry === "string") {
+      this.#process = fork(new URL(entry, import.meta.url), { serialization: "advanced" });
+    } else {
+      const { interpreter, script, environment } = entry;
+      this.#process = fork(script, { execPath: interpreter, execArgv: [], env: { ...process.env, ...environment } });
+    }
   }
 
   /** Sends a message and returns the answer. Rejects when the process ends, or is silent too long, instead. */

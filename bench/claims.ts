@@ -23,7 +23,7 @@ export function speedRatio(
 }
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
-export function claimsOf(results: Omit<Results, "threads" | "dimensions">): Claim[] {
+export function claimsOf(results: Omit<Results, "threads" | "dimensions" | "growth" | "fastapi">): Claim[] {
   const { encode, service, load, soak, edge, browser, webgpu, search, vectors, quality, page } = results;
   const claims: Claim[] = [];
   const times = (ratio: Spread) => `${formatSpread(ratio, 2)} ×`;
@@ -140,6 +140,17 @@ export function claimsOf(results: Omit<Results, "threads" | "dimensions">): Clai
         spreadOf(browser.measurements.filter(({ contender }) => contender === "pool-2").flatMap(({ loadedBytes }) => loadedBytes)),
         (x) => x <= 51e6,
         ({ median, min, max }) => `${formatSpread({ median: median / 1e6, min: min / 1e6, max: max / 1e6 }, 1)} MB`,
+      ),
+    );
+  }
+  if (browser && browser.visits.length > 0) {
+    const downloads = browser.visits.filter(({ contender }) => contender === "pool-2").map(({ cold }) => cold.bytes / 1e6);
+    claims.push(
+      judge(
+        "A first visit downloads at most 40 MB, on WASM",
+        spreadOf(downloads),
+        (x) => x <= 40,
+        (bytes) => `${formatSpread(bytes, 1)} MB`,
       ),
     );
   }

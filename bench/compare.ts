@@ -1,36 +1,35 @@
 import { cosineSimilarity } from "../shared/encoder/encoder.ts";
-import { Child } from "./child.ts";
-import type { Contender, PeerModel } from "./contenders/contender.ts";
+import { type AnyContender, ContenderProcess, type ContenderSources } from "./contender-process.ts";
 import type { TextSet } from "./cranfield.ts";
-import type { EncodeAnswer, EncodeJob } from "./encode-child.ts";
+import type { EncodeAnswer } from "./encode-child.ts";
 import type { Comparison, Measurement } from "./results.ts";
 import { rotated } from "./statistics.ts";
 
-export interface CompareOptions {
+export interface CompareOptions extends ContenderSources {
   /** The first is the reference. */
-  readonly contenders: readonly Contender[];
+  readonly contenders: readonly AnyContender[];
   readonly textSets: readonly TextSet[];
   readonly rounds: number;
-  readonly peer: PeerModel;
   readonly onProgress: (line: string) => void;
 }
 
-type Measured = Extract<EncodeAnswer, { outcome: "measured" }>;
+export type Measured = Extract<EncodeAnswer, { outcome: "measured" }>;
 
 /**
  * Measures contenders against each other, one at a time, each time in a fresh process. In every round each takes its
  * turn, and each round begins with another one, so that a machine that grows busy or hot hits all of them alike.
  */
-export async function compare({ contenders, textSets, rounds, peer, onProgress }: CompareOptions) {
+export async function compare({ contenders, textSets, rounds, onProgress, ...sources }: CompareOptions) {
   const measurements: Measurement[] = [];
   const skipped = new Map<string, string>();
   for (let round = 0; round < rounds; round++) {
     for (const { name, texts } of textSets) {
       const measured = new Map<string, Measured>();
-      for (const { id } of rotated(contenders, round)) {
+      for (const contender of rotated(contenders, round)) {
+        const { id } = contender;
         if (skipped.has(id)) continue;
-        await using child = new Child("encode-child.js");
-        const answer = await child.ask<EncodeAnswer>({ contender: id, peer, texts } satisfies EncodeJob);
+        await using process = new ContenderProcess(contender, sources);
+        const answer = await process.embed(texts);
         if (answer.outcome === "unavailable") {
           skipped.set(id, answer.reason);
           onProgress(`${id}: SKIPPED: ${answer.reason}`);
@@ -46,9 +45,10 @@ export async function compare({ contenders, textSets, rounds, peer, onProgress }
   return { rounds, measurements, skipped: reasons } satisfies Partial<Comparison>;
 }
 
-function measurementsOf(
+/** What was measured of the same texts in the same round, with the vectors compared to those of the first contender. */
+export function measurementsOf(
   measured: ReadonlyMap<string, Measured>,
-  contenders: readonly Contender[],
+  contenders: readonly AnyContender[],
   of: { texts: string; round: number },
 ): Measurement[] {
   const reference = measured.get(contenders[0]?.id ?? "");

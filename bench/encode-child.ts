@@ -1,8 +1,9 @@
-/** The process of one contender: loads it, embeds what it is sent, and answers with what that took. */
+/** The process of one contender: loads it for the first job, embeds what it is sent, and answers with what that took. */
 import { contenderOf } from "./contenders/all.ts";
-import { type PeerModel, Unavailable } from "./contenders/contender.ts";
+import { type Embed, type PeerModel, Unavailable } from "./contenders/contender.ts";
 import { machineCpuSeconds } from "./cpu-time.ts";
 import { watchEventLoop } from "./loop-delay.ts";
+import { peakMemory } from "./peak-memory.ts";
 import type { LoopDelay } from "./results.ts";
 
 export interface EncodeJob {
@@ -20,32 +21,41 @@ export type EncodeAnswer =
       readonly cpuSeconds: number;
       readonly coresElsewhere: number;
       readonly peakBytes: number;
-      readonly loopDelay: LoopDelay;
+      /** Null for what embeds in a call that nothing else is asked of meanwhile. */
+      readonly loopDelay: LoopDelay | null;
     };
 
 // Worker threads would keep it alive when whoever asked is gone.
 process.once("disconnect", () => process.exit());
-process.once("message", async (job: EncodeJob) => {
+process.on("message", async (job: EncodeJob) => {
   const answer = await measure(job);
   process.send?.(answer);
 });
 
-async function measure({ contender, peer, texts }: EncodeJob): Promise<EncodeAnswer> {
+let opened: Promise<Embed> | undefined;
+
+async function open({ contender, peer }: EncodeJob): Promise<Embed> {
+  const embed = await contenderOf(contender).open(peer);
+  await embed(["A few words,", "so that nothing is done", "for the first time", "while it is measured."]);
+  return embed;
+}
+
+async function measure(job: EncodeJob): Promise<EncodeAnswer> {
   try {
-    const embed = await contenderOf(contender).open(peer);
-    await embed(["A few words,", "so that nothing is done", "for the first time", "while it is measured."]);
+    opened ??= open(job);
+    const embed = await opened;
 
     const stopWatching = watchEventLoop();
     const machineBefore = machineCpuSeconds();
     const cpuBefore = process.cpuUsage();
     const start = performance.now();
-    const vectors = await embed(texts);
+    const vectors = await embed(job.texts);
     const seconds = (performance.now() - start) / 1e3;
     const { user, system } = process.cpuUsage(cpuBefore);
     const cpuSeconds = (user + system) / 1e6;
     const coresElsewhere = Math.max(0, (machineCpuSeconds() - machineBefore - cpuSeconds) / seconds);
     const loopDelay = await stopWatching();
-    const peakBytes = process.resourceUsage().maxRSS * 1024;
+    const peakBytes = peakMemory();
     return { outcome: "measured", vectors, seconds, cpuSeconds, coresElsewhere, peakBytes, loopDelay };
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;

@@ -3,19 +3,27 @@ import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { type BrowserOptions, compareInBrowser, compareOnWebgpu } from "./browser.ts";
+import { measureRatios, nothingGotWorse, ratiosSchema } from "./check.ts";
 import { compare } from "./compare.ts";
-import { encoders, singleThreads } from "./contenders/all.ts";
-import type { Contender, PeerModel } from "./contenders/contender.ts";
-import { type Collection, cranfieldAbstracts, cranfieldCollection, cranfieldQueries } from "./cranfield.ts";
+import type { AnyContender } from "./contender-process.ts";
+import { encoders, growthContenders, singleThreads } from "./contenders/all.ts";
+import type { PeerModel } from "./contenders/contender.ts";
+import { pythonContenders } from "./contenders/python.ts";
+import { type Collection, cranfieldAbstracts, cranfieldCollection, cranfieldQueries, type TextSet } from "./cranfield.ts";
 import { measureDimensions } from "./dimensions.ts";
 import { measureEdge } from "./edge.ts";
 import { describeEnvironment, tokenCounter } from "./environment.ts";
+import type { Environment } from "./environment-schema.ts";
+import { compareServices } from "./fastapi.ts";
+import { figuresOf, writeFigures } from "./figures/all.ts";
 import { goldenRows } from "./golden.ts";
+import { measureGrowth } from "./growth.ts";
 import { measureLoad } from "./load.ts";
 import { acrossDevices } from "./matrix.ts";
 import { qualitySchema, vectorsSchema } from "./matrix-results.ts";
 import { measurePageUse } from "./page-use.ts";
 import { pageUseSchema } from "./page-use-results.ts";
+import { installPeers, type PythonPeers } from "./peers/install.ts";
 import { renderReport, withFigures } from "./report.ts";
 import {
   type BrowserComparison,
@@ -26,6 +34,10 @@ import {
   dimensionsSchema,
   type EdgeResult,
   edgeSchema,
+  type FastapiResult,
+  fastapiSchema,
+  type Growth,
+  growthSchema,
   type LoadResult,
   loadSchema,
   type Results,
@@ -44,6 +56,7 @@ import { watchService } from "./service.ts";
 import { soak } from "./soak.ts";
 import { measureStart } from "./start.ts";
 import { startSchema } from "./start-results.ts";
+import { mixedTexts, textsOfLength } from "./texts.ts";
 
 // Every contender runs in a process that inherits this: none reports to the runtime's makers while it is measured.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
@@ -62,16 +75,23 @@ const benchmarks = [
   "vectors",
   "quality",
   "start",
+  "ratios",
   "page",
+  "growth",
+  "fastapi",
 ] as const;
 
 const settings = z.object({
   benchmarks: z.array(z.enum(benchmarks)),
   /** A folder with the published model, as the hub lays it out: int8, and for `webgpu` float32. Default: the hub's. */
   "peer-model": z.string().optional(),
+  /** Installs the Python peers, unless they are installed, and measures them, too. */
+  peers: z.boolean().default(false),
   rounds: z.coerce.number().int().min(1).optional(),
   /** One round of a few texts; the report is printed, and nothing is kept. */
   quick: z.boolean().default(false),
+  /** Measures the ratios, and says which got worse than those that are kept: exit code 1 if any did. */
+  check: z.boolean().default(false),
   /** Measures nothing: makes the report anew from the figures that are kept. */
   report: z.boolean().default(false),
 });
@@ -82,6 +102,8 @@ interface Plan {
   readonly rounds: number;
   readonly quick: boolean;
   readonly peer: PeerModel;
+  /** Null where they were not asked for. */
+  readonly python: PythonPeers | null;
   readonly abstracts: readonly string[];
   readonly queries: readonly string[];
   readonly collection: Collection;
@@ -93,21 +115,79 @@ interface Plan {
 const serviceWorkers = 2;
 const onProgress = (line: string) => console.error(line);
 
-async function compareContenders(contenders: readonly Contender[], abstracts: number, plan: Plan): Promise<Comparison> {
-  const { command, rounds, peer } = plan;
+/** The environment of a benchmark that the Python peers take part in. */
+async function describeWithPeers({ command, python }: Plan): Promise<Environment> {
   const environment = await describeEnvironment(command);
+  return { ...environment, versions: { ...environment.versions, ...python?.versions } };
+}
+
+async function compareContenders(contenders: readonly AnyContender[], textSets: readonly TextSet[], plan: Plan): Promise<Comparison> {
+  const { rounds, peer, python } = plan;
+  const environment = await describeWithPeers(plan);
   const countTokens = await tokenCounter();
-  const textSets = [
-    { name: "abstracts", texts: plan.abstracts.slice(0, abstracts) },
-    { name: "queries", texts: plan.queries },
-  ];
   return {
     environment,
-    contenders: contenders.map(({ id, label }) => ({ id, label })),
+    contenders: described(contenders),
     textSets: textSets.map(({ name, texts }) => ({ name, texts: texts.length, tokens: countTokens(texts) })),
-    ...(await compare({ contenders, textSets, rounds, peer, onProgress })),
+    ...(await compare({ contenders, textSets, rounds, peer, python, onProgress })),
   };
 }
+
+function compareEncoders(plan: Plan): Promise<Comparison> {
+  const { abstracts, queries, quick, python } = plan;
+  const textSets = [
+    { name: "abstracts", texts: abstracts },
+    { name: "queries", texts: queries },
+    mixedTexts(queries, abstracts, quick ? 4 : 16),
+  ];
+  return compareContenders(python ? [...encoders, ...pythonContenders] : encoders, textSets, plan);
+}
+
+function compareThreads(plan: Plan): Promise<Comparison> {
+  const textSets = [
+    { name: "abstracts", texts: plan.abstracts.slice(0, 100) },
+    { name: "queries", texts: plan.queries },
+  ];
+  return compareContenders(singleThreads, textSets, plan);
+}
+
+async function measureGrowths(plan: Plan): Promise<Growth> {
+  const { abstracts, quick, rounds, peer, python } = plan;
+  const environment = await describeWithPeers(plan);
+  const countTokens = await tokenCounter();
+  const contenders = growthContenders(environment.cores, python !== null);
+  const sets = [
+    ...(quick ? [4, 8] : [25, 50, 100, 200]).map((count) => ({ along: "texts" as const, texts: abstracts.slice(0, count) })),
+    ...(quick ? [16, 64] : [16, 32, 64, 128, 256, 512]).map((tokens) => ({
+      along: "length" as const,
+      texts: textsOfLength(tokens, quick ? 4 : 16, abstracts, countTokens),
+    })),
+  ];
+  const textSets = sets.map(({ along, texts }) => {
+    const tokens = countTokens(texts);
+    const name = along === "texts" ? `${texts.length} abstracts` : `${tokens / texts.length} tokens`;
+    return { name, along, texts, tokens };
+  });
+  return {
+    environment,
+    contenders: described(contenders),
+    textSets: textSets.map(({ name, along, texts, tokens }) => ({ name, along, texts: texts.length, tokens })),
+    ...(await measureGrowth({ contenders, textSets, rounds, peer, python, onProgress })),
+  };
+}
+
+async function measureFastapi(plan: Plan): Promise<FastapiResult | null> {
+  const { python, abstracts, queries, rounds, quick } = plan;
+  const environment = await describeWithPeers(plan);
+  const compared = python
+    ? await compareServices({ python, abstracts, queries, rounds, seconds: quick ? 5 : 30, onProgress })
+    : { refusal: "the Python peers were not asked for (`--peers`)" };
+  if (!("refusal" in compared)) return { environment, ...compared };
+  onProgress(`fastapi: SKIPPED: ${compared.refusal}`);
+  return null;
+}
+
+const described = (contenders: readonly AnyContender[]) => contenders.map(({ id, label, precision }) => ({ id, label, precision }));
 
 async function measureService({ command, abstracts, rounds }: Plan): Promise<ServiceResult> {
   const environment = await describeEnvironment(command);
@@ -179,14 +259,14 @@ async function measureWebgpu(plan: Plan): Promise<WebgpuResult | null> {
 }
 
 const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Results[name]> } = {
-  encode: (plan) => compareContenders(encoders, 200, plan),
+  encode: compareEncoders,
   service: measureService,
   load: loadService,
   soak: soakService,
   edge: measureEdgeIsolates,
   browser: measureBrowser,
   webgpu: measureWebgpu,
-  threads: (plan) => compareContenders(singleThreads, 100, plan),
+  threads: compareThreads,
   dimensions: compareDimensions,
   search: async ({ command, rounds, quick, peer }) => ({
     environment: await describeEnvironment(command),
@@ -195,11 +275,11 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
   vectors: ({ command, peer, quick }) => acrossDevices({ command, peer, onProgress }).vectors(quick ? 16 : 500),
   start: async ({ command, rounds }) => ({
     environment: await describeEnvironment(command, ["onnxruntime-node", "onnxruntime-web", "wrangler"]),
-    ...(await measureStart(rounds, ({ node, page }) =>
-      onProgress(
-        `start: Node's first vector after ${node.warm.vector.toFixed(0)} ms, the page's first results after ${page.cold.words.toFixed(0)} ms`,
-      ),
-    )),
+    ...(await measureStart(rounds, onProgress)),
+  }),
+  ratios: async ({ command, rounds }) => ({
+    environment: await describeEnvironment(command),
+    ratios: await measureRatios(rounds, onProgress),
   }),
   page: async ({ command, rounds, abstracts, collection, quick }) => ({
     environment: await describeEnvironment(command, ["onnxruntime-web"]),
@@ -213,23 +293,37 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
     )),
   }),
   quality: ({ command, peer, collection }) => acrossDevices({ command, peer, onProgress }).quality(collection),
+  growth: measureGrowths,
+  fastapi: measureFastapi,
 };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { "peer-model": { type: "string" }, rounds: { type: "string" }, quick: { type: "boolean" }, report: { type: "boolean" } },
+  options: {
+    "peer-model": { type: "string" },
+    peers: { type: "boolean" },
+    rounds: { type: "string" },
+    quick: { type: "boolean" },
+    report: { type: "boolean" },
+    check: { type: "boolean" },
+  },
 });
 const parsed = settings.safeParse({ ...values, benchmarks: positionals });
 if (!parsed.success) {
   console.error(`bench: ${z.prettifyError(parsed.error)}`);
   process.exit(2);
 }
-const { quick, "peer-model": directory, rounds = quick ? 1 : 3, benchmarks: chosen } = parsed.data;
+if (parsed.data.check) process.exit((await nothingGotWorse(onProgress)) ? 0 : 1);
+const { quick, "peer-model": directory, peers, rounds = quick ? 1 : 3, benchmarks: chosen } = parsed.data;
+const peer: PeerModel = directory ? { directory } : { hub: "Xenova/bge-small-en-v1.5" };
 const plan: Plan = {
-  command: ["npm run bench --", ...chosen, directory ? "--peer-model DIR" : "", `--rounds ${rounds}`].filter(Boolean).join(" "),
+  command: ["npm run bench --", ...chosen, peers ? "--peers" : "", directory ? "--peer-model DIR" : "", `--rounds ${rounds}`]
+    .filter(Boolean)
+    .join(" "),
   rounds,
   quick,
-  peer: directory ? { directory } : { hub: "Xenova/bge-small-en-v1.5" },
+  peer,
+  python: peers ? await installPeers(peer, onProgress) : null,
   abstracts: (await cranfieldAbstracts()).slice(0, quick ? 32 : 200),
   queries: (await cranfieldQueries()).slice(0, quick ? 32 : undefined),
   collection: await cranfieldCollection(quick ? 200 : undefined),
@@ -251,7 +345,10 @@ const measured: { -readonly [name in keyof Results]: Results[name] } = {
   vectors: null,
   quality: null,
   start: null,
+  ratios: null,
   page: null,
+  growth: null,
+  fastapi: null,
 };
 const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarks;
 for (const name of toRun) {
@@ -260,7 +357,7 @@ for (const name of toRun) {
   if (result && !quick) await saveResult(name, result);
 }
 if (quick) {
-  console.log(renderReport(measured));
+  console.log(renderReport(measured, []));
 } else {
   // From the files, so that the report says what a reader can check, and keeps the benchmarks that did not run now.
   const kept = {
@@ -277,9 +374,14 @@ if (quick) {
     vectors: await readResult("vectors", vectorsSchema),
     quality: await readResult("quality", qualitySchema),
     start: await readResult("start", startSchema),
+    ratios: await readResult("ratios", ratiosSchema),
     page: await readResult("page", pageUseSchema),
+    growth: await readResult("growth", growthSchema),
+    fastapi: await readResult("fastapi", fastapiSchema),
   };
-  await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept));
+  const figures = figuresOf(kept);
+  await writeFigures(figures);
+  await writeFile(new URL("../../BENCHMARKS.md", import.meta.url), renderReport(kept, figures));
   const readme = new URL("../../README.md", import.meta.url);
   await writeFile(readme, withFigures(await readFile(readme, "utf8"), kept));
   console.log("The report is in BENCHMARKS.md, its claims in README.md, its figures in bench/results/.");

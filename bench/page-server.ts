@@ -1,7 +1,11 @@
 import { once } from "node:events";
+import { createReadStream, createWriteStream } from "node:fs";
+import { readdir } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
+import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
+import { createGzip } from "node:zlib";
 import { createAdaptorServer } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
 import { Hono } from "hono";
@@ -28,12 +32,13 @@ export class PageServer implements AsyncDisposable {
 
   static async start(peer: PeerModel): Promise<PageServer> {
     await build({ configFile: pageConfig, logLevel: "warn" });
+    await compressAssets();
     const app = new Hono();
     if ("directory" in peer) {
       const root = dirname(resolve(peer.directory));
       app.get(`${peerPath}*`, serveStatic({ root, rewriteRequestPath: (path) => path.slice(peerPath.length - 1) }));
     }
-    app.get("*", serveStatic({ root: builtPage }));
+    app.get("*", serveStatic({ root: builtPage, precompressed: true }));
     const server = createAdaptorServer({ fetch: app.fetch });
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -45,5 +50,13 @@ export class PageServer implements AsyncDisposable {
     const closed = once(this.#server, "close");
     this.#server.close();
     await closed;
+  }
+}
+
+/** Scripts and the peers' runtime go gzipped, as from a content network. Our own runtimes are compressed as they are. */
+async function compressAssets(): Promise<void> {
+  const folder = join(builtPage, "assets");
+  for (const name of await readdir(folder)) {
+    await pipeline(createReadStream(join(folder, name)), createGzip(), createWriteStream(join(folder, `${name}.gz`)));
   }
 }

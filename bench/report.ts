@@ -1,9 +1,13 @@
 import type { Claim } from "./claim.ts";
 import { claimsOf, formatSpread, speedRatio } from "./claims.ts";
+import { peerClaims } from "./claims-peers.ts";
+import { imageOf } from "./figures/all.ts";
+import type { Figure } from "./figures/canvas.ts";
 import { environmentLine, table } from "./markdown.ts";
 import { browserSections, webgpuSections } from "./report-browser.ts";
 import { qualitySections, vectorsSections } from "./report-matrix.ts";
 import { pageUseSections } from "./report-page-use.ts";
+import { fastapiTable, growthTables } from "./report-peers.ts";
 import { searchSections } from "./report-search.ts";
 import { startSections } from "./report-start.ts";
 import type {
@@ -19,17 +23,46 @@ import type {
 } from "./results.ts";
 import { spreadOf } from "./statistics.ts";
 
-/** BENCHMARKS.md, from nothing but what was measured and kept. */
-export function renderReport(results: Results): string {
-  const { encode, service, load, soak, edge, browser, webgpu, threads, dimensions, search, vectors, quality, start, page } = results;
+/**
+ * BENCHMARKS.md, from nothing but what was measured and kept.
+ * @param drawn the figures of it that were drawn
+ */
+export function renderReport(results: Results, drawn: readonly Figure[]): string {
+  const images = (...names: string[]) => drawn.filter(({ name }) => names.includes(name)).map(imageOf);
+  const {
+    encode,
+    service,
+    load,
+    soak,
+    edge,
+    browser,
+    webgpu,
+    threads,
+    dimensions,
+    search,
+    growth,
+    fastapi,
+    vectors,
+    quality,
+    start,
+    page,
+  } = results;
   const sections = [
     "# Benchmarks",
     "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
     "## Claims",
-    claimsTable(claimsOf(results)),
+    claimsTable(allClaims(results)),
   ];
   if (encode) {
-    sections.push("## Against transformers.js", environmentLine(encode.environment), ...comparisonTables(encode));
+    sections.push(
+      "## Against other libraries",
+      environmentLine(encode.environment),
+      ...images("throughput", "memory"),
+      ...comparisonTables(encode),
+    );
+  }
+  if (growth) {
+    sections.push("## How the cost grows", environmentLine(growth.environment), ...images("growth", "workers"), ...growthTables(growth));
   }
   if (service) {
     sections.push("## The service while it works", environmentLine(service.environment), serviceTable(service));
@@ -37,8 +70,11 @@ export function renderReport(results: Results): string {
   if (load) {
     sections.push("## The service under load", environmentLine(load.environment), ...loadTables(load));
   }
+  if (fastapi) {
+    sections.push("## Beside a FastAPI service", environmentLine(fastapi.environment), ...images("latency"), ...fastapiTable(fastapi));
+  }
   if (soak) {
-    sections.push("## Its memory in the long run", environmentLine(soak.environment), soakTable(soak));
+    sections.push("## Its memory in the long run", environmentLine(soak.environment), ...images("soak"), soakTable(soak));
   }
   if (start) sections.push("## Until it is of use", ...startSections(start));
   if (edge) {
@@ -61,7 +97,7 @@ export function renderReport(results: Results): string {
     sections.push("## What fewer dimensions cost", environmentLine(dimensions.environment), dimensionsTable(dimensions));
   }
   if (search) {
-    sections.push("## The search", ...searchSections(search));
+    sections.push("## The search", ...images("search"), ...searchSections(search));
   }
   return `${sections.join("\n\n")}\n`;
 }
@@ -78,13 +114,16 @@ export function withFigures(readme: string, results: Results): string {
   const [environment] = environments;
   const commands = [...new Set(environments.map(({ command }) => `\`${command}\``))];
   const section = [
-    claimsTable(claimsOf(results)),
+    claimsTable(allClaims(results)),
     "`pipeline` is transformers.js' own, with the published int8 weights of the same model.",
     environment ? `By ${commands.join(", ")}: ${environment.cpu}, ${environment.cores} cores, node ${environment.versions.node}.` : "",
     "Median, lowest and highest of all rounds; more in [BENCHMARKS.md](BENCHMARKS.md), how they are measured in [bench](bench/README.md).",
   ];
   return readme.replace(figures, (_, begin: string, end: string) => `${begin}${section.filter(Boolean).join("\n\n")}\n${end}`);
 }
+
+/** Those against the Python peers come last: they are made only where these were asked for. */
+const allClaims = (results: Results) => [...claimsOf(results), ...(results.encode ? peerClaims(results.encode) : [])];
 
 function claimsTable(claims: readonly Claim[]): string {
   const emphasized = (verdict: Claim["verdict"]) => (verdict === "holds" ? verdict : `**${verdict}**`);
@@ -95,22 +134,29 @@ function claimsTable(claims: readonly Claim[]): string {
 }
 
 function comparisonTables(comparison: Comparison): string[] {
-  return comparison.textSets.map((set) => {
+  const head = [
+    "",
+    "texts/s",
+    "ktokens/s",
+    "speed of the first against it",
+    "CPU ms per text",
+    "peak memory, MB",
+    "event loop p99, ms",
+    "longest, ms",
+    "worst cosine to the first",
+  ];
+  return comparison.textSets.flatMap((set) => {
     const elsewhere = comparison.measurements.filter(({ texts }) => texts === set.name).map(({ coresElsewhere }) => coresElsewhere);
     const caption = `**${set.texts} ${set.name}**, ${set.tokens.toLocaleString("en")} tokens, rounds: ${comparison.rounds}; meanwhile other processes kept ${formatSpread(spreadOf(elsewhere), 1)} cores busy`;
-    const head = [
-      "",
-      "texts/s",
-      "ktokens/s",
-      "speed of the first against it",
-      "CPU ms per text",
-      "peak memory, MB",
-      "event loop p99, ms",
-      "longest, ms",
-      "worst cosine to the first",
+    const rowsOf = (precision: "int8" | "float32") =>
+      comparison.contenders
+        .filter((contender) => (contender.precision ?? "int8") === precision)
+        .map(({ id, label }) => [label, ...comparisonCells(comparison, set, id)]);
+    const float = rowsOf("float32");
+    return [
+      `${caption}\n\n${table(head, rowsOf("int8"))}`,
+      ...(float.length > 0 ? [`The same texts by float32 weights; the first is still ours, in int8:\n\n${table(head, float)}`] : []),
     ];
-    const rows = comparison.contenders.map(({ id, label }) => [label, ...comparisonCells(comparison, set, id)]);
-    return `${caption}\n\n${table(head, rows)}`;
   });
 }
 
@@ -127,8 +173,10 @@ function comparisonCells({ contenders, measurements, skipped }: Comparison, set:
     ratio ? `${formatSpread(ratio, 2)} ×` : "",
     spread(({ cpuSeconds }) => (cpuSeconds * 1e3) / set.texts, 1),
     spread(({ peakBytes }) => peakBytes / 1e6, 0),
-    spread(({ loopDelay }) => loopDelay.p99, 1),
-    spread(({ loopDelay }) => loopDelay.max, 0),
+    ...(["p99", "max"] as const).map((part) => {
+      const delays = own.flatMap(({ loopDelay }) => loopDelay?.[part] ?? []);
+      return delays.length > 0 ? formatSpread(spreadOf(delays), part === "p99" ? 1 : 0) : "";
+    }),
     id === reference ? "" : Math.min(...own.map(({ worstCosine }) => worstCosine)).toFixed(4),
   ];
 }

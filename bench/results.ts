@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
+import type { RatiosResult } from "./check.ts";
 import { environmentSchema } from "./environment-schema.ts";
 import type { QualityResult, VectorsResult } from "./matrix-results.ts";
 import type { PageUse } from "./page-use-results.ts";
@@ -22,7 +23,8 @@ const measurementSchema = z.object({
   coresElsewhere: z.number(),
   /** Over the life of the process, loading included. */
   peakBytes: z.number(),
-  loopDelay: loopDelaySchema,
+  /** Null for what embeds in a call that nothing else is asked of meanwhile. */
+  loopDelay: loopDelaySchema.nullable(),
   /** The worst cosine, over all texts, to the vector that the reference gave in the same round. */
   worstCosine: z.number(),
 });
@@ -33,7 +35,7 @@ export const comparisonSchema = z.object({
   environment: environmentSchema,
   rounds: z.number(),
   /** Contenders by id, with the name to show. The first is the reference, to which the others are compared. */
-  contenders: z.array(z.object({ id: z.string(), label: z.string() })).min(1),
+  contenders: z.array(z.object({ id: z.string(), label: z.string(), precision: z.enum(["int8", "float32"]).optional() })).min(1),
   textSets: z.array(z.object({ name: z.string(), texts: z.number(), tokens: z.number() })),
   measurements: z.array(measurementSchema),
   skipped: z.array(z.object({ contender: z.string(), reason: z.string() })),
@@ -41,6 +43,14 @@ export const comparisonSchema = z.object({
 
 /** Contenders on the same texts, in rounds. */
 export type Comparison = z.infer<typeof comparisonSchema>;
+
+export const growthSchema = comparisonSchema.extend({
+  /** `along` says what grows from one set to the next: the number of texts, or the tokens of each. */
+  textSets: z.array(z.object({ name: z.string(), along: z.enum(["texts", "length"]), texts: z.number(), tokens: z.number() })),
+});
+
+/** Contenders on more and more texts, and on longer and longer ones. */
+export type Growth = z.infer<typeof growthSchema>;
 
 const browserMeasurementSchema = z.object({
   ...measurementSchema.pick({ contender: true, texts: true, round: true, seconds: true, coresElsewhere: true, worstCosine: true }).shape,
@@ -107,6 +117,31 @@ export const serviceSchema = z.object({
 });
 
 export type ServiceResult = z.infer<typeof serviceSchema>;
+
+const rivalWindowSchema = z.object({
+  /** Percentiles in ms, as a client in another process saw it. */
+  query: z.object({ requests: z.number(), p50: z.number(), p95: z.number(), p99: z.number() }),
+  health: z.object({ requests: z.number(), p50: z.number(), p95: z.number(), p99: z.number() }),
+  loopDelay: loopDelaySchema,
+  /** Texts a second of the bulk requests that were answered. */
+  throughput: z.number(),
+  /** Requests of all kinds by the status of their answer. */
+  answers: z.record(z.string(), z.number()),
+});
+
+/** What clients saw of a service while it was under one load. */
+export type RivalWindow = z.infer<typeof rivalWindowSchema>;
+
+export const fastapiSchema = z.object({
+  environment: environmentSchema,
+  services: z.array(z.object({ id: z.string(), label: z.string() })).min(1),
+  rounds: z.array(
+    z.object({ service: z.string(), round: z.number(), idle: rivalWindowSchema, bulk: rivalWindowSchema, peakBytes: z.number() }),
+  ),
+});
+
+/** Our service and a FastAPI service under the same load. */
+export type FastapiResult = z.infer<typeof fastapiSchema>;
 
 const edgeTextsSchema = z.object({
   /** Of each text, special tokens included. */
@@ -199,7 +234,10 @@ export interface Results {
   readonly vectors: VectorsResult | null;
   readonly quality: QualityResult | null;
   readonly start: StartResult | null;
+  readonly ratios: RatiosResult | null;
   readonly page: PageUse | null;
+  readonly growth: Growth | null;
+  readonly fastapi: FastapiResult | null;
 }
 
 const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);

@@ -2,6 +2,7 @@
 import { readSettings } from "../api/config.ts";
 import { startServer } from "../api/server.ts";
 import { watchEventLoop } from "./loop-delay.ts";
+import { peakMemory } from "./peak-memory.ts";
 import type { LoopDelay } from "./results.ts";
 
 export type ServiceMessage =
@@ -43,7 +44,7 @@ async function answerTo(message: ServiceMessage): Promise<object> {
     case "report": {
       const loopDelay = await stopWatching();
       stopWatching = watchEventLoop();
-      return { loopDelay, peakBytes: process.resourceUsage().maxRSS * 1024, rssBytes: process.memoryUsage.rss() } satisfies ServiceReport;
+      return { loopDelay, peakBytes: peakMemory(), rssBytes: process.memoryUsage.rss() } satisfies ServiceReport;
     }
   }
 }

@@ -20,7 +20,7 @@ const patience = 120_000;
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
 /** How long the Node service, the page and an edge isolate take until they are of use. */
-export async function measureStart(rounds: number, onRound: (round: StartRound) => void): Promise<Omit<StartResult, "environment">> {
+export async function measureStart(rounds: number, onProgress: (line: string) => void): Promise<Omit<StartResult, "environment">> {
   await using bundle = await EdgeBundle.make();
   const seen: StartRound[] = [];
   let browser = "";
@@ -31,7 +31,10 @@ export async function measureStart(rounds: number, onRound: (round: StartRound) 
     browser = visits.browser;
     const found = { node, page: { cold: visits.cold, warm: visits.warm }, edge: await startEdge(bundle) };
     seen.push(found);
-    onRound(found);
+    const [vector, words] = [node.warm.vector, visits.cold.words].map((ms) => ms.toFixed(0));
+    onProgress(
+      `round ${round + 1} of ${rounds}, start: Node's first vector after ${vector} ms, the page's first results after ${words} ms`,
+    );
   }
   return { browser, rounds: seen };
 }
@@ -125,7 +128,7 @@ async function visitPage(): Promise<{ browser: string; cold: PageStart; warm: Pa
 /** Asks as soon as the page has loaded, and again when the model is there. */
 async function useAtOnce(page: Page, origin: string): Promise<Omit<PageStart, "bytes">> {
   const moment = () => page.evaluate(() => performance.now());
-  const status = page.getByRole("status");
+  const status = page.locator("#status");
   const ask = async (text: string) => {
     const box = page.getByRole("searchbox", { name: "Search" });
     await box.fill(text);
@@ -135,7 +138,7 @@ async function useAtOnce(page: Page, origin: string): Promise<Omit<PageStart, "b
   await ask(query);
   await status.filter({ hasText: /passages? in/ }).waitFor();
   const words = await moment();
-  await page.locator("[role=status][data-phase=ready]").waitFor();
+  await page.locator("#status[data-phase=ready]").waitFor();
   const ready = await moment();
   // Another one, whose vector nobody has computed yet.
   await ask(`${query} again`);

@@ -8,11 +8,19 @@ export type PeerModel =
   /** From the Hugging Face hub, `org/name`. */
   | { readonly hub: string };
 
+/** Of the weights. What is computed with is one or the other. */
+export type Precision = "int8" | "float32";
+
 /** A way to embed, known to the process that compares before it is loaded in a process of its own. */
-export interface Contender {
+export interface Entrant {
   readonly id: string;
   /** For tables. */
   readonly label: string;
+  readonly precision: Precision;
+}
+
+/** One that runs in Node. */
+export interface Contender extends Entrant {
   /** Resolves when the model is loaded. Rejects with {@link Unavailable} when there is nothing to load. */
   open(peer: PeerModel): Promise<Embed>;
 }

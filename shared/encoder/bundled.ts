@@ -53,7 +53,7 @@ export function modelOf({ id, fingerprint, dimensions, maxTokens, pooling, promp
 function selfTestOf({ selfTest }: Manifest, graph: GraphName): SelfTest {
   return {
     minCosine: selfTest.minCosine[graph],
-    rows: selfTest.texts.map((row) => ({ kind: row.kind, text: row.text, vector: decodeVector(row[graph]) })),
+    rows: selfTest.texts.flatMap(({ kind, text, [graph]: vector }) => (vector ? [{ kind, text, vector: decodeVector(vector) }] : [])),
   };
 }
 

@@ -4,7 +4,7 @@ import { isEnglish } from "./language.ts";
 import { type Document, embeddedText, headOf, passagesOf } from "./library.ts";
 
 /** A passage as it was cut: from `start` up to `end` of its document's text, in UTF-16 code units. */
-export interface CutPassage extends Omit<Chunk, "text"> {
+interface CutPassage extends Omit<Chunk, "text"> {
   /** SHA-256 of what is embedded: passages that have it in common share a vector. */
   readonly hash: string;
   /** Whether the model can make something of it: whether it is English. */

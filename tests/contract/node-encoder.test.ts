@@ -125,6 +125,7 @@ describe("a processor that saturates int8 products", () => {
     expect(opens).toEqual([false, true]);
     const rows = (await readManifest()).selfTest.texts;
     for (const { kind, text, cpu } of rows) {
+      if (!cpu) continue;
       const { vectors } = await encoder.embed(text, { kind });
       expect(cosineSimilarity(vectors[0] ?? new Float32Array(), decodeVector(cpu))).toBeGreaterThan(0.99999);
     }

@@ -82,6 +82,7 @@ for (const [failure, reason] of [
   ["load", /WebGPU failed: .*no memory is left on the graphics device/],
   ["hang at load", /WebGPU failed: .*did not answer within/],
   ["wrong vectors", /WebGPU failed: .*gives wrong vectors on this device/],
+  ["wrong vectors of long texts", /WebGPU failed: .*gives wrong vectors on this device/],
 ] as const) {
   test(`falls back to WASM where WebGPU fails at its start: ${failure}`, async ({ page }) => {
     const urls = await withGraphicsCard(page, { gpu: "simulated", failure });

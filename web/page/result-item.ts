@@ -6,7 +6,7 @@ import { markedText } from "./marked-text.ts";
 import { percent } from "./wording.ts";
 
 /** A result, and what there is to say of it by now. */
-export interface ShownResult {
+interface ShownResult {
   readonly result: SearchResult;
   readonly mode: SearchMode;
   readonly closest: Place | null;

@@ -172,7 +172,8 @@ export class SearchHost {
       onChange: () => this.#changed(),
     });
     this.#opened.set(record.id, collection);
-    if (this.#ready) await collection.engine.load();
+    // What it has is embedded as soon as the model is there.
+    this.#loading?.then(() => collection.engine.load()).catch(() => {});
     this.#changed();
     return collection;
   }

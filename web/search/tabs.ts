@@ -22,7 +22,7 @@ type Message =
   | { readonly type: "leads" }
   | { readonly type: "state"; readonly state: SearchState };
 
-export interface Leader {
+interface Leader {
   readonly state: SearchState;
   /** What one tab may ask for. */
   service(): SearchService;

@@ -7,7 +7,16 @@ export type RuntimeRecord = { readonly worker: string } & (
 );
 
 /** How a simulated graphics device fails: at its load, or at its second run after the self-test. */
-type GpuFailure = "load" | "hang at load" | "wrong vectors" | "lost" | "uncaptured" | "hang" | "not finite" | "crash";
+type GpuFailure =
+  | "load"
+  | "hang at load"
+  | "wrong vectors"
+  | "wrong vectors of long texts"
+  | "lost"
+  | "uncaptured"
+  | "hang"
+  | "not finite"
+  | "crash";
 
 /** What a test has the graphics device be. */
 export interface Scenario {

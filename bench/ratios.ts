@@ -1,0 +1,217 @@
+import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import { createEncoder } from "../api/encoder.ts";
+import { CachedEncoder } from "../shared/encoder/cache.ts";
+import { createSessionEncoder, type Encoder } from "../shared/encoder/encoder.ts";
+import { openNodeModel } from "../shared/encoder/sessions/node.ts";
+import { cutTokens } from "../shared/encoder/tokenizer.ts";
+import type { SearchMode } from "../shared/search/fusion.ts";
+import { type Library, type LibraryHeader, readLibrary } from "../shared/search/library.ts";
+import { SearchEngine } from "../shared/search/search-engine.ts";
+import { Child } from "./child.ts";
+import { cranfieldAbstracts, cranfieldQueries } from "./cranfield.ts";
+import type { EncodeAnswer, EncodeJob } from "./encode-child.ts";
+import { modelDirectory } from "./environment.ts";
+import { measureScans } from "./index-scans.ts";
+
+/** A figure that a busy machine changes little, because both its parts are measured on it, one after the other. */
+export interface Ratio {
+  readonly id: string;
+  /** What it is, for whoever reads that it got worse. */
+  readonly says: string;
+  /** The share of what was kept that it may fall to. Wide where a busy machine disturbs one part more than the other. */
+  readonly room: number;
+  /** More is better. @param round its texts are others than those of the rounds before */
+  measure(round: number): Promise<number>;
+}
+
+/** The ratios among our own parts, and what they are measured on. */
+export class Ratios implements AsyncDisposable {
+  readonly all: readonly Ratio[];
+  readonly #encoders: readonly Encoder[];
+
+  private constructor(all: readonly Ratio[], encoders: readonly Encoder[]) {
+    this.all = all;
+    this.#encoders = encoders;
+  }
+
+  static async open(): Promise<Ratios> {
+    const [one, two] = [createEncoder({ workers: 1 }), createEncoder({ workers: 2 })];
+    const session = createSessionEncoder(openNodeModel(fileURLToPath(modelDirectory)));
+    const encoders = [one, two, session];
+    await Promise.all(encoders.map((encoder) => encoder.load()));
+    while (two.info().workers.ready < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+    const abstracts = await cranfieldAbstracts();
+    const queries = await cranfieldQueries();
+    const library = await builtInLibrary();
+    return new Ratios(
+      [
+        workers(two),
+        await padding(session, abstracts, queries),
+        longTexts(session),
+        cache(one, abstracts),
+        codes(library),
+        meaning(one, library),
+        secondWorker(abstracts),
+      ],
+      encoders,
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const encoder of this.#encoders) await encoder.dispose();
+  }
+}
+
+const secondsOf = async (task: () => unknown): Promise<number> => {
+  const start = performance.now();
+  await task();
+  return (performance.now() - start) / 1e3;
+};
+
+/** Processor time of all threads: what others do on the machine hardly counts in it. */
+const cpuSecondsOf = async (task: () => unknown): Promise<number> => {
+  const before = process.cpuUsage();
+  await task();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+};
+
+/** As many texts as `count`, others in each round. */
+const textsOf = (texts: readonly string[], count: number, round: number) =>
+  Array.from({ length: count }, (_, i) => `${round} ${texts[(round * count + i) % texts.length]}`);
+
+/** Words of a text that takes long enough for a worker to be noticed at it. */
+const pairWords = 250;
+
+/**
+ * How soon the first of two texts of one length is done, as a share of the time for both: near 1 where two workers compute
+ * them at once, 0.5 where one waits for the other. Texts per second would tell less: on a busy machine two threads get
+ * no more than one.
+ */
+const workers = (two: Encoder): Ratio => ({
+  id: "two-workers",
+  says: "time for the first of two texts that come together, of the time for both",
+  room: 0.72,
+  async measure(round) {
+    let [first, both] = [0, 0];
+    for (let pair = 0; pair < 6; pair++) {
+      const start = performance.now();
+      const done = await Promise.all(
+        ["one", "other"].map(async (word) => {
+          await two.embed(`${round} ${pair} ${word}${" word".repeat(pairWords)}`);
+          return performance.now() - start;
+        }),
+      );
+      first += Math.min(...done);
+      both += Math.max(...done);
+    }
+    return first / both;
+  },
+});
+
+/** Texts of all lengths, as the encoder runs them and each as long as the longest: what padding would cost. */
+async function padding(session: Encoder, abstracts: readonly string[], queries: readonly string[]): Promise<Ratio> {
+  const raw = await openNodeModel(fileURLToPath(modelDirectory))({ exactProducts: false });
+  return {
+    id: "padding",
+    says: "speed on texts of mixed lengths over that on the same texts padded to the longest",
+    room: 0.6,
+    async measure(round) {
+      const texts = [...textsOf(abstracts, 2, round), ...textsOf(queries, 10, round)];
+      const ids = texts.map((text) => cutTokens(raw.tokenizer.encode(text), raw.model.maxTokens));
+      const longest = Math.max(...ids.map(({ length }) => length));
+      const padded = await cpuSecondsOf(async () => {
+        for (const own of ids) await raw.session.run([Array.from({ length: longest }, (_, place) => own[place] ?? 0)]);
+      });
+      return padded / (await cpuSecondsOf(() => session.embed(texts)));
+    },
+  };
+}
+
+const longTexts = (session: Encoder): Ratio => {
+  const textOf = (tokens: number) => "word ".repeat(tokens - 2); // beside [CLS] and [SEP]
+  return {
+    id: "long-texts",
+    says: "tokens per second in texts of 512 tokens over those in texts of 64",
+    room: 0.7,
+    async measure() {
+      const short = await cpuSecondsOf(() => session.embed(Array.from({ length: 16 }, () => textOf(64))));
+      return short / (await cpuSecondsOf(() => session.embed([textOf(512), textOf(512)])));
+    },
+  };
+};
+
+const cache = (encoder: Encoder, abstracts: readonly string[]): Ratio => {
+  const cached = new CachedEncoder(encoder, { maxBytes: 16 * 2 ** 20 });
+  return {
+    id: "cache",
+    says: "speed on texts that were asked for before over that on new ones",
+    room: 0.1,
+    async measure(round) {
+      const texts = textsOf(abstracts, 8, round);
+      return (await secondsOf(() => cached.embed(texts))) / (await secondsOf(() => cached.embed(texts)));
+    },
+  };
+};
+
+const codes = ({ passageVectors, queryVectors }: Library): Ratio => ({
+  id: "one-bit-codes",
+  says: "speed of the index over that of a full scan, among 50,000 vectors",
+  room: 0.5,
+  async measure() {
+    const { full, used } = measureScans({ real: passageVectors, queries: queryVectors, size: 50_000, rounds: 4 });
+    return full.p50 / used.p50;
+  },
+});
+
+const relevanceSchema = z.object({ answered: z.array(z.object({ query: z.string(), answer: z.string() })) });
+
+/** The mean reciprocal rank of the answers, of words and meaning together over that of words: the same each time. */
+const meaning = (encoder: Encoder, library: Library): Ratio => ({
+  id: "hybrid-quality",
+  says: "mean reciprocal rank of answers by words and meaning over that by words",
+  room: 0.97,
+  async measure() {
+    const { answered } = relevanceSchema.parse(JSON.parse(await readText("tests/fixtures/relevance.json")));
+    const engine = new SearchEngine(encoder, library);
+    const rank = async (mode: SearchMode) => {
+      let sum = 0;
+      for (const { query, answer } of answered) {
+        const { results } = await engine.search(query, { mode });
+        const place = results.findIndex(({ document }) => document.id === answer);
+        if (place >= 0) sum += 1 / (place + 1);
+      }
+      return sum / answered.length;
+    };
+    await engine.load();
+    return (await rank("hybrid")) / (await rank("words"));
+  },
+});
+
+/** The peak of a process with one worker over that with two. */
+const secondWorker = (abstracts: readonly string[]): Ratio => ({
+  id: "second-worker-memory",
+  says: "peak memory with one worker over that with two",
+  room: 0.8,
+  async measure(round) {
+    const peak = async (contender: string) => {
+      await using child = new Child("encode-child.js");
+      // Its own contenders need no model of peers.
+      const job: EncodeJob = { contender, peer: { hub: "none" }, texts: textsOf(abstracts, 4, round) };
+      const answer = await child.ask<EncodeAnswer>(job);
+      if (answer.outcome !== "measured") throw new Error(answer.reason);
+      return answer.peakBytes;
+    };
+    return (await peak("pool-1")) / (await peak("pool-2"));
+  },
+});
+
+const readText = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), "utf8");
+
+async function builtInLibrary(): Promise<Library> {
+  const header = JSON.parse(await readText("dist/library/library.json")) as LibraryHeader; // what the build wrote
+  const packed = new Uint8Array(await readFile(new URL("../../dist/library/vectors.bin", import.meta.url)));
+  return readLibrary(header, packed.buffer);
+}
