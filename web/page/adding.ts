@@ -1,9 +1,12 @@
 import type { AddedFile } from "../search/service.ts";
 import { attempt } from "./attempt.ts";
 import { chosenFiles, droppedFiles } from "./dropped-files.ts";
-import { find, write } from "./elements.ts";
+import { find, nextTurn, write } from "./elements.ts";
 import { showNewCollection } from "./search-service.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
+
+/** How many files are handed to the worker before the browser may paint and answer: each takes almost 1 ms. */
+const filesAtOnce = 16;
 
 /** Adds documents to the collection that is shown: pasted, chosen as files or as a folder, or dropped anywhere on the page. */
 export function mountAdding(store: PageStore, service: Search): void {
@@ -22,7 +25,17 @@ export function mountAdding(store: PageStore, service: Search): void {
 
   const addFiles = async (files: readonly AddedFile[]) => {
     const [indexFiles, others] = [files.filter(isIndexFile), files.filter((file) => !isIndexFile(file))];
-    if (others.length > 0) void add(async (collection) => (await service).addFiles(collection, others));
+    if (others.length > 0) {
+      void add(async (collection) => {
+        const search = await service;
+        const parts: Promise<void>[] = [];
+        for (let i = 0; i < others.length; i += filesAtOnce) {
+          parts.push(search.addFiles(collection, others.slice(i, i + filesAtOnce)));
+          await nextTurn();
+        }
+        await Promise.all(parts);
+      });
+    }
     for (const { file } of indexFiles) await importFile(store, service, file);
   };
 

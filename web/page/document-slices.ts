@@ -9,7 +9,7 @@ interface Stretch extends Place {
 }
 
 /** UTF-16 code units of text that are laid out together: what is out of sight is not. */
-const sliceLength = 12_000;
+const sliceLength = 6_000;
 
 /** How long the page may be busy with it before it lets the browser paint and answer, in ms. */
 const busy = 8;

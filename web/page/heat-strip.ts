@@ -3,7 +3,7 @@ import { heatOf, passageLabel } from "./document-slices.ts";
 import { find, makeButton, nextTurn } from "./elements.ts";
 
 /** How many segments are made before the browser may paint and answer. */
-const segmentsAtOnce = 200;
+const segmentsAtOnce = 60;
 
 /**
  * The strip beside a document: a segment for each passage, as long as the passage is, in the shade of its relevance. It

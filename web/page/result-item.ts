@@ -45,9 +45,9 @@ export function makeResultItem(open: (result: SearchResult) => void): ResultItem
     button,
     show(next) {
       shown = next;
-      const text = JSON.stringify(next);
-      if (text === painted) return;
-      painted = text;
+      const wanted = JSON.stringify(next);
+      if (wanted === painted) return;
+      painted = wanted;
       const { result, mode, closest } = next;
       element.classList.toggle("weak", result.weak);
       write(button, result.document.title);
@@ -56,7 +56,9 @@ export function makeResultItem(open: (result: SearchResult) => void): ResultItem
       score.title = scoreTitle(result);
       write(path, breadcrumb(result).join(" › "));
       paintPlace(place, result);
-      passage.replaceChildren(...markedText(result.passage.text, result.passage.start, result.words, closest));
+      const repeated = repeatedTitle(result);
+      const { text: said, start } = result.passage;
+      passage.replaceChildren(...markedText(said.slice(repeated), start + repeated, result.words, closest));
     },
   };
 }
@@ -69,6 +71,12 @@ function scoreText({ relevance, weak }: SearchResult, mode: SearchMode): string 
 
 function scoreTitle({ cosine }: SearchResult): string {
   return cosine === null ? "It has no vector, or none yet" : `Relevance, from a cosine of ${cosine.toFixed(3)}`;
+}
+
+/** How many characters at the passage's beginning are a heading that says what stands above it: the title. */
+function repeatedTitle({ document, passage }: SearchResult): number {
+  const [beginning = "", heading] = /^#{1,6}[ \t]+([^\n]*)\n\s*/.exec(passage.text) ?? [];
+  return heading?.trim() === document.title ? beginning.length : 0;
 }
 
 /** The path of its file and the headings it stands under, outermost first. */
