@@ -243,7 +243,7 @@ test("a long text opens at its passage, with all that is in it", async ({ page }
   await searchBox(page).fill("narwhal");
   await expect(results(page).locator("mark").first()).toHaveText("narwhal", { timeout: 60_000 });
   await results(page).first().getByRole("button").click();
-  await expect(documentView(page).locator(".current")).toContainText("a narwhal surfaced");
+  await expect(documentView(page).locator(".current")).toContainText("a narwhal surfaced", { timeout: 30_000 });
   await expect(documentView(page).locator(".current")).toBeInViewport();
   await expect(documentView(page).getByRole("document")).toContainText("Entry 15999:", { timeout: 30_000 });
   await page.keyboard.press("Escape");
