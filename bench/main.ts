@@ -292,7 +292,8 @@ const measure: { readonly [name in keyof Results]: (plan: Plan) => Promise<Resul
         ),
     )),
   }),
-  quality: ({ command, peer, collection }) => acrossDevices({ command, peer, onProgress }).quality(collection),
+  quality: async ({ command, peer, quick, collection }) =>
+    acrossDevices({ command, peer, onProgress }).quality(quick ? await cranfieldCollection(25) : collection),
   growth: measureGrowths,
   fastapi: measureFastapi,
 };
