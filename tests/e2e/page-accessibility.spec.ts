@@ -1,7 +1,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test } from "playwright/test";
 import { ServerProcess } from "../contract/server-process.ts";
-import { choose, documentView, firstTitle, indexed, notes, openReady, searchBox } from "./visitor.ts";
+import { choose, collection, documentView, firstTitle, indexed, notes, openReady, searchBox } from "./visitor.ts";
 
 let server: ServerProcess;
 let page: Page;
@@ -62,6 +62,7 @@ test("axe finds nothing in a dialog", async () => {
   await expectAccessible();
   await page.getByRole("textbox", { name: "Name" }).fill("Notes");
   await page.keyboard.press("Enter");
+  await expect(collection(page).locator("option:checked")).toHaveText("Notes");
 });
 
 test("axe finds nothing in a document with its heat map", async () => {

@@ -2,6 +2,7 @@ import type { AddedFile } from "../search/service.ts";
 import { attempt } from "./attempt.ts";
 import { chosenFiles, droppedFiles } from "./dropped-files.ts";
 import { find, write } from "./elements.ts";
+import { showNewCollection } from "./search-service.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
 
 /** Adds documents to the collection that is shown: pasted, chosen as files or as a folder, or dropped anywhere on the page. */
@@ -45,8 +46,8 @@ export function mountAdding(store: PageStore, service: Search): void {
 /** Makes a collection of an index file, and shows it. */
 export async function importFile(store: PageStore, service: Search, file: File): Promise<void> {
   await attempt(store, async () => {
-    const id = await (await service).importCollection(file.name.replace(/\.samevec$/i, ""), file);
-    store.update({ chosen: id, answer: null });
+    const search = await service;
+    await showNewCollection(store, search, await search.importCollection(file.name.replace(/\.samevec$/i, ""), file));
   });
 }
 

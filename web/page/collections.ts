@@ -3,6 +3,7 @@ import { importFile } from "./adding.ts";
 import { askVisitor } from "./ask-dialog.ts";
 import { attempt } from "./attempt.ts";
 import { find, make, offer, write } from "./elements.ts";
+import { showNewCollection } from "./search-service.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
 import { count, numeral, size } from "./wording.ts";
 
@@ -15,8 +16,7 @@ export function mountCollections(store: PageStore, service: Search): void {
   const select = find("#collection", HTMLSelectElement);
   const manage = find("#manage", HTMLDetailsElement);
 
-  const choose = (chosen: string) => store.update({ chosen, answer: null });
-  select.addEventListener("change", () => choose(select.value));
+  select.addEventListener("change", () => store.update({ chosen: select.value, answer: null }));
   find("#new-collection", HTMLButtonElement).addEventListener("click", () => {
     void attempt(store, async () => {
       const name = await askVisitor({
@@ -25,7 +25,8 @@ export function mountCollections(store: PageStore, service: Search): void {
         action: "Create",
         name: "",
       });
-      if (name !== null) choose(await (await service).createCollection(name));
+      const search = await service;
+      if (name !== null) await showNewCollection(store, search, await search.createCollection(name));
     });
   });
 

@@ -2,7 +2,7 @@ import type { Answer } from "../../shared/search/answer.ts";
 import type { OpenDocument } from "./document-view.ts";
 import { find, write } from "./elements.ts";
 import { makeResultItem, type ResultItem } from "./result-item.ts";
-import { fewResults, keyOf, type PageStore } from "./state.ts";
+import { fewResults, keyOf, type PageState, type PageStore } from "./state.ts";
 
 /** The most results that can be had. */
 const mostResults = 96;
@@ -15,7 +15,9 @@ export function mountResults(store: PageStore, open: OpenDocument): void {
   const legend = find("#legend", HTMLParagraphElement);
   let items = new Map<string, ResultItem>();
 
-  store.watch(["answer", "closest"], ({ answer, closest }) => {
+  store.watch(["answer", "closest"], ({ answer, ...state }) => {
+    // Who searches by words alone is not told of meaning, though it may be known from before.
+    const closest: PageState["closest"] = answer?.mode === "words" ? new Map() : state.closest;
     write(none, remarkOn(answer));
     none.hidden = none.textContent === "";
     const results = answer?.results ?? [];

@@ -30,6 +30,11 @@ export async function openSearchService(store: PageStore): Promise<Remote<Search
   }
 }
 
+/** Shows a collection that has just been made: the state is asked for, since it may not have been told yet. */
+export async function showNewCollection(store: PageStore, search: Remote<SearchService>, chosen: string): Promise<void> {
+  store.update({ ...withKept(store.get(), await search.state()), chosen, answer: null });
+}
+
 /** A snapshot, with the objects of the one before wherever they say the same: only what has changed is painted. */
 function withKept(before: SearchState, { model, collections, storage }: SearchState): SearchState {
   const kept = <Part>(old: Part | undefined, part: Part): Part => (old && JSON.stringify(old) === JSON.stringify(part) ? old : part);
