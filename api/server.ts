@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
+import { compress } from "hono/compress";
 import { type AppConfig, createApp } from "./app.ts";
 import { createMetrics } from "./metrics.ts";
 import { type Observer, observeAll } from "./observer.ts";
@@ -64,7 +65,8 @@ export async function startServer({ host, port, config, index, observer = {}, ..
   });
   if (existsSync(page)) {
     app.get("/models/bge-small-en-v1.5/*", serveStatic({ root: packageFolder }));
-    app.get("*", serveStatic({ root: page }));
+    // Scripts, styles and documents. Model and runtimes are as small as they get.
+    app.get("*", compress(), serveStatic({ root: page }));
   }
 
   const server = createAdaptorServer({ fetch: app.fetch, hostname: host }) as Server;

@@ -1,17 +1,7 @@
-import { z } from "zod";
-import { environmentSchema } from "./environment-schema.ts";
+import { readResult } from "./kept-results.ts";
 import { type Ratio, Ratios } from "./ratios.ts";
-import { readResult } from "./results.ts";
+import type { RatiosResult } from "./ratios-schema.ts";
 import { spreadOf } from "./statistics.ts";
-
-export const ratiosSchema = z.object({
-  environment: environmentSchema,
-  /** By id, in each round: more is better. */
-  ratios: z.array(z.object({ id: z.string(), says: z.string(), rounds: z.array(z.number()).min(1) })),
-});
-
-/** Ratios among our own parts on a quiet machine: what a change is held to. */
-export type RatiosResult = z.infer<typeof ratiosSchema>;
 
 type OnProgress = (line: string) => void;
 
@@ -27,7 +17,7 @@ export async function measureRatios(rounds: number, onProgress: OnProgress): Pro
 
 /** Whether every ratio is as good as the one that is kept. Prints those that are not. Throws where none are kept. */
 export async function nothingGotWorse(onProgress: OnProgress): Promise<boolean> {
-  const kept = await readResult("ratios", ratiosSchema);
+  const kept = await readResult("ratios");
   if (!kept) throw new Error("bench/results/ratios.json is not there: npm run bench -- ratios");
   const worse = await whatGotWorse(kept, onProgress);
   console.log(worse.length === 0 ? "No ratio got worse." : `What got worse:\n${worse.join("\n")}`);

@@ -1,7 +1,8 @@
 import { type Claim, judge } from "./claim.ts";
 import { qualityClaims, searchClaims, vectorsClaims } from "./claims-matrix.ts";
+import type { Results } from "./kept-results.ts";
 import { pageUseClaims } from "./report-page-use.ts";
-import type { Measurement, Results, SoakResult } from "./results.ts";
+import type { Measurement, SoakResult } from "./results.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
 
 /** Texts per second of one contender over those of another, in each round that has both. Null where there is none. */

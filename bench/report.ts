@@ -3,6 +3,7 @@ import { claimsOf, formatSpread, speedRatio } from "./claims.ts";
 import { peerClaims } from "./claims-peers.ts";
 import { imageOf } from "./figures/all.ts";
 import type { Figure } from "./figures/canvas.ts";
+import type { Results } from "./kept-results.ts";
 import { environmentLine, table } from "./markdown.ts";
 import { browserSections, webgpuSections } from "./report-browser.ts";
 import { qualitySections, vectorsSections } from "./report-matrix.ts";
@@ -16,7 +17,6 @@ import type {
   EdgeResult,
   LoadResult,
   LoadRound,
-  Results,
   ServiceResult,
   ServiceWindow,
   SoakResult,

@@ -1,11 +1,5 @@
-import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
-import type { RatiosResult } from "./check.ts";
 import { environmentSchema } from "./environment-schema.ts";
-import type { QualityResult, VectorsResult } from "./matrix-results.ts";
-import type { PageUse } from "./page-use-results.ts";
-import type { SearchBenchmark } from "./search-results.ts";
-import type { StartResult } from "./start-results.ts";
 
 const loopDelaySchema = z.object({ p50: z.number(), p99: z.number(), max: z.number() });
 
@@ -218,43 +212,3 @@ export const soakSchema = z.object({
 
 /** Many requests, and what became of the service's memory. */
 export type SoakResult = z.infer<typeof soakSchema>;
-
-/** Null where a benchmark has not been run. */
-export interface Results {
-  readonly encode: Comparison | null;
-  readonly service: ServiceResult | null;
-  readonly load: LoadResult | null;
-  readonly soak: SoakResult | null;
-  readonly edge: EdgeResult | null;
-  readonly browser: BrowserComparison | null;
-  readonly webgpu: WebgpuResult | null;
-  readonly threads: Comparison | null;
-  readonly dimensions: DimensionsResult | null;
-  readonly search: SearchBenchmark | null;
-  readonly vectors: VectorsResult | null;
-  readonly quality: QualityResult | null;
-  readonly start: StartResult | null;
-  readonly ratios: RatiosResult | null;
-  readonly page: PageUse | null;
-  readonly growth: Growth | null;
-  readonly fastapi: FastapiResult | null;
-}
-
-const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);
-
-/** Keeps a result as `bench/results/<name>.json`. */
-export async function saveResult(name: string, result: object): Promise<void> {
-  await writeFile(fileOf(name), `${JSON.stringify(result, null, 1)}\n`);
-}
-
-/** A result as it was kept, or null when this benchmark has never run. Throws when the file is not such a result. */
-export async function readResult<T>(name: string, schema: z.ZodType<T>): Promise<T | null> {
-  let content: string;
-  try {
-    content = await readFile(fileOf(name), "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
-    throw error;
-  }
-  return schema.parse(JSON.parse(content));
-}

@@ -16,6 +16,9 @@ export async function openNode(): Promise<MeasuredDevice> {
   return deviceOf(createEncoder({ workers: 2 }));
 }
 
+/** A session's threads wait for each other without keeping their cores busy: on a busy machine that takes most of the time. */
+const patientThreads = { intra_op: { allow_spinning: "0" } };
+
 /** As shared/encoder/sessions/web.ts batches on WebGPU. */
 const gpuBatch = { texts: 32, tokens: 4096, lengthStep: 32 };
 
@@ -36,7 +39,7 @@ export async function openGpuGraph(): Promise<MeasuredDevice> {
         executionProviders: ["cpu"],
         enableMemPattern: false,
         // As on WebGPU: the weights become float32 once, at load.
-        extra: { session: { disable_quant_qdq: "1" } },
+        extra: { session: { disable_quant_qdq: "1", ...patientThreads } },
       });
       return onnxSession({ runtime, Tensor, inputs: graph.inputs, device: "node", batch: gpuBatch });
     },
@@ -50,7 +53,10 @@ export async function openPublished(peer: PeerModel): Promise<MeasuredDevice> {
   const { directory } = peer;
   const readJson = async (name: string) => JSON.parse(await readFile(join(directory, name), "utf8"));
   const manifest = await readManifest();
-  const runtime = await InferenceSession.create(join(directory, "onnx/model.onnx"), { enableMemPattern: false }).catch((cause: unknown) => {
+  const runtime = await InferenceSession.create(join(directory, "onnx/model.onnx"), {
+    enableMemPattern: false,
+    extra: { session: patientThreads },
+  }).catch((cause: unknown) => {
     throw new Unavailable("the folder named by --peer-model has no onnx/model.onnx", { cause });
   });
   const tokenizer = createTokenizer(await readJson("tokenizer.json"), await readJson("tokenizer_config.json"));

@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import type { Results } from "../results.ts";
+import type { Results } from "../kept-results.ts";
 import type { Figure } from "./canvas.ts";
 import { drawMemory, drawThroughput } from "./contenders.ts";
 import { drawLatency } from "./latency.ts";

@@ -21,5 +21,11 @@ export function filedEntries(all: readonly Entry[], vectorOf: (hash: string) => 
 
 /** The documents of an index file, cut as they were when it was written. */
 export function cutDocumentsOfFile(documents: readonly FiledDocument[]): Promise<CutDocument[]> {
-  return Promise.all(documents.map(({ passages, ...document }) => cutDocument(document, passages)));
+  return Promise.all(
+    documents.map(({ passages, ...document }) => {
+      // What has a vector was readable when it was made.
+      const chunks = passages.map(({ vector, ...chunk }) => (vector === null ? chunk : { ...chunk, readable: true }));
+      return cutDocument(document, chunks);
+    }),
+  );
 }

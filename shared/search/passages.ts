@@ -36,17 +36,18 @@ export interface Entry {
   embedded: number;
 }
 
-/**
- * Cuts a document into passages. `chunks` are those it was cut into before. Lone surrogates are replaced by U+FFFD.
- */
-export async function cutDocument(source: Document, chunks?: readonly Omit<Chunk, "text">[]): Promise<CutDocument> {
+/** Where a passage was cut before, and whether it is known to be readable: to tell takes ten times as long as to cut. */
+type KnownCut = Omit<Chunk, "text"> & Partial<Pick<CutPassage, "readable">>;
+
+/** Cuts a document into passages. `chunks` are those it was cut into before. Lone surrogates are replaced by U+FFFD. */
+export async function cutDocument(source: Document, chunks?: readonly KnownCut[]): Promise<CutDocument> {
   const { id, title, kind, text } = source;
   const document = { id, title: title.toWellFormed(), kind, text: text.toWellFormed() };
-  const cuts = chunks ?? passagesOf(document);
-  const passages = cuts.map(async ({ start, end, headings }): Promise<CutPassage> => {
+  const cuts: readonly KnownCut[] = chunks ?? passagesOf(document);
+  const passages = cuts.map(async ({ start, end, headings, readable }): Promise<CutPassage> => {
     const chunk = { text: document.text.slice(start, end), start, end, headings };
     const hash = await sha256Hex(new TextEncoder().encode(embeddedText(document, chunk)));
-    return { start, end, headings, hash, readable: isEnglish(chunk.text) };
+    return { start, end, headings, hash, readable: readable ?? isEnglish(chunk.text) };
   });
   return { document, passages: await Promise.all(passages) };
 }

@@ -63,6 +63,17 @@ test("prints no text of its callers", async () => {
   expect(server.output).not.toContain("private");
 });
 
+test("sends the page compressed, and the model as it is", async () => {
+  const server = await start();
+  const encodingOf = async (path: string) => (await fetch(`${server.url}${path}`)).headers.get("content-encoding");
+  const page = await (await fetch(`${server.url}/`)).text();
+  const [, script] = /<script[^>]* src="\.(\/assets\/[^"]+)"/.exec(page) ?? [];
+  expect(await encodingOf(script ?? "")).toBe("gzip");
+  expect(await encodingOf("/")).toBe("gzip");
+  expect(await encodingOf("/models/bge-small-en-v1.5/cpu.onnx")).toBeNull();
+  expect(await encodingOf("/runtimes/wasm.bin")).toBeNull();
+});
+
 test("refuses settings that are wrong, by name", async () => {
   await expect(start({ PORT: "eighty" })).rejects.toThrow(/code 2: .*environment[\s\S]*PORT/);
   await expect(start({ WORKERS: "0" })).rejects.toThrow(/WORKERS/);
