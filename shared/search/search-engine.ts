@@ -108,7 +108,10 @@ export class SearchEngine {
   async closestSentence(id: string, start: number, query: string, { signal }: CallOptions = {}): Promise<Place | null> {
     const passage = this.#index.entry(id)?.passages.find(({ chunk }) => chunk.start === start);
     const vector = await this.#vectorFor(query, parseQuery(query).wanted, "meaning", signal);
-    const sentences = passage ? sentencesOf(passage.chunk.text) : [];
+    const all = passage ? sentencesOf(passage.chunk.text) : [];
+    // A heading is near everything below it, and tells less.
+    const prose = all.filter(({ text }) => !/^#{1,6}\s/.test(text));
+    const sentences = prose.length > 0 ? prose : all;
     const { vectors } = await this.#encoder.embed(
       sentences.map(({ text }) => text),
       signal && { signal },

@@ -153,6 +153,29 @@ test("only what changed in a file is embedded again; removal and renaming embed 
   expect(total - done).toBeLessThanOrEqual(2);
 });
 
+test("files that are handed over in parts are one addition: counted together, each refusal told, the shortest embedded first", async ({
+  page,
+}) => {
+  const paragraphs = Array.from({ length: 30 }, (_, i) => note(i, 3)).join("\n\n");
+  await page.evaluate(
+    async ({ long, short }) => {
+      const id = (await window.search.state()).collections[0]?.id ?? "";
+      const add = (path: string, text: string) => window.search.addFiles(id, [{ path, file: new File([text], path) }]);
+      const parts = [add("a.exe", "?"), add("long.md", long), add("b.exe", "?"), add("short.md", short), add("short.txt", `${short} Too.`)];
+      await Promise.all(parts);
+    },
+    { long: paragraphs, short: note(77) },
+  );
+  const state = await collection(page);
+  expect(state).toMatchObject({ documents: 3, problems: [{ path: "a.exe" }, { path: "b.exe" }] });
+  const documents = () => page.evaluate(async () => window.search.documents(window.state.collections[0]?.id ?? ""));
+  await expect.poll(async () => (await documents()).filter(({ coverage }) => coverage.done > 0).length).toBeGreaterThanOrEqual(2);
+  const covered = Object.fromEntries((await documents()).map(({ id, coverage }) => [id, coverage]));
+  expect(covered["short.md"]).toEqual({ done: 1, total: 1 });
+  expect(covered["long.md"]?.done).toBeLessThan(covered["long.md"]?.total ?? 0);
+  await embedded(page);
+});
+
 test("pausing holds the work, resuming goes on, and cancelling drops what is not done", async ({ page }) => {
   await addFiles(page, notes(4));
   await embedded(page);

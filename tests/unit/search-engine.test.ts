@@ -123,6 +123,8 @@ describe("a search", () => {
     expect(passages.at(-1)?.relevance).toBeGreaterThan(passages[0]?.relevance ?? 1);
     const sentence = await engine.closestSentence("long", passages.at(-1)?.start ?? 0, "tide");
     expect(text.slice(sentence?.start, sentence?.end)).toBe("There is a tide.");
+    await engine.add(note("headed", "# The tide\n\nThere is a tide in it. And bread."));
+    expect(await engine.closestSentence("headed", 0, "tide")).toEqual({ start: 12, end: 34 });
     expect(await engine.relevanceIn("nowhere", "tide")).toBeNull();
     expect(await engine.closestSentence("nowhere", 0, "tide")).toBeNull();
   });

@@ -28,6 +28,9 @@ export interface CollectionOptions {
 const documentsPerPut = 32;
 const longestWait = 250;
 
+/** Files that come within so many ms of those before are of the same addition: a page hands many over in parts. */
+const longestGap = 2_000;
+
 /** A set of documents: its search, what is kept of it, and what is being added to it. */
 export class Collection {
   readonly engine: SearchEngine;
@@ -42,6 +45,9 @@ export class Collection {
   #problems: readonly FileProblem[] = [];
   #access: ConnectedFolder["access"] = "asks";
   #additions = 0;
+  /** The addition that files belong to, and when the last of them was read. */
+  #filesAddition = 0;
+  #readUntil = Number.NEGATIVE_INFINITY;
   #addition = new AbortController();
   /** Documents that were added since all was embedded. */
   readonly #latest = new Set<string>();
@@ -107,13 +113,16 @@ export class Collection {
 
   /** Reads files and adds them, small ones first; resolves when words find them. What cannot be taken is told in the state. */
   async addFiles(files: readonly AddedFile[]): Promise<void> {
-    const addition = this.#nextAddition();
     const { signal } = this.#addition;
-    if (!this.#reading) {
-      this.#reading = { done: 0, total: 0 };
+    if (!this.#reading && performance.now() - this.#readUntil > longestGap) {
       this.#problems = [];
+      this.#filesAddition = this.#nextAddition();
     }
-    this.#reading.total += files.length;
+    const addition = this.#filesAddition;
+    this.#reading ??= { done: 0, total: 0 };
+    // Calls that overlap count together, and each of them may be the last.
+    const reading = this.#reading;
+    reading.total += files.length;
     this.#changed();
     let read: CutDocument[] = [];
     let began = performance.now();
@@ -131,12 +140,13 @@ export class Collection {
         if (signal.aborted) break;
         this.#problems = [...this.#problems, { path, message: `${path} ${EncoderError.from(error).message}.` }];
       }
-      this.#reading.done += 1;
+      reading.done += 1;
       if (read.length >= documentsPerPut || performance.now() - began > longestWait) await put();
       this.#changed();
     }
     if (!signal.aborted) await put();
-    if (this.#reading.done === this.#reading.total || signal.aborted) this.#reading = null;
+    if (this.#reading === reading && (reading.done === reading.total || signal.aborted)) this.#reading = null;
+    this.#readUntil = performance.now();
     this.#changed();
   }
 

@@ -138,7 +138,10 @@ export interface SearchService {
 
   /** Adds a text that was pasted; resolves when words find it. Rejects with `empty_input`. */
   addText(collection: string, text: string): Promise<void>;
-  /** Reads files and adds them; resolves when words find them all. Those that cannot be taken are told in the state. */
+  /**
+   * Reads files and adds them; resolves when words find them all. Those that cannot be taken are told in the state. Calls may
+   * overlap: they are one addition.
+   */
   addFiles(collection: string, files: readonly AddedFile[]): Promise<void>;
   remove(collection: string, documents: readonly string[]): Promise<void>;
 
