@@ -18,8 +18,8 @@ export default defineConfig({
   testDir: ".",
   outputDir: "../../test-results",
   reporter: "list",
-  // Each test loads models into workers of its own: more tests at once would share its cores.
-  workers: 1,
+  // While one test waits for its browser another one computes; more would only share the cores.
+  workers: 2,
   // Real browsers on a busy machine: what passes at the second try only is reported as flaky.
   retries: 1,
   timeout: 120_000,
