@@ -19,7 +19,7 @@ const roundSchema = z.object({
   firstByMeaning: z.number(),
   passagesPerSecond: z.number(),
   /** The longest tasks on the page's thread, in ms; 0 for none of 50 ms or more. */
-  longestTask: z.object({ loading: z.number(), idle: z.number(), indexing: z.number() }),
+  longestTask: z.object({ loading: z.number(), idle: z.number(), adding: z.number(), indexing: z.number() }),
 });
 
 export const pageUseSchema = z.object({

@@ -66,6 +66,7 @@ async function usePage(page: Page, url: string, files: readonly string[]): Promi
 
   const began = await page.evaluate(() => performance.now());
   await page.locator("#files").setInputFiles([...files]);
+  const adding = await takeLongestTask(page);
   const firstByWords = await reached(page, "#documents .summary", documentsShown, 1);
   const firstByMeaning = await reached(page, "#indexing .doing", embeddedShown, 1);
   const allByWords = await reached(page, "#documents .summary", documentsShown, files.length);
@@ -80,7 +81,7 @@ async function usePage(page: Page, url: string, files: readonly string[]): Promi
     allByWords: allByWords - began,
     firstByMeaning: firstByMeaning - began,
     passagesPerSecond: (1000 * embedded) / (after.at - before.at),
-    longestTask: { loading, idle: whileIdle, indexing: await takeLongestTask(page) },
+    longestTask: { loading, idle: whileIdle, adding, indexing: await takeLongestTask(page) },
   };
 }
 
