@@ -1,9 +1,10 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, type Page, test } from "playwright/test";
 import { AssetServer } from "./asset-server.ts";
+import { drop, results, searchBox } from "./visitor.ts";
 
 let site: string;
 let server: AssetServer;
@@ -36,6 +37,43 @@ test("after one visit the page opens and searches without a server", async ({ pa
   await expect(status(page)).toContainText("Ready on WASM", { timeout: 60_000 });
   await page.getByRole("searchbox", { name: "Search" }).fill("dessert containing citrus");
   await expect(page.getByRole("list", { name: "Results" }).getByRole("heading").first()).toHaveText("Lemon drizzle cake");
+});
+
+test("of a folder of 500 notes words find one at once, meaning within seconds while coverage grows, and both after a reload without a server", async ({
+  page,
+}) => {
+  const notes = join(site, "notes");
+  await mkdir(notes);
+  for (let day = 1; day < 500; day++) {
+    const text = `On day ${day} of the year it rained until noon, and I repaired chair number ${day} in the shed behind the old brick house. `;
+    await writeFile(join(notes, `day-${day}.md`), text.repeat(2));
+  }
+  await writeFile(join(notes, "gulls.md"), "The lighthouse keeper counts gulls in the fog.");
+  await visit(page);
+  const ask = (query: string) => searchBox(page).fill(query);
+  const expectGulls = (timeout: number) => expect(results(page).first()).toContainText("The lighthouse keeper", { timeout });
+  const covered = async () => Number(/finds ([\d,]+) of/.exec(await page.locator("#indexing").innerText())?.[1]?.replace(",", "") ?? 0);
+
+  await drop(page, [notes]);
+  await ask("lighthouse");
+  await expectGulls(20_000);
+  await page.getByRole("radio", { name: "Meaning" }).check({ force: true });
+  await ask("seabirds near a beacon");
+  await expectGulls(40_000);
+  await expect(page.locator("#documents .summary")).toContainText("500 documents", { timeout: 40_000 });
+  await expect.poll(covered).toBeGreaterThan(0);
+
+  server.stop();
+  await page.reload();
+  await ask("lighthouse");
+  await expectGulls(20_000);
+  await expect(page.locator("#documents .summary")).toContainText("500 documents");
+  await page.getByRole("radio", { name: "Meaning" }).check({ force: true });
+  await ask("seabirds near a beacon");
+  await expectGulls(60_000);
+  await expect.poll(covered).toBeGreaterThan(0);
+  const before = await covered();
+  await expect.poll(covered, { timeout: 60_000 }).toBeGreaterThan(before);
 });
 
 test("a new version is told, and taken when the visitor asks for it", async ({ page }) => {
