@@ -7,15 +7,19 @@ import { nothingGotWorse } from "./check.ts";
 import type { PeerModel } from "./contenders/contender.ts";
 import { cranfieldAbstracts, cranfieldCollection, cranfieldQueries } from "./cranfield.ts";
 import { figuresOf, writeFigures } from "./figures/all.ts";
-import { benchmarkNames, noResults, readResults, saveResult } from "./kept-results.ts";
+import { type BenchmarkName, benchmarkNames, noResults, readResults, saveResult } from "./kept-results.ts";
 import { installPeers } from "./peers/install.ts";
 import { renderReport, withFigures } from "./report.ts";
 
 // Every contender runs in a process that inherits this: none reports to the runtime's makers while it is measured.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
 
+/** What is measured when nothing is named: minutes each, where others take a quarter of an hour. */
+const usual: readonly BenchmarkName[] = ["encode", "service", "start", "edge", "browser", "page"];
+const usualWithPeers: readonly BenchmarkName[] = [...usual, "growth", "fastapi"];
+
 const settings = z.object({
-  benchmarks: z.array(z.enum(benchmarkNames)),
+  benchmarks: z.array(z.enum([...benchmarkNames, "all"])),
   /** A folder with the published model, as the hub lays it out: int8, and for `webgpu` float32. Default: the hub's. */
   "peer-model": z.string().optional(),
   /** Installs the Python peers, unless they are installed, and measures them, too. */
@@ -64,8 +68,9 @@ const plan: Plan = {
 };
 
 const measured = { ...noResults };
-const toRun = parsed.data.report ? [] : chosen.length > 0 ? chosen : benchmarkNames;
-for (const name of toRun) {
+const named = chosen.includes("all") ? benchmarkNames : chosen.filter((name) => name !== "all");
+const toRun = named.length > 0 ? named : peers ? usualWithPeers : usual;
+for (const name of parsed.data.report ? [] : toRun) {
   const result = await measure[name](plan);
   Object.assign(measured, { [name]: result });
   if (result && !quick) await saveResult(name, result);

@@ -169,7 +169,8 @@ test("files that are handed over in parts are one addition: counted together, ea
   const state = await page.evaluate(async () => (await window.search.state()).collections[0]);
   expect(state).toMatchObject({ documents: 3, problems: [{ path: "a.exe" }, { path: "b.exe" }] });
   const documents = () => page.evaluate(async () => window.search.documents(window.state.collections[0]?.id ?? ""));
-  await expect.poll(async () => (await documents()).filter(({ coverage }) => coverage.done > 0).length).toBeGreaterThanOrEqual(2);
+  const begun = async () => (await documents()).filter(({ coverage }) => coverage.done > 0).length;
+  await expect.poll(begun, { timeout: 60_000 }).toBeGreaterThanOrEqual(2);
   const covered = Object.fromEntries((await documents()).map(({ id, coverage }) => [id, coverage]));
   expect(covered["short.md"]).toEqual({ done: 1, total: 1 });
   expect(covered["long.md"]?.done).toBeLessThan(covered["long.md"]?.total ?? 0);
