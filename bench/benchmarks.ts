@@ -6,6 +6,7 @@ import { encoders, growthContenders, singleThreads } from "./contenders/all.ts";
 import type { PeerModel } from "./contenders/contender.ts";
 import { pythonContenders } from "./contenders/python.ts";
 import { type Collection, cranfieldCollection, type TextSet } from "./cranfield.ts";
+import type { DeviceId } from "./devices/device.ts";
 import { measureDimensions } from "./dimensions.ts";
 import { measureEdge } from "./edge.ts";
 import { describeEnvironment, tokenCounter } from "./environment.ts";
@@ -43,6 +44,8 @@ export interface Plan {
   readonly rounds: number;
   readonly quick: boolean;
   readonly peer: PeerModel;
+  /** Of `vectors` and `quality`. Undefined for all. */
+  readonly devices: readonly DeviceId[] | undefined;
   /** Null where they were not asked for. */
   readonly python: PythonPeers | null;
   readonly abstracts: readonly string[];
@@ -222,7 +225,7 @@ export const measure: { readonly [name in keyof Results]: (plan: Plan) => Promis
     environment: await describeEnvironment(command),
     ...(await measureSearch({ rounds, quick, peer, onProgress })),
   }),
-  vectors: ({ command, peer, quick }) => acrossDevices({ command, peer, onProgress }).vectors(quick ? 16 : 500),
+  vectors: ({ command, peer, devices, quick }) => acrossDevices({ command, peer, devices, onProgress }).vectors(quick ? 16 : 500),
   start: async ({ command, rounds }) => ({
     environment: await describeEnvironment(command, ["onnxruntime-node", "onnxruntime-web", "wrangler"]),
     ...(await measureStart(rounds, onProgress)),
@@ -239,8 +242,8 @@ export const measure: { readonly [name in keyof Results]: (plan: Plan) => Promis
       ),
     )),
   }),
-  quality: async ({ command, peer, quick, collection }) =>
-    acrossDevices({ command, peer, onProgress }).quality(quick ? await cranfieldCollection(25) : collection),
+  quality: async ({ command, peer, devices, quick, collection }) =>
+    acrossDevices({ command, peer, devices, onProgress }).quality(quick ? await cranfieldCollection(25) : collection),
   growth: measureGrowths,
   fastapi: measureFastapi,
 };

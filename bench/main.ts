@@ -6,6 +6,7 @@ import { measure, onProgress, type Plan } from "./benchmarks.ts";
 import { nothingGotWorse } from "./check.ts";
 import type { PeerModel } from "./contenders/contender.ts";
 import { cranfieldAbstracts, cranfieldCollection, cranfieldQueries } from "./cranfield.ts";
+import { deviceIds } from "./devices/device.ts";
 import { figuresOf, writeFigures } from "./figures/all.ts";
 import { type BenchmarkName, benchmarkNames, noResults, readResults, saveResult } from "./kept-results.ts";
 import { installPeers } from "./peers/install.ts";
@@ -24,6 +25,8 @@ const settings = z.object({
   "peer-model": z.string().optional(),
   /** Installs the Python peers, unless they are installed, and measures them, too. */
   peers: z.boolean().default(false),
+  /** Which devices `vectors` and `quality` measure, comma-separated. Default: all. */
+  devices: z.preprocess((list) => (typeof list === "string" ? list.split(",") : list), z.array(z.enum(deviceIds)).optional()),
   rounds: z.coerce.number().int().min(1).optional(),
   /** One round of a few texts; the report is printed, and nothing is kept. */
   quick: z.boolean().default(false),
@@ -38,6 +41,7 @@ const { values, positionals } = parseArgs({
   options: {
     "peer-model": { type: "string" },
     peers: { type: "boolean" },
+    devices: { type: "string" },
     rounds: { type: "string" },
     quick: { type: "boolean" },
     report: { type: "boolean" },
@@ -50,15 +54,23 @@ if (!parsed.success) {
   process.exit(2);
 }
 if (parsed.data.check) process.exit((await nothingGotWorse(onProgress)) ? 0 : 1);
-const { quick, "peer-model": directory, peers, rounds = quick ? 1 : 3, benchmarks: chosen } = parsed.data;
+const { quick, "peer-model": directory, peers, devices, rounds = quick ? 1 : 3, benchmarks: chosen } = parsed.data;
 const peer: PeerModel = directory ? { directory } : { hub: "Xenova/bge-small-en-v1.5" };
 const plan: Plan = {
-  command: ["npm run bench --", ...chosen, peers ? "--peers" : "", directory ? "--peer-model DIR" : "", `--rounds ${rounds}`]
+  command: [
+    "npm run bench --",
+    ...chosen,
+    peers ? "--peers" : "",
+    devices ? `--devices ${devices}` : "",
+    directory ? "--peer-model DIR" : "",
+    `--rounds ${rounds}`,
+  ]
     .filter(Boolean)
     .join(" "),
   rounds,
   quick,
   peer,
+  devices,
   python: peers ? await installPeers(peer, onProgress) : null,
   abstracts: (await cranfieldAbstracts()).slice(0, quick ? 32 : 200),
   queries: (await cranfieldQueries()).slice(0, quick ? 32 : undefined),

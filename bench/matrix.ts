@@ -1,6 +1,7 @@
 import type { PeerModel } from "./contenders/contender.ts";
 import { type Collection, cranfieldAbstracts, cranfieldQueries } from "./cranfield.ts";
 import { allDevices } from "./devices/all.ts";
+import type { DeviceId } from "./devices/device.ts";
 import { describeEnvironment, tokenCounter } from "./environment.ts";
 import { goldenRows } from "./golden.ts";
 import type { QualityResult, VectorsResult } from "./matrix-results.ts";
@@ -13,13 +14,15 @@ export interface AcrossDevicesOptions {
   readonly command: string;
   /** The published float32 graph: `onnx/model.onnx` of a folder. */
   readonly peer: PeerModel;
+  /** Which devices are measured. Default: all. */
+  readonly devices?: readonly DeviceId[] | undefined;
   readonly onProgress: (line: string) => void;
 }
 
 const packages = ["onnxruntime-node", "onnxruntime-web", "wrangler"];
 
 /** What is the same wherever the encoder runs: once is enough, the same figures come out each time. */
-export function acrossDevices({ command, peer, onProgress }: AcrossDevicesOptions) {
+export function acrossDevices({ command, peer, devices: asked, onProgress }: AcrossDevicesOptions) {
   return {
     /** @param abstracts how many of Cranfield's are compared, beside the golden texts */
     async vectors(abstracts: number): Promise<VectorsResult> {
@@ -33,13 +36,13 @@ export function acrossDevices({ command, peer, onProgress }: AcrossDevicesOption
       ];
       await using server = await PageServer.start(peer);
       const noise = await cranfieldQueries();
-      return { environment, ...(await compareVectors({ devices: allDevices(server, peer), sets, noise, onProgress })) };
+      return { environment, ...(await compareVectors({ devices: allDevices(server, peer, asked), sets, noise, onProgress })) };
     },
 
     async quality(collection: Collection): Promise<QualityResult> {
       const environment = await describeEnvironment(command, packages);
       await using server = await PageServer.start(peer);
-      return { environment, ...(await measureQuality({ collection, devices: allDevices(server, peer), onProgress })) };
+      return { environment, ...(await measureQuality({ collection, devices: allDevices(server, peer, asked), onProgress })) };
     },
   };
 }
