@@ -42,7 +42,7 @@ export function qualityClaims({ devices }: QualityResult): Claim[] {
   const least = Math.min(...leads);
   return [
     judgeOnce(
-      `Words and meaning together find better than either alone, by 0.015 nDCG@10, on each of ${own.length} devices`,
+      `Words and meaning together find better than either alone, by 0.015 nDCG@10${own.length > 1 ? `, on each of ${own.length} devices` : ""}`,
       least,
       (x) => x >= 0.015,
       least.toFixed(3),
