@@ -55,12 +55,17 @@ export class EmbeddingQueue {
     this.#embed = embed;
   }
 
+  /** The number of an addition that comes before all earlier ones. */
+  newAddition(): number {
+    this.#additions += 1;
+    return this.#additions;
+  }
+
   /**
    * Puts documents before all that came earlier, those of the same `addition` among each other shortest first. Default: an
    * addition of their own. They are embedded from the next {@link run} on.
    */
-  add(entries: readonly Entry[], addition = this.#additions + 1): void {
-    this.#additions = Math.max(this.#additions, addition);
+  add(entries: readonly Entry[], addition = this.newAddition()): void {
     this.#entries.push(...entries.map((entry) => ({ entry, addition })));
     this.#entries.sort((a, b) => b.addition - a.addition || a.entry.passages.length - b.entry.passages.length);
   }

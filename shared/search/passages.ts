@@ -64,6 +64,14 @@ export function entryOf({ document, passages: cuts }: CutDocument, { builtIn = f
   return entry;
 }
 
+/** What an entry was made of. */
+export function cutDocumentOf({ document, passages }: Entry): CutDocument {
+  return {
+    document,
+    passages: passages.map(({ chunk: { start, end, headings }, hash, readable }) => ({ start, end, headings, hash, readable })),
+  };
+}
+
 /** Whether the model can read no more than half of a document: words find it, meaning hardly does. */
 export const isFoundByWordsOnly = ({ passages, readable }: Entry): boolean => passages.length > 0 && 2 * readable <= passages.length;
 

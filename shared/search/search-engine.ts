@@ -133,6 +133,11 @@ export class SearchEngine {
     await this.#queue.embedded(entries, signal, onProgress);
   }
 
+  /** The number of an addition whose documents may come in several calls of {@link put}. */
+  newAddition(): number {
+    return this.#queue.newAddition();
+  }
+
   /**
    * Puts documents that were cut into passages into the search, each in the place of one that has its id; resolves when words
    * find them. They are embedded in the background as soon as the model is there, what was embedded before not again.

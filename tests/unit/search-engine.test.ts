@@ -4,7 +4,7 @@ import type { SearchOptions } from "../../shared/search/answer.ts";
 import type { IndexKeeper, KeptDocument, VectorOf } from "../../shared/search/index-keeper.ts";
 import { LexicalIndex } from "../../shared/search/lexical-index.ts";
 import { type Document, type Library, packVectors, passagesOf, readLibrary } from "../../shared/search/library.ts";
-import { cutDocument, type Entry, isFoundByWordsOnly, type Passage } from "../../shared/search/passages.ts";
+import { cutDocument, cutDocumentOf, type Entry, isFoundByWordsOnly, type Passage } from "../../shared/search/passages.ts";
 import { parseQuery } from "../../shared/search/query.ts";
 import { weakRelevance } from "../../shared/search/relevance.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
@@ -269,10 +269,10 @@ describe("a keeper", () => {
     readonly kept = new Map<string, KeptDocument>();
     readonly told: string[] = [];
     async putDocuments(entries: readonly Entry[], vectorOf: VectorOf) {
-      for (const { document, passages } of entries) {
-        this.told.push(`put ${document.id}`);
-        const cuts = passages.map(({ chunk: { start, end, headings }, hash, readable }) => ({ start, end, headings, hash, readable }));
-        this.kept.set(document.id, { document, passages: cuts, vectors: passages.map(({ hash }) => vectorOf(hash)?.slice() ?? null) });
+      for (const entry of entries) {
+        this.told.push(`put ${entry.document.id}`);
+        const vectors = entry.passages.map(({ hash }) => vectorOf(hash)?.slice() ?? null);
+        this.kept.set(entry.document.id, { ...cutDocumentOf(entry), vectors });
       }
     }
     async putVectors(passages: readonly Passage[], vectorOf: VectorOf) {
@@ -322,6 +322,21 @@ describe("a keeper", () => {
     expect(done).toBe(kept[0]?.vectors.filter((vector) => vector !== null).length);
     await restored.load();
     await expect.poll(() => restored.coverage().done).toBe(total);
+  });
+
+  test("gives back what comes behind all that is added since", async () => {
+    const keeper = new Keeper();
+    engine = new SearchEngine(encoder, library, keeper);
+    engine.pause();
+    for (const id of ["x", "y", "z"]) await engine.put([await cutDocument(note(id, distinct(40, id)))]);
+    const restored = new SearchEngine(encoder, library);
+    restored.pause();
+    for (const document of keeper.kept.values()) await restored.restore([document], engine.fingerprint);
+    await restored.put([await cutDocument(note("new", distinct(40, "new")))], { addition: restored.newAddition() });
+    await restored.load();
+    restored.resume();
+    await expect.poll(() => restored.coverage()).toMatchObject({ done: restored.coverage().total });
+    expect(encoder.embedded[0]).toContain("Note new");
   });
 
   test("that kept another model's vectors gives back words alone", async () => {

@@ -4,7 +4,7 @@
  */
 import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 import type { IndexKeeper, KeptDocument, VectorOf } from "../../shared/search/index-keeper.ts";
-import type { CutDocument, Entry, Passage } from "../../shared/search/passages.ts";
+import { type CutDocument, cutDocumentOf, type Entry, type Passage } from "../../shared/search/passages.ts";
 import type { CollectionState } from "./service.ts";
 
 /** A folder of the disk, and how its files were when they were read. */
@@ -200,13 +200,6 @@ export class CollectionStore {
       );
     }
   }
-}
-
-function cutDocumentOf({ document, passages }: Entry): CutDocument {
-  return {
-    document,
-    passages: passages.map(({ chunk: { start, end, headings }, hash, readable }) => ({ start, end, headings, hash, readable })),
-  };
 }
 
 /** Null when none of its passages has a vector. */

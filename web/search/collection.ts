@@ -44,7 +44,6 @@ export class Collection {
   #reading: { done: number; total: number } | null = null;
   #problems: readonly FileProblem[] = [];
   #access: ConnectedFolder["access"] = "asks";
-  #additions = 0;
   /** The addition that files belong to, and when the last of them was read. */
   #filesAddition = 0;
   #readUntil = Number.NEGATIVE_INFINITY;
@@ -65,10 +64,6 @@ export class Collection {
     const collection = new Collection(options);
     await collection.#restore();
     return collection;
-  }
-
-  get record(): CollectionRecord {
-    return this.#record;
   }
 
   state(): CollectionState {
@@ -108,7 +103,7 @@ export class Collection {
   async addText(text: string): Promise<void> {
     const hash = await sha256Hex(new TextEncoder().encode(text));
     const document = await cutDocument({ id: `pasted/${hash.slice(0, 12)}`, title: titleOf(text), kind: "pasted", text });
-    await this.#put([document], this.#nextAddition());
+    await this.#put([document], this.engine.newAddition());
   }
 
   /** Reads files and adds them, small ones first; resolves when words find them. What cannot be taken is told in the state. */
@@ -116,7 +111,7 @@ export class Collection {
     const { signal } = this.#addition;
     if (!this.#reading && performance.now() - this.#readUntil > longestGap) {
       this.#problems = [];
-      this.#filesAddition = this.#nextAddition();
+      this.#filesAddition = this.engine.newAddition();
     }
     const addition = this.#filesAddition;
     this.#reading ??= { done: 0, total: 0 };
@@ -277,11 +272,6 @@ export class Collection {
       },
       removeDocuments: async (ids) => keeper?.removeDocuments(ids),
     };
-  }
-
-  #nextAddition(): number {
-    this.#additions += 1;
-    return this.#additions;
   }
 
   #indexing({ done, total }: Coverage): CollectionState["indexing"] {
