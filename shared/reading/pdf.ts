@@ -1,6 +1,7 @@
 // First of all: where this has been loaded, PDF.js starts no worker of its own, but reads on the thread that it is on.
 import "pdfjs-dist/legacy/build/pdf.worker.min.mjs";
 import { getDocument, type PdfDocument } from "pdfjs-dist/legacy/build/pdf.min.mjs";
+import { nextTurn } from "../encoder/encoder.ts";
 import { EncoderError } from "../errors.ts";
 import { linesOf, type PageLine } from "./pdf-lines.ts";
 import { textOfPages } from "./pdf-text.ts";
@@ -43,7 +44,7 @@ export async function readPdf(bytes: Uint8Array<ArrayBuffer>, signal: AbortSigna
     for (let number = 1; number <= count; number++) {
       pages.push(await readPage(document, number));
       if (performance.now() - turnBegan > longestTurn) {
-        await new Promise<void>((resolve) => setTimeout(resolve));
+        await nextTurn();
         turnBegan = performance.now();
       }
       signal?.throwIfAborted();

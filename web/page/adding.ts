@@ -1,7 +1,8 @@
+import { nextTurn } from "../../shared/encoder/encoder.ts";
 import type { AddedFile } from "../search/service.ts";
 import { attempt } from "./attempt.ts";
 import { chosenFiles, droppedFiles } from "./dropped-files.ts";
-import { find, nextTurn, write } from "./elements.ts";
+import { find, write } from "./elements.ts";
 import { showNewCollection } from "./search-service.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
 

@@ -1,7 +1,8 @@
+import { nextTurn } from "../../shared/encoder/encoder.ts";
 import type { DocumentState } from "../search/service.ts";
 import { attempt } from "./attempt.ts";
 import type { OpenDocument } from "./document-view.ts";
-import { find, make, makeButton, nextTurn, write } from "./elements.ts";
+import { find, make, makeButton, write } from "./elements.ts";
 import { pathOf } from "./result-item.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
 import { count, countOf, numeral } from "./wording.ts";

@@ -1,5 +1,6 @@
+import { nextTurn } from "../../shared/encoder/encoder.ts";
 import type { PassageRelevance, Place } from "../../shared/search/answer.ts";
-import { make, nextTurn } from "./elements.ts";
+import { make } from "./elements.ts";
 import { markedText } from "./marked-text.ts";
 import { percent } from "./wording.ts";
 

@@ -37,8 +37,3 @@ export function offer(select: HTMLSelectElement, options: readonly (readonly [va
   if (!same) select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
   if (select.value !== chosen) select.value = chosen;
 }
-
-/** Lets the browser paint and answer, in the middle of work that takes longer than a frame. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve));
-}

@@ -1,6 +1,7 @@
+import { nextTurn } from "../../shared/encoder/encoder.ts";
 import type { PassageRelevance } from "../../shared/search/answer.ts";
 import { heatOf, passageLabel } from "./document-slices.ts";
-import { find, makeButton, nextTurn } from "./elements.ts";
+import { find, makeButton } from "./elements.ts";
 
 /** How many segments are made before the browser may paint and answer. */
 const segmentsAtOnce = 60;
