@@ -83,18 +83,20 @@ class Tabs {
   readonly #options: TabsOptions;
   readonly #tab = crypto.randomUUID();
   readonly #channel: BroadcastChannel;
-  #connection = deferred<Connection>();
+  /** Settled by the first connection, or when this tab should lead and cannot. */
+  readonly #joined = deferred<Connection>();
+  #connection: Promise<Connection> = this.#joined.promise;
   #endConnection = () => {};
+  /** Tabs that this one, leading, listens to: whoever asks twice is listened to once. */
+  readonly #followers = new Set<string>();
   #silence: ReturnType<typeof setTimeout> | undefined;
   #leader: Leader | null = null;
   #present = false;
-  readonly joined: Promise<unknown>;
 
   constructor(options: TabsOptions) {
     this.#options = options;
     this.#channel = new BroadcastChannel(`${options.name} ${protocol}`);
     this.#channel.addEventListener("message", ({ data }: MessageEvent<Message>) => this.#hear(data));
-    this.joined = this.#connection.promise;
     void navigator.locks.request(options.name, () => this.#lead());
     // Held as long as this tab lives: the leader, who waits for it, so knows when this tab is gone. It asks for nothing before.
     void navigator.locks.request(this.#lockOf(this.#tab), () => {
@@ -104,11 +106,15 @@ class Tabs {
     });
   }
 
+  get joined(): Promise<unknown> {
+    return this.#joined.promise;
+  }
+
   /** Each method waits for a leader, and asks the next one when that is gone before it has answered. */
   get service(): SearchService {
     const ask = async (method: keyof SearchService, parameters: unknown[]) => {
       for (;;) {
-        const { service, over } = await this.#connection.promise;
+        const { service, over } = await this.#connection;
         const call = service[method] as (...parameters: unknown[]) => Promise<unknown>;
         const gone = Symbol("gone");
         const answer = await Promise.race([call(...parameters), over.then(() => gone)]);
@@ -132,7 +138,7 @@ class Tabs {
       this.#connect(leader.service(), leader.state);
       this.#say({ type: "leads" });
     } catch (error) {
-      this.#connection.reject(error);
+      this.#joined.reject(error);
       return;
     }
     await new Promise(() => {});
@@ -155,11 +161,13 @@ class Tabs {
 
   /** Listens to another tab, as long as it is there. */
   async #answer(tab: string): Promise<void> {
-    if (!this.#leader) return;
+    if (!this.#leader || this.#followers.has(tab)) return;
+    this.#followers.add(tab);
     const channel = new BroadcastChannel(`${this.#options.name} ${tab}`);
     expose(this.#leader.service(), channel);
     this.#say({ type: "answers", tab });
     await navigator.locks.request(this.#lockOf(tab), () => channel.close());
+    this.#followers.delete(tab);
   }
 
   async #connectTo(tab: string): Promise<void> {
@@ -172,10 +180,10 @@ class Tabs {
     const endEarlier = this.#endConnection;
     const over = deferred<void>();
     this.#endConnection = () => over.resolve();
-    // Whoever waits for the first connection gets this one; whoever asked the one before looks for the next in its place.
-    this.#connection.resolve({ service, over: over.promise });
-    this.#connection = deferred();
-    this.#connection.resolve({ service, over: over.promise });
+    const connection = { service, over: over.promise };
+    this.#joined.resolve(connection);
+    this.#connection = Promise.resolve(connection);
+    // Whoever asked the one before looks for this one in its place.
     endEarlier();
     this.#options.onState(state);
   }
