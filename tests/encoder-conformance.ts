@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cosineSimilarity, type Encoder } from "../shared/encoder/encoder.ts";
+import { shortTexts } from "./golden.ts";
 
 export interface EncoderUnderTest {
   readonly encoder: Encoder;
@@ -76,6 +77,13 @@ export function testEncoderConformance(name: string, create: () => Promise<Encod
         same(vector, reversed.vectors[texts.length - 1 - i]);
         same(vector, concurrent[i]?.vectors[0]);
       }
+    });
+
+    test("gives many short texts the vectors that they have alone, to the bit", async () => {
+      const alone = [];
+      for (const text of shortTexts) alone.push(await only(text, { kind: "query" }));
+      const { vectors } = await encoder.embed(shortTexts, { kind: "query" });
+      expect(vectors).toEqual(alone);
     });
 
     test("puts the query's prompt before a query", async () => {

@@ -32,3 +32,9 @@ export const goldenRows: readonly GoldenRow[] = file.rows.map(({ kind, text, vec
 
 /** Cosines that every device must reach on the golden rows. */
 export const goldenBounds = { worst: 0.994, mean: 0.998 };
+
+/** Forty short texts of few lengths: those of one length share runs. */
+export const shortTexts: readonly string[] = Array.from({ length: 40 }, (_, i) => {
+  const words = ["tide", "salt", "moon", "wind", "reef", "sand", "kelp"];
+  return Array.from({ length: 1 + (i % 5) }, (_, place) => words[(i + place * (1 + (i % 3))) % words.length]).join(" ");
+});

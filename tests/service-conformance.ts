@@ -13,7 +13,7 @@ import {
 } from "../shared/contract.ts";
 import { decodeVector } from "../shared/encoder/bundled.ts";
 import { cosineSimilarity } from "../shared/encoder/encoder.ts";
-import { goldenBounds, goldenRows } from "./golden.ts";
+import { goldenBounds, goldenRows, shortTexts } from "./golden.ts";
 
 export interface ServiceUnderTest {
   /** Sends a request to the service; `path` begins with a slash. */
@@ -90,6 +90,15 @@ export function testServiceConformance(name: string, start: () => Promise<Servic
         }
         expect(Math.min(...cosines)).toBeGreaterThanOrEqual(goldenBounds.worst);
         expect(cosines.reduce((a, b) => a + b) / cosines.length).toBeGreaterThanOrEqual(goldenBounds.mean);
+      });
+
+      test("gives many short texts the vectors that they have alone", async () => {
+        const { vectors } = await embed({ inputs: shortTexts });
+        for (const [i, inputs] of shortTexts.entries()) {
+          // From the other end, of which nothing is cut off: a cache does not know that it is the same vector.
+          const alone = await embed({ inputs, truncation_direction: "Left" });
+          expect(alone.vectors[0]).toEqual(vectors[i]);
+        }
       });
 
       test("does not normalize when told so", async () => {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import onnx
 
-from checkpoint import largest_activations, read_checkpoint
+from checkpoint import read_checkpoint, watch_activations
 from graphs import cpu_graph, gpu_graph
 from evaluate import evaluate
 from manifest import GRAPHS, TOKENIZER, write_manifest, write_self_test_vectors
@@ -29,8 +29,8 @@ def read_calibration(file: Path) -> list[str]:
 def build(published: Path, calibration: Path, out: Path, name: str, source: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = read_checkpoint(published)
-    largest = largest_activations(published, checkpoint, read_calibration(calibration))
-    model = quantize(checkpoint, largest, ALPHA)
+    activations = watch_activations(published, checkpoint, read_calibration(calibration))
+    model = quantize(checkpoint, activations, ALPHA)
     shards = pack(model)
     weights = shards.write(out)
     for device, make in (("cpu", cpu_graph), ("gpu", gpu_graph)):

@@ -92,10 +92,26 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     )
 
 
-def largest_activations(folder: Path, checkpoint: Checkpoint, texts: list[str]) -> list[dict[str, np.ndarray]]:
-    """The largest |activation| of each input channel of each dense layer, over the calibration texts.
+@dataclass
+class Seen:
+    """The lowest and the highest activation of each input channel of a dense layer, [channels] each."""
 
-    Returns one {part: [channels]} per encoder layer. Of the last layer our graphs compute only the CLS position, except
+    lowest: np.ndarray
+    highest: np.ndarray
+
+    @property
+    def largest(self) -> np.ndarray:
+        return np.maximum(-self.lowest, self.highest)
+
+    def add(self, rows: np.ndarray) -> None:
+        self.lowest = np.minimum(self.lowest, rows.min(axis=0))
+        self.highest = np.maximum(self.highest, rows.max(axis=0))
+
+
+def watch_activations(folder: Path, checkpoint: Checkpoint, texts: list[str]) -> list[dict[str, Seen]]:
+    """What each dense layer sees of the calibration texts.
+
+    Returns one {part: Seen} per encoder layer. Of the last layer our graphs compute only the CLS position, except
     for keys and values: so only that position counts there.
     """
     model = onnx.load(folder / "onnx" / "model.onnx")
@@ -107,15 +123,14 @@ def largest_activations(folder: Path, checkpoint: Checkpoint, texts: list[str]) 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.enable_truncation(checkpoint.config["max_position_embeddings"])
 
-    at_any = {name: np.float32(0) for name in watched}
-    at_cls = dict(at_any)
+    at_any = {name: Seen(np.float32(0), np.float32(0)) for name in watched}
+    at_cls = {name: Seen(np.float32(0), np.float32(0)) for name in watched}
     for text in texts:
         ids = np.array([tokenizer.encode(text).ids], np.int64)
         feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
         for name, value in zip(watched, session.run(watched, feeds)):
-            magnitude = np.abs(value[0])
-            at_any[name] = np.maximum(at_any[name], magnitude.max(axis=0))
-            at_cls[name] = np.maximum(at_cls[name], magnitude[0])
+            at_any[name].add(value[0])
+            at_cls[name].add(value[0, :1])
 
     last = len(checkpoint.layers) - 1
     return [

@@ -63,7 +63,7 @@ class GraphWriter:
         bias = self.constant(f"{name}.bias", norm.bias)
         return self.node("LayerNormalization", [x, weight, bias], name, axis=-1, epsilon=epsilon)
 
-    def finish(self, name: str, inputs: list[tuple[str, list]], hidden: int, batch: int | str) -> onnx.ModelProto:
+    def finish(self, name: str, inputs: list[tuple[str, list]], hidden: int, batch: str) -> onnx.ModelProto:
         graph = helper.make_graph(
             self.nodes,
             name,
@@ -79,59 +79,66 @@ class GraphWriter:
 
 
 class CpuGraph(GraphWriter):
-    """Dynamic int8 for one text per run: batch 1 and no padding, so no mask and no token types.
+    """int8 for runs of one text, or of several with equally many tokens: without padding, so no mask and no token types.
 
-    Inside, tensors are [tokens, channels]: the batch axis is dropped at the embeddings and put back on the result.
+    No scale depends on more than one row: inputs that a LayerNormalization has made even have a constant one, found by
+    calibration; the others are scaled row by row. So a text's vector is the same, to the bit, whatever shares its run.
     """
 
-    def smoothed(self, x: str, dense: Int8Dense, name: str) -> str:
-        """x with its outlying channels made smaller. The int8 scale itself is found per run, over the whole tensor."""
+    def smoothed(self, x: str, dense: Int8Dense, name: str) -> list[str]:
+        """x with its outlying channels made smaller, as uint8."""
         scale = self.constant(f"{name}.input_scale", dense.input_scale)
-        return self.node("Mul", [x, scale], f"{name}.smoothed")
+        return self.quantized(self.node("Mul", [x, scale], f"{name}.smoothed"), dense.input_range, name)
 
-    def dense(self, x: str, dense: Int8Dense, layer: int, part: str) -> str:
-        """x is smoothed float32; DynamicQuantizeMatMul quantizes it to uint8 and multiplies."""
-        name = f"layer.{layer}.{part}"
-        return self.runtime_node("DynamicQuantizeMatMul", [x, *self.weight_inputs(dense, layer, part)], f"{name}.out")
+    def quantized(self, x: str, bounds: tuple[float, float], name: str) -> list[str]:
+        """x as uint8, its scale and its zero point. What lies outside the bounds is brought to them."""
+        lowest, highest = bounds
+        step = np.float32((highest - lowest) / 255)
+        scale = self.constant(f"{name}.q_scale", step)
+        zero = self.constant(f"{name}.q_zero", round(-lowest / float(step)), np.uint8)
+        return [self.node("QuantizeLinear", [x, scale, zero], f"{name}.q"), scale, zero]
 
-    def dense_by_row(self, x: str, dense: Int8Dense, layer: int, part: str) -> str:
-        """As dense(), with each row of x brought to the same size before, and the result back to the row's own after.
+    def dense(self, quantized: list[str], dense: Int8Dense, layer: int, part: str) -> str:
+        *factors, bias = self.factors(quantized, dense, layer, part)
+        return self.runtime_node("MatMulIntegerToFloat", [*factors, bias], f"layer.{layer}.{part}.out")
 
-        For what comes out of GELU, where some tokens have activations up to twelve times those of the median token. One
-        scale over all rows leaves few steps to the others: that was most of the error of int8 activations.
+    def dense_by_row(self, x: str, bounds: tuple[float, float], smallest: float, dense: Int8Dense, layer: int, part: str) -> str:
+        """As dense(), of float32 x, with each row of x divided by its own size before, and the result multiplied by it after.
+
+        The size is the row's largest activation, either sign where the bounds are symmetric, and at least `smallest`; the
+        bounds are those of what is left.
         """
         name = f"layer.{layer}.{part}"
-        # GELU is nowhere below -0.17: with at least that as its size, a row stays within -1 to 1.
-        largest = self.node("ReduceMax", [x], f"{name}.row_max", axes=[-1], keepdims=1)
-        size = self.node("Max", [largest, self.constant("gelu_depth", 0.17)], f"{name}.row_size")
-        even = self.node("Div", [x, size], f"{name}.even")
-        *weight, bias = self.weight_inputs(dense, layer, part)
-        product = self.runtime_node("DynamicQuantizeMatMul", [even, *weight], f"{name}.product")
+        magnitude = self.node("Abs", [x], f"{name}.magnitude") if bounds[0] == -bounds[1] else x
+        largest = self.node("ReduceMax", [magnitude], f"{name}.row_max", axes=[-1], keepdims=1)
+        size = self.node("Max", [largest, self.constant(f"{part}.smallest_row", smallest)], f"{name}.row_size")
+        even = self.quantized(self.node("Div", [x, size], f"{name}.even"), bounds, f"{name}.even")
+        *factors, bias = self.factors(even, dense, layer, part)
+        product = self.runtime_node("MatMulIntegerToFloat", factors, f"{name}.product")
         product = self.node("Mul", [product, size], f"{name}.resized")
         return self.node("Add", [product, bias], f"{name}.out")
 
-    def weight_inputs(self, dense: Int8Dense, layer: int, part: str) -> list[str]:
+    def factors(self, quantized: list[str], dense: Int8Dense, layer: int, part: str) -> list[str]:
         name = f"layer.{layer}.{part}"
+        x, x_scale, x_zero = quantized
         return [
+            x,
             self.weight(dense_name(layer, part)),
+            x_scale,
             self.constant(f"{name}.weight_scale", dense.weight_scale),
+            x_zero,
             # One zero point for each weight, though all are zero: session.x64quantprecision rewrites a weight and its
             # zero point together, and fails on a shared one.
             self.constant(f"{name}.weight_zero", 0, np.int8),
             self.constant(f"{name}.bias", dense.bias),
         ]
 
-    def quantize_once(self, x: str, name: str) -> list[str]:
-        outputs = [f"{name}.q", f"{name}.q_scale", f"{name}.q_zero"]
-        self.nodes.append(helper.make_node("DynamicQuantizeLinear", [x], outputs, name=outputs[0]))
-        return outputs
 
-    def dense_quantized(self, quantized: list[str], dense: Int8Dense, layer: int, part: str) -> str:
-        """A product of an activation that has been quantized already, for several products to share."""
-        x_q, x_scale, x_zero = quantized
-        weight, weight_scale, weight_zero, bias = self.weight_inputs(dense, layer, part)
-        inputs = [x_q, weight, x_scale, weight_scale, x_zero, weight_zero, bias]
-        return self.runtime_node("MatMulIntegerToFloat", inputs, f"layer.{layer}.{part}.out")
+# Means of values: rows may be of any size and sign.
+CONTEXT_BOUNDS, SMALLEST_CONTEXT = (-1.0, 1.0), 1e-4
+# GELU is nowhere below -0.17, so rows of at least 1 stay above that when divided by their size. Some tokens have activations
+# up to twelve times those of the median token: one scale over all rows left few steps to the others.
+GELU_BOUNDS, SMALLEST_GELU = (-0.17, 1.0), 1.0
 
 
 def cpu_graph(model: Int8Model, shards: Shards) -> onnx.ModelProto:
@@ -140,49 +147,39 @@ def cpu_graph(model: Int8Model, shards: Shards) -> onnx.ModelProto:
     epsilon, last = config["layer_norm_eps"], len(model.layers) - 1
 
     length = graph.node("Shape", ["input_ids"], "length", start=1, end=2)
-    ids = graph.node("Reshape", ["input_ids", graph.constant("flat", [-1], np.int64)], "ids")
-    words = graph.dequantized_rows("word", model.word.scale, ids)
-    positions = graph.positions(model, length)
+    words = graph.dequantized_rows("word", model.word.scale, "input_ids")
     # A single text has token type 0 throughout.
-    places = graph.node("Add", [positions, graph.constant("token_type.first", model.token_type[0])], "places")
+    token_type = graph.constant("token_type.first", model.token_type[0])
+    places = graph.node("Add", [graph.positions(model, length), token_type], "places")
     x = graph.node("Add", [words, places], "embedding_sum")
     x = graph.norm(x, model.embedding_norm, epsilon, "embedding_norm")
 
-    as_batch = graph.constant("as_batch", [1, -1, hidden], np.int64)
-    as_rows = graph.constant("as_rows", [-1, hidden], np.int64)
     for index, (layer, norms) in enumerate(zip(model.layers, model.norms)):
         name = f"layer.{index}"
-        smoothed = graph.smoothed(x, layer["query"], f"{name}.attention")
-        quantized = graph.quantize_once(smoothed, f"{name}.attention")
-        key = graph.dense_quantized(quantized, layer["key"], index, "key")
-        value = graph.dense_quantized(quantized, layer["value"], index, "value")
+        quantized = graph.smoothed(x, layer["query"], f"{name}.attention")
+        key = graph.dense(quantized, layer["key"], index, "key")
+        value = graph.dense(quantized, layer["value"], index, "value")
         if index == last:
             # Only the CLS position leaves the last layer, and only keys and values need the others.
             cls = graph.constant("at_cls", [0], np.int64)
-            x = graph.node("Gather", [x, cls], "cls", axis=0)
-            smoothed = graph.node("Gather", [smoothed, cls], "cls.smoothed", axis=0)
-            query = graph.dense(smoothed, layer["query"], index, "query")
-        else:
-            query = graph.dense_quantized(quantized, layer["query"], index, "query")
+            x = graph.node("Gather", [x, cls], "cls", axis=1)
+            quantized = [graph.node("Gather", [quantized[0], cls], "cls.q", axis=1), *quantized[1:]]
+        query = graph.dense(quantized, layer["query"], index, "query")
+        context = graph.runtime_node("MultiHeadAttention", [query, key, value], f"{name}.context", num_heads=heads)
 
-        # With its batch axis, as the operator wants it, and with neither mask nor bias.
-        inputs = [
-            graph.node("Reshape", [tensor, as_batch], f"{name}.{part}")
-            for part, tensor in (("query", query), ("key", key), ("value", value))
-        ]
-        context = graph.runtime_node("MultiHeadAttention", inputs, f"{name}.context.batch", num_heads=heads)
-        context = graph.node("Reshape", [context, as_rows], f"{name}.context")
-
-        attended = graph.dense(context, layer["attention_output"], index, "attention_output")
+        attended = graph.dense_by_row(
+            context, CONTEXT_BOUNDS, SMALLEST_CONTEXT, layer["attention_output"], index, "attention_output"
+        )
         x = graph.node("Add", [attended, x], f"{name}.attention_sum")
         x = graph.norm(x, norms[0], epsilon, f"{name}.attention_norm")
-        smoothed = graph.smoothed(x, layer["intermediate"], f"{name}.intermediate")
-        widened = graph.dense(smoothed, layer["intermediate"], index, "intermediate")
+        quantized = graph.smoothed(x, layer["intermediate"], f"{name}.intermediate")
+        widened = graph.dense(quantized, layer["intermediate"], index, "intermediate")
         widened = graph.runtime_node("Gelu", [widened], f"{name}.gelu")
-        narrowed = graph.dense_by_row(widened, layer["output"], index, "output")
+        narrowed = graph.dense_by_row(widened, GELU_BOUNDS, SMALLEST_GELU, layer["output"], index, "output")
         x = graph.node("Add", [narrowed, x], f"{name}.output_sum")
-        x = graph.norm(x, norms[1], epsilon, "pooled" if index == last else f"{name}.output_norm")
-    return graph.finish("cpu", [("input_ids", [1, "tokens"])], hidden, 1)
+        x = graph.norm(x, norms[1], epsilon, f"{name}.output_norm")
+    graph.node("Reshape", [x, graph.constant("flat", [-1, hidden], np.int64)], "pooled")
+    return graph.finish("cpu", [("input_ids", ["batch", "tokens"])], hidden, "batch")
 
 
 # ---- gpu.onnx ---------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from onnx import TensorProto
 
-from checkpoint import Checkpoint, Norm
+from checkpoint import Checkpoint, Norm, Seen
 
 # A shard stays below 20 MB: edge platforms take assets up to 25 MiB, and a browser can fetch shards side by side.
 SHARD_BYTES = 20_000_000
@@ -19,13 +19,15 @@ ALIGNMENT = 64
 class Int8Dense:
     """y = (x * input_scale) @ (weight_q * weight_scale) + bias, with one weight_scale per column.
 
-    input_scale is None where there is nothing to multiply.
+    input_scale is None where there is nothing to multiply. input_range is the lowest and the highest that x * input_scale
+    came to over the calibration texts: None where x is scaled row by row.
     """
 
     weight_q: np.ndarray
     weight_scale: np.ndarray
     bias: np.ndarray
     input_scale: np.ndarray | None
+    input_range: tuple[float, float] | None
 
 
 @dataclass
@@ -58,6 +60,10 @@ def smoothing(largest: np.ndarray, weights: list[np.ndarray], alpha: float) -> n
     return (divisor / np.exp(np.log(divisor).mean())).astype(np.float32)
 
 
+def range_of(seen: Seen, divisor: np.ndarray) -> tuple[float, float]:
+    return float((seen.lowest / divisor).min()), float((seen.highest / divisor).max())
+
+
 def quantize_columns(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     scale = (np.abs(weight).max(axis=0) / 127).astype(np.float32)
     return np.round(weight / scale).astype(np.int8), scale
@@ -68,26 +74,26 @@ def quantize_rows(table: np.ndarray) -> Int8Table:
     return Int8Table(np.round(table / scale).astype(np.int8), scale)
 
 
-def quantize(checkpoint: Checkpoint, largest: list[dict[str, np.ndarray]], alpha: float) -> Int8Model:
+def quantize(checkpoint: Checkpoint, activations: list[dict[str, Seen]], alpha: float) -> Int8Model:
     layers = []
-    for layer, seen in zip(checkpoint.layers, largest):
+    for layer, seen in zip(checkpoint.layers, activations):
         weight = {part: dense.weight for part, dense in layer.dense.items()}
         bias = {part: dense.bias for part, dense in layer.dense.items()}
         attention_input = smoothing(
-            np.maximum(seen["query"], seen["key"]), [weight["query"], weight["key"], weight["value"]], alpha
+            np.maximum(seen["query"].largest, seen["key"].largest), [weight["query"], weight["key"], weight["value"]], alpha
         )
         # What the attention output sees is a mean of values, channel by channel. So its divisor can go into the columns
         # of the value product: no multiplication is left to do while encoding.
-        context = smoothing(seen["attention_output"], [weight["attention_output"]], alpha)
+        context = smoothing(seen["attention_output"].largest, [weight["attention_output"]], alpha)
         weight["value"], bias["value"] = weight["value"] / context, bias["value"] / context
         divisors = {
             "query": attention_input,
             "key": attention_input,
             "value": attention_input,
             "attention_output": context,
-            "intermediate": smoothing(seen["intermediate"], [weight["intermediate"]], alpha),
-            # No smoothing here. What comes out of GELU has outlying tokens rather than outlying channels: cpu.onnx scales it row by row, and
-            # with smoothing besides, the result was worse.
+            "intermediate": smoothing(seen["intermediate"].largest, [weight["intermediate"]], alpha),
+            # No smoothing here. What comes out of GELU has outlying tokens rather than outlying channels: cpu.onnx scales it
+            # row by row, and with smoothing besides, the result was worse.
             "output": np.float32([1]),
         }
         layers.append({})
@@ -95,7 +101,9 @@ def quantize(checkpoint: Checkpoint, largest: list[dict[str, np.ndarray]], alpha
             weight_q, weight_scale = quantize_columns(weight[part] * divisor[:, None])
             smoothed = part not in ("attention_output", "output")
             input_scale = (1 / divisor).astype(np.float32) if smoothed else None
-            layers[-1][part] = Int8Dense(weight_q, weight_scale, bias[part].astype(np.float32), input_scale)
+            # Query, key and value share one quantized activation: that of all positions, which in the last layer keys see.
+            input_range = range_of(seen["key" if part in ("query", "value") else part], divisor) if smoothed else None
+            layers[-1][part] = Int8Dense(weight_q, weight_scale, bias[part].astype(np.float32), input_scale, input_range)
     return Int8Model(
         checkpoint.config,
         quantize_rows(checkpoint.word),

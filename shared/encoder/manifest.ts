@@ -8,8 +8,6 @@ const graph = z.object({
   file: z.string(),
   /** Names of the input tensors that the graph takes, each int64 of [batch, tokens]. */
   inputs: z.array(z.string()),
-  /** The most texts in one run; null where the graph sets no bound. */
-  maxBatch: z.nullable(positive),
 });
 
 /** A text whose vector is known, for the self-test after load. */

@@ -1,10 +1,11 @@
 import { EncoderError } from "../errors.ts";
 import type { PoolWorker } from "./pool-worker.ts";
-import { type Lane, laneOf } from "./queue.ts";
+import { estimatedTokens, type Lane, laneOf } from "./queue.ts";
 
 /** One caller's texts, on their way through the pool. */
 export interface PoolRequest<Prepared> {
-  readonly texts: readonly string[];
+  /** Of each text, counted or estimated. */
+  readonly tokens: readonly number[];
   readonly lane: Lane;
   /** Texts whose first worker failed them: there is one second try. */
   readonly retried: Set<number>;
@@ -16,6 +17,8 @@ export interface PoolRequest<Prepared> {
 
 /** How the results of a request are computed: one per text. */
 export interface Work<Prepared, Result> {
+  /** Of each text, where they have been counted. */
+  readonly tokens?: readonly number[] | undefined;
   run(worker: PoolWorker<Prepared>, batch: readonly string[]): Promise<Result[]>;
   /** Told each batch's results. What it throws fails the request. */
   onResults?(results: readonly Result[]): void;
@@ -42,7 +45,7 @@ export function openRequest<Prepared, Result>(
     onSettled();
   };
   const request: PoolRequest<Prepared> = {
-    texts,
+    tokens: work.tokens ?? estimatedTokens(texts),
     lane: laneOf(texts),
     retried: new Set(),
     async run(worker, indexes) {

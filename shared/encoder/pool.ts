@@ -17,6 +17,7 @@ import type { EncoderObserver } from "./observer.ts";
 import { type Deferred, deferred, openRequest, type PoolRequest, type Work } from "./pool-request.ts";
 import { type Duty, PoolWorker, type WorkerHandle } from "./pool-worker.ts";
 import { TextQueue, type Turn } from "./queue.ts";
+import { oneTextPerRun } from "./session.ts";
 import type { Token } from "./tokenizer.ts";
 
 export interface PoolOptions<Prepared> {
@@ -57,6 +58,9 @@ const defaults = {
 /** A worker that fails to load is tried again after 1, 2, 4 … and at most 30 s. */
 const firstRestartDelay = 1_000;
 const longestRestartDelay = 30_000;
+
+/** Characters, some 64 tokens: longer texts gain little from sharing a run. */
+const shortText = 256;
 
 /**
  * An encoder over workers, the same in the page and in Node. A text is the unit of dispatch: an idle worker pulls the
@@ -114,7 +118,10 @@ export class EncoderPool<Prepared> implements Encoder {
   async embed(texts: string | readonly string[], { signal, onProgress, ...options }: EmbedOptions = {}): Promise<Embeddings> {
     const called = performance.now();
     const done = { texts: 0, tokens: 0 };
-    const results = await this.#compute(textList(texts), signal, {
+    const list = textList(texts);
+    const tokens = this.#worthCounting(list) ? await this.#countTokens(list, options.kind, signal) : undefined;
+    const results = await this.#compute(list, signal, {
+      tokens,
       async run(worker, batch) {
         const waited = performance.now() - called;
         const embedded = await worker.embed(batch, options);
@@ -134,11 +141,8 @@ export class EncoderPool<Prepared> implements Encoder {
     };
   }
 
-  async countTokens(
-    texts: string | readonly string[],
-    { kind = "passage", signal }: CallOptions & { readonly kind?: Kind } = {},
-  ): Promise<number[]> {
-    return this.#compute(textList(texts), signal, { run: (worker, batch) => worker.countTokens(batch, kind) });
+  async countTokens(texts: string | readonly string[], { kind, signal }: CallOptions & { readonly kind?: Kind } = {}): Promise<number[]> {
+    return this.#countTokens(textList(texts), kind, signal);
   }
 
   async tokenize(texts: string | readonly string[], { signal, ...options }: TokenizeOptions = {}): Promise<Token[][]> {
@@ -163,6 +167,18 @@ export class EncoderPool<Prepared> implements Encoder {
     this.#prepared = null;
     this.#restarts = 0;
     await terminated;
+  }
+
+  #countTokens(texts: readonly string[], kind: Kind = "passage", signal: AbortSignal | undefined): Promise<number[]> {
+    return this.#compute(texts, signal, { run: (worker, batch) => worker.countTokens(batch, kind) });
+  }
+
+  /** Whether so many short texts are there that it pays to find those of one length, which share runs. */
+  #worthCounting(texts: readonly string[]): boolean {
+    const [worker] = this.#workers;
+    const { texts: together, lengthStep } = worker?.loaded?.batch ?? oneTextPerRun;
+    if (together === 1 || lengthStep !== undefined) return false;
+    return texts.filter(({ length }) => length <= shortText).length >= 2 * together;
   }
 
   #compute<Result>(texts: readonly string[], signal: AbortSignal | undefined, work: Work<Prepared, Result>): Promise<Result[]> {
@@ -190,7 +206,8 @@ export class EncoderPool<Prepared> implements Encoder {
     // While those of one duty are the only ones left, they do the others' work.
     for (const worker of inOrder) {
       if (worker.busy) continue;
-      const size = { texts: worker.loaded?.textsPerRun ?? 1, workers: loaded.length };
+      const batch = worker.loaded?.batch ?? oneTextPerRun;
+      const size = { texts: batch.lengthStep === undefined ? 1 : batch.texts, workers: loaded.length };
       const reserved = worker.duty === "interactive" && others.length > 0;
       const turn = reserved ? this.#queue.nextInteractive(size) : this.#queue.next(size);
       if (turn) void this.#run(worker, turn);

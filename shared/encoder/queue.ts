@@ -19,19 +19,31 @@ export function laneOf(texts: readonly string[]): Lane {
   return texts.reduce((sum, text) => sum + text.length, 0) > interactiveLimits.characters ? "bulk" : "interactive";
 }
 
+/**
+ * Tokens of each text as far as they can be told without a tokenizer, which belongs in a worker: English has some four
+ * characters a token.
+ */
+export function estimatedTokens(texts: readonly string[]): number[] {
+  return texts.map(({ length }) => Math.ceil(length / 4));
+}
+
 /** How much is handed to a worker at once. */
 export interface TurnSize {
-  /** Texts that it computes in one run: that many are handed over, if they are there. */
+  /** Texts of any length that it computes in one run: that many are handed over, if they are there. */
   readonly texts: number;
   /** How many workers share what waits. */
   readonly workers: number;
 }
 
+/** The most tokens of a text of which several are handed over at once. */
+const shortText = 128;
+
 /**
- * Of texts that are computed one by one, short ones are handed over together: to hand one over takes a tenth of the time
- * that a question takes to compute. A turn is still no longer than that of one long text.
+ * Where texts of any length fill a run one by one, short ones are handed over together all the same: those of one length
+ * share a run, and to hand one over takes a tenth of the time that a question takes to compute. A turn is still no longer
+ * than that of one long text.
  */
-const shortTextsPerTurn = { texts: 8, characters: 1_000 };
+const shortTextsPerTurn = { texts: 32, tokens: 512 };
 
 /**
  * Which text is computed next. Interactive requests go before bulk ones; within each lane the requests take turns, so
@@ -39,9 +51,12 @@ const shortTextsPerTurn = { texts: 8, characters: 1_000 };
  * large request for ever, and the interactive lane the bulk one: a request that is older than the queue's patience goes
  * before all that came after it.
  */
-export class TextQueue<Request extends { readonly texts: readonly string[]; readonly lane: Lane }> {
+export class TextQueue<Request extends { readonly tokens: readonly number[]; readonly lane: Lane }> {
   readonly #patience: number;
-  /** Requests to the indexes that still wait, in reverse. A Map keeps insertion order: its first entry has the turn. */
+  /**
+   * Requests to the indexes that still wait, in reverse. A Map keeps insertion order: its first entry has the turn. The
+   * longest text of a request comes first, so that those of one length share a turn, and the last turns are short.
+   */
   readonly #lanes: { readonly [lane in Lane]: Map<Request, number[]> } = { interactive: new Map(), bulk: new Map() };
   /** When each request that has not been removed was added, oldest first. */
   readonly #added = new Map<Request, number>();
@@ -60,7 +75,12 @@ export class TextQueue<Request extends { readonly texts: readonly string[]; read
 
   /** A request stays known until it is removed: its texts may be put back. */
   add(request: Request): void {
-    this.#lanes[request.lane].set(request, Array.from(request.texts.keys()).reverse());
+    const { tokens, lane } = request;
+    const tokensOf = (index: number) => tokens[index] ?? 0;
+    this.#lanes[lane].set(
+      request,
+      Array.from(tokens.keys()).sort((a, b) => tokensOf(a) - tokensOf(b) || b - a),
+    );
     this.#added.set(request, performance.now());
   }
 
@@ -115,7 +135,7 @@ export class TextQueue<Request extends { readonly texts: readonly string[]; read
     const lane = this.#lanes[request.lane];
     const waiting = lane.get(request) ?? [];
     lane.delete(request);
-    const count = texts > 1 ? texts : shortTexts(request.texts, waiting, workers);
+    const count = texts > 1 ? texts : shortTexts(request.tokens, waiting, workers);
     const indexes = waiting.splice(-count).reverse();
     if (waiting.length > 0) lane.set(request, waiting);
     return { request, indexes };
@@ -126,14 +146,16 @@ export class TextQueue<Request extends { readonly texts: readonly string[]; read
  * How many of the texts that wait make one turn: at least one, and no more than a worker's share of half of what is
  * left, so that all workers end together (guided self-scheduling: Polychronopoulos and Kuck, 1987).
  */
-function shortTexts(texts: readonly string[], waiting: readonly number[], workers: number): number {
+function shortTexts(tokens: readonly number[], waiting: readonly number[], workers: number): number {
   const most = Math.min(shortTextsPerTurn.texts, Math.ceil(waiting.length / (2 * workers)));
   let count = 0;
-  let characters = 0;
+  let sum = 0;
   for (let place = waiting.length - 1; place >= 0 && count < most; place--) {
-    characters += texts[waiting[place] ?? 0]?.length ?? 0;
-    if (count > 0 && characters > shortTextsPerTurn.characters) break;
+    const length = tokens[waiting[place] ?? 0] ?? 0;
+    sum += length;
+    if (count > 0 && sum > shortTextsPerTurn.tokens) break;
     count += 1;
+    if (length > shortText) break;
   }
   return count;
 }

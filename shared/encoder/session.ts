@@ -6,11 +6,13 @@ export type Device = "node" | "wasm" | "webgpu" | "edge";
 
 /** How many texts may share a run. */
 export interface BatchPolicy {
-  /** The most texts in one run: 1 on CPUs, where padding and batching only cost. */
   readonly texts: number;
   /** The most tokens in one run, padding counted. A single longer text still runs, alone. */
   readonly tokens: number;
-  /** Texts are padded to a multiple of so many tokens, so that runs have few shapes. Default 1: to the longest of their run. */
+  /**
+   * Texts are padded to the longest of their run, and that to a multiple of so many tokens, so that runs have few shapes.
+   * Without it nothing is padded: only texts of equally many tokens share a run.
+   */
   readonly lengthStep?: number;
 }
 
@@ -22,8 +24,14 @@ export interface Speed {
   readonly tokensPerSecond: number;
 }
 
-/** One text a run: no padding, flat memory, and a vector cannot depend on its neighbours. */
+/** One text a run: no padding, flat memory, and a vector cannot depend on its neighbours, whatever the graph. */
 export const oneTextPerRun: BatchPolicy = { texts: 1, tokens: Number.POSITIVE_INFINITY };
+
+/**
+ * Short texts of one length together, which reads the weights once for all: eight of 24 tokens take two thirds of the time that
+ * they take one by one, beyond 64 tokens nothing is gained. For graphs in which no scale depends on more than one row.
+ */
+export const equalLengthsPerRun: BatchPolicy = { texts: 8, tokens: 256 };
 
 /**
  * A loaded model on one device: the one seam between the platforms. Whoever holds it runs one batch at a time
@@ -49,7 +57,7 @@ export function paddedLength(length: number, { lengthStep = 1 }: BatchPolicy): n
 }
 
 /**
- * Cuts texts into runs: sorted by length, so that little is padded, under the policy's bounds.
+ * Cuts texts into runs under the policy's bounds: sorted by length, so that little is padded or equal lengths meet.
  * @param lengths tokens of each text
  * @returns runs as lists of indexes into `lengths`; every index exactly once
  */
@@ -63,7 +71,8 @@ export function planRuns(lengths: readonly number[], policy: BatchPolicy): numbe
     const run = runs.at(-1);
     // Sorted ascending, so the newcomer is the longest and sets the padded length of all.
     const fits = run && run.length < policy.texts && (run.length + 1) * lengthOf(index) <= policy.tokens;
-    if (fits) run.push(index);
+    const alike = policy.lengthStep !== undefined || lengthOf(run?.[0] ?? index) === lengthOf(index);
+    if (fits && alike) run.push(index);
     else runs.push([index]);
   }
   return runs;

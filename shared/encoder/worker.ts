@@ -11,14 +11,13 @@ import {
   type TokenizeOptions,
 } from "./encoder.ts";
 import type { Duty } from "./pool-worker.ts";
-import type { Device, Session, Speed } from "./session.ts";
+import type { BatchPolicy, Device, Session, Speed } from "./session.ts";
 import type { Token } from "./tokenizer.ts";
 
 export interface LoadedWorker {
   readonly model: Model;
   readonly device: Device;
-  /** How many texts are best handed over at once: 1 on CPUs. */
-  readonly textsPerRun: number;
+  readonly batch: BatchPolicy;
   /** Null where it was not measured. */
   readonly speed: Speed | null;
 }
@@ -58,7 +57,8 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared, duty: Duty)
       encoder = createSessionEncoder(openHere, { yieldBetweenRuns: false });
       const model = await encoder.load();
       if (!session) throw new EncoderError("internal", "The model is loaded, but in no session");
-      return { model, device: session.device, textsPerRun: session.batch.texts, speed: session.speed ?? null };
+      const { device, batch, speed = null } = session;
+      return { model, device, batch, speed };
     }),
 
     embed: withPlainErrors(async (texts: readonly string[], options: TextOptions) => {

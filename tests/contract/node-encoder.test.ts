@@ -169,7 +169,12 @@ describe("worker threads", () => {
     const texts = Array.from({ length: 30 }, (_, i) => `text ${i} ${"of some length ".repeat(20)}`);
     const before = await encoder.embed(texts);
     expect(threads).toHaveLength(2);
-    const during = await encoder.embed(texts, { onProgress: (done) => done.texts === 3 && threads[0]?.postMessage("stop") });
+    let stopped = false;
+    const stopOnce = () => {
+      if (!stopped) threads[0]?.postMessage("stop");
+      stopped = true;
+    };
+    const during = await encoder.embed(texts, { onProgress: stopOnce });
     expect(during.vectors).toEqual(before.vectors);
     await expect.poll(() => encoder.info().workers).toEqual({ ready: 2, size: 2 });
     expect(threads).toHaveLength(3);

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { expect, type Page, test } from "playwright/test";
 import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
 import { type Manifest, sha256Hex } from "../../shared/encoder/manifest.ts";
-import { goldenRows } from "../golden.ts";
+import { goldenRows, shortTexts } from "../golden.ts";
 
 const modelFile = (name: string) => readFile(new URL(`../../models/bge-small-en-v1.5/${name}`, import.meta.url));
 const modelUrl = (name: string) => `**/models/bge-small-en-v1.5/${name}`;
@@ -62,7 +62,7 @@ test("gives every golden text its vector and its token count on WASM, without cr
 });
 
 test("gives a text the same vector alone, in a batch and under load", async ({ page }) => {
-  const texts = goldenRows.filter(({ tokens }) => tokens < 64).map(({ text }) => text);
+  const texts = [...goldenRows.filter(({ tokens }) => tokens < 64).map(({ text }) => text), ...shortTexts];
   const largestDifference = await page.evaluate(async (texts) => {
     const encoder = window.createEncoder({ device: "wasm", workers: 2 });
     const alone: Float32Array[] = [];

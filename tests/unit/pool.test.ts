@@ -36,11 +36,22 @@ describe("dispatch", () => {
   });
 
   test("hands a batching worker as many texts as it takes", async () => {
-    const fake = new FakeModel({ texts: 4, tokens: 1000 });
+    const fake = new FakeModel({ texts: 4, tokens: 1000, lengthStep: 1 });
     const pool = createPool(fake, { size: 1 });
     await pool.load();
     await pool.embed(Array(10).fill("same"));
     expect(fake.runSizes).toEqual([4, 4, 2]);
+  });
+
+  test("lets short texts of one length share runs, by their tokens and not by their characters", async () => {
+    const fake = new FakeModel({ texts: 4, tokens: 1000 });
+    const pool = createPool(fake, { size: 1 });
+    await pool.load();
+    const texts = Array.from({ length: 48 }, (_, i) => "tide"[i % 4]?.repeat(1 + (i % 6)) ?? "");
+    const { vectors } = await pool.embed(texts, { kind: "query" });
+    // Eight of each length: two full runs, but for where a turn ends between them.
+    expect(fake.runSizes.length).toBeLessThanOrEqual(18);
+    for (const [i, text] of texts.entries()) expect(vectors[i]).toEqual((await pool.embed(text, { kind: "query" })).vectors[0]);
   });
 
   test("drops an aborted request's texts that have not been started", async () => {

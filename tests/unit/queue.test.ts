@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
-import { type Lane, laneOf, TextQueue } from "../../shared/encoder/queue.ts";
+import { estimatedTokens, type Lane, laneOf, TextQueue } from "../../shared/encoder/queue.ts";
 
 /** So many workers that a turn is one text wherever it may be more. */
 const many = 1_000;
 const oneByOne = { texts: 1, workers: many };
 
-const request = (name: string, count: number, lane: Lane = "bulk") => ({ name, texts: Array<string>(count).fill(name), lane });
+const request = (name: string, count: number, lane: Lane = "bulk") => ({ name, tokens: Array<number>(count).fill(6), lane });
 const requests = fc
   .array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 8 })
   .map((counts) => counts.map((count, i) => request(`r${i}`, count)));
@@ -15,7 +15,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("hands out every text exactly once, in the order of its request", () => {
+test("hands out every text exactly once, those of one length in the order of their request", () => {
   fc.assert(
     fc.property(requests, fc.integer({ min: 1, max: 7 }), (all, limit) => {
       const queue = new TextQueue<(typeof all)[number]>();
@@ -26,7 +26,7 @@ test("hands out every text exactly once, in the order of its request", () => {
         expect(turn.indexes.length).toBeLessThanOrEqual(limit);
         handedOut.set(turn.request.name, [...(handedOut.get(turn.request.name) ?? []), ...turn.indexes]);
       }
-      for (const { name, texts } of all) expect(handedOut.get(name)).toEqual([...texts.keys()]);
+      for (const { name, tokens } of all) expect(handedOut.get(name)).toEqual([...tokens.keys()]);
       expect(queue.size).toBe(0);
     }),
   );
@@ -128,26 +128,32 @@ test("a request of a few short texts is interactive", () => {
   expect(laneOf(["x".repeat(1_001)])).toBe("bulk");
 });
 
-test("short texts are handed over together, a worker's share of half of what is left at most, and long ones alone", () => {
-  const lengths = fc.array(fc.integer({ min: 0, max: 1_500 }), { minLength: 1, maxLength: 60 });
+test("short texts are handed over together, longest first, a worker's share of half of what is left at most, and long ones alone", () => {
+  const lengths = fc.array(fc.integer({ min: 2, max: 512 }), { minLength: 1, maxLength: 80 });
   fc.assert(
-    fc.property(lengths, fc.integer({ min: 1, max: 8 }), (lengths, workers) => {
-      const texts = lengths.map((length) => "a".repeat(length));
-      const queue = new TextQueue<{ texts: string[]; lane: "bulk" }>();
-      queue.add({ texts, lane: "bulk" });
-      let left = texts.length;
+    fc.property(lengths, fc.integer({ min: 1, max: 8 }), (tokens, workers) => {
+      const queue = new TextQueue<{ tokens: number[]; lane: "bulk" }>();
+      queue.add({ tokens, lane: "bulk" });
+      const handedOut: number[] = [];
       for (let turn = queue.next({ texts: 1, workers }); turn; turn = queue.next({ texts: 1, workers })) {
-        const { indexes } = turn;
-        expect(indexes[0]).toBe(texts.length - left);
-        expect(indexes.length).toBeLessThanOrEqual(Math.min(8, Math.ceil(left / (2 * workers))));
-        const characters = indexes.reduce((sum, index) => sum + (lengths[index] ?? 0), 0);
-        if (indexes.length > 1) expect(characters).toBeLessThanOrEqual(1_000);
-        left -= indexes.length;
+        const left = tokens.length - handedOut.length;
+        const lengthsOfTurn = turn.indexes.map((index) => tokens[index] ?? 0);
+        expect(lengthsOfTurn.length).toBeLessThanOrEqual(Math.min(32, Math.ceil(left / (2 * workers))));
+        if (lengthsOfTurn.length > 1) {
+          expect(Math.max(...lengthsOfTurn)).toBeLessThanOrEqual(128);
+          expect(lengthsOfTurn.reduce((sum, length) => sum + length)).toBeLessThanOrEqual(512);
+        }
+        handedOut.push(...turn.indexes);
       }
-      expect(left).toBe(0);
+      expect(handedOut.toSorted((a, b) => a - b)).toEqual([...tokens.keys()]);
+      expect(handedOut.map((index) => tokens[index])).toEqual(tokens.toSorted((a, b) => b - a));
     }),
   );
   const queue = new TextQueue<ReturnType<typeof request>>();
   queue.add(request("question", 20));
   expect(queue.next({ texts: 1, workers: 2 })?.indexes).toHaveLength(5);
+});
+
+test("tokens are estimated from characters", () => {
+  expect(estimatedTokens(["", "tide", "tides"])).toEqual([0, 1, 2]);
 });

@@ -3,7 +3,7 @@ import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
 import { bundledModel, type LoadFile } from "../bundled.ts";
 import type { OpenModel } from "../encoder.ts";
 import { parseManifest } from "../manifest.ts";
-import { oneTextPerRun } from "../session.ts";
+import { equalLengthsPerRun } from "../session.ts";
 import { onnxSession } from "./onnx.ts";
 
 /**
@@ -41,7 +41,7 @@ export function openEdgeModel(load: LoadFile): OpenModel {
         );
         // The runtime has copies of its own. A garbage collector may take its time, and the isolate is filled meanwhile.
         for (const { buffer } of [model, ...externalData.map(({ data }) => data)]) buffer.transfer(0);
-        return onnxSession({ runtime: session, Tensor, inputs: graph.inputs, device: "edge", batch: oneTextPerRun });
+        return onnxSession({ runtime: session, Tensor, inputs: graph.inputs, device: "edge", batch: equalLengthsPerRun });
       },
     });
     return open(options);

@@ -6,7 +6,7 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { bundledModel } from "../bundled.ts";
 import type { OpenModel } from "../encoder.ts";
 import { checkDigest, type Manifest, parseManifest } from "../manifest.ts";
-import { oneTextPerRun } from "../session.ts";
+import { equalLengthsPerRun } from "../session.ts";
 import { onnxSession } from "./onnx.ts";
 
 /**
@@ -36,7 +36,7 @@ export function openNodeModel(directory: string): OpenModel {
           enableMemPattern: false,
           extra: { session: { x64quantprecision: exactProducts ? "1" : "0" } },
         });
-        return onnxSession({ runtime, Tensor, inputs: graph.inputs, device: "node", batch: oneTextPerRun });
+        return onnxSession({ runtime, Tensor, inputs: graph.inputs, device: "node", batch: equalLengthsPerRun });
       },
     });
     return open(options);

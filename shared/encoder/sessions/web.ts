@@ -3,7 +3,7 @@ import { EncoderError } from "../../errors.ts";
 import { bundledModel, type LoadFile } from "../bundled.ts";
 import type { OpenModel } from "../encoder.ts";
 import type { Manifest } from "../manifest.ts";
-import { type BatchPolicy, oneTextPerRun, type Session, type Speed } from "../session.ts";
+import { type BatchPolicy, equalLengthsPerRun, type Session, type Speed } from "../session.ts";
 import { onnxSession } from "./onnx.ts";
 
 /** Where a browser computes. */
@@ -66,7 +66,7 @@ export function openWebModel({ device, manifest, load, runtime, measure }: WebMo
         Tensor,
         inputs: graph.inputs,
         device,
-        batch: device === "webgpu" ? gpuBatch : oneTextPerRun,
+        batch: device === "webgpu" ? gpuBatch : equalLengthsPerRun,
       });
       // On WebGPU this also compiles the shaders, before a text needs them.
       return measure || device === "webgpu" ? { ...session, speed: await probe(session) } : session;
