@@ -23,7 +23,7 @@ import type { Token } from "./tokenizer.ts";
 export interface PoolOptions<Prepared> {
   /** Starts a worker whose entry calls `exposeEncoder`. */
   readonly spawn: (duty: Duty) => WorkerHandle;
-  /** How many workers take any text. Each holds the model and runs one text at a time (one batch on WebGPU). */
+  /** How many workers take any text. Each holds the model and does one run at a time. */
   readonly size: number;
   /**
    * How many more take interactive requests alone, so that a question never waits for a bulk job's text. Each costs

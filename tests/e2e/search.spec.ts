@@ -124,7 +124,10 @@ test("of several tabs one has the encoder and answers for all, and another takes
     const [first] = window.state.collections;
     const ids: (string | undefined)[] = [];
     for (let i = 0; i < 40; i++)
-      ids.push((await window.search.search(first?.id ?? "", `lighthouse ${i}`, { filter: { builtIn: false } }))?.results[0]?.document.id);
+      ids.push(
+        (await window.search.search(first?.id ?? "", `lighthouse gulls ${"o".repeat(i)}`, { filter: { builtIn: false } }))?.results[0]
+          ?.document.id,
+      );
     return ids;
   });
   await page.close();
