@@ -46,6 +46,12 @@ test("shows scores, and calls weak matches weak", async ({ page }) => {
   await searchBox(page).fill("quantum chromodynamics");
   await expect(page.getByText("Nothing here matches well")).toBeVisible();
   for (const result of await results(page).all()) await expect(result).toContainText(/\d+ %, weak/);
+
+  // The first has one of the words, another one comes nearer to what is meant.
+  await searchBox(page).fill("how to get rid of moths");
+  await expect(results(page).first()).toContainText(/\d+ %, weak/);
+  await expect(results(page).filter({ hasText: "Defending lettuces against slugs" })).toContainText(/[5-9]\d %/);
+  await expect(page.getByText("Nothing here matches well")).toBeHidden();
 });
 
 test("once it is ready, the server can be stopped and the search goes on", async ({ page }) => {

@@ -76,9 +76,9 @@ function arrange(list: HTMLElement, items: readonly ResultItem[]): void {
 }
 
 function remarkOn(answer: Answer | null): string {
-  const [best] = answer?.results ?? [];
   if (!answer) return "";
-  if (!best) return "Nothing here comes near this.";
+  if (answer.results.length === 0) return "Nothing here comes near this.";
   // Of what meaning has not seen yet, nobody can say so.
-  return best.weak && best.relevance !== null ? "Nothing here matches well. The nearest are:" : "";
+  const allWeak = answer.results.every(({ weak, relevance }) => weak && relevance !== null);
+  return allWeak ? "Nothing here matches well. The nearest are:" : "";
 }
