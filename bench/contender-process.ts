@@ -3,6 +3,7 @@ import type { Contender, PeerModel } from "./contenders/contender.ts";
 import { type PythonContender, pythonJob } from "./contenders/python.ts";
 import type { EncodeAnswer, EncodeJob } from "./encode-child.ts";
 import type { PythonPeers } from "./peers/install.ts";
+import { warmUpTexts } from "./texts.ts";
 
 export type AnyContender = Contender | PythonContender;
 
@@ -14,6 +15,8 @@ export interface ContenderSources {
 
 /** Of the vectors of bge-small-en-v1.5. */
 const dimensions = 384;
+
+const warmUp = warmUpTexts();
 
 /** What `contender.py` answers with: the vectors as one run of little-endian float32 in base64. */
 type PythonAnswer = Omit<Extract<EncodeAnswer, { outcome: "measured" }>, "vectors"> & { readonly vectors: string };
@@ -27,7 +30,7 @@ export class ContenderProcess implements AsyncDisposable {
     if ("open" in contender) {
       const child = new Child("encode-child.js");
       this.#child = child;
-      this.#embed = (texts) => child.ask<EncodeAnswer>({ contender: contender.id, peer, texts } satisfies EncodeJob);
+      this.#embed = (texts) => child.ask<EncodeAnswer>({ contender: contender.id, peer, warmUp, texts } satisfies EncodeJob);
       return;
     }
     const job = pythonJob(contender, python);
@@ -40,7 +43,7 @@ export class ContenderProcess implements AsyncDisposable {
     this.#child = child;
     this.#embed = async (texts) => {
       try {
-        const { vectors, ...figures } = await child.ask<PythonAnswer>({ settings: job.settings, texts });
+        const { vectors, ...figures } = await child.ask<PythonAnswer>({ settings: job.settings, warmUp, texts });
         return { ...figures, vectors: rowsOf(Buffer.from(vectors, "base64")) };
       } catch (error) {
         // It has told why on stderr. That a peer cannot do something is no reason to measure nothing.

@@ -9,6 +9,8 @@ import type { LoopDelay } from "./results.ts";
 export interface EncodeJob {
   readonly contender: string;
   readonly peer: PeerModel;
+  /** Embedded before anything is measured. */
+  readonly warmUp: readonly string[];
   readonly texts: readonly string[];
 }
 
@@ -34,9 +36,9 @@ process.on("message", async (job: EncodeJob) => {
 
 let opened: Promise<Embed> | undefined;
 
-async function open({ contender, peer }: EncodeJob): Promise<Embed> {
+async function open({ contender, peer, warmUp }: EncodeJob): Promise<Embed> {
   const embed = await contenderOf(contender).open(peer);
-  await embed(["A few words,", "so that nothing is done", "for the first time", "while it is measured."]);
+  await embed(warmUp);
   return embed;
 }
 

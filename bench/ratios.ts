@@ -214,7 +214,7 @@ const secondWorker = (abstracts: readonly string[]): Ratio => ({
     const peak = async (contender: string) => {
       await using child = new Child("encode-child.js");
       // Its own contenders need no model of peers.
-      const job: EncodeJob = { contender, peer: { hub: "none" }, texts: textsOf(abstracts, 4, round) };
+      const job: EncodeJob = { contender, peer: { hub: "none" }, warmUp: ["a text"], texts: textsOf(abstracts, 4, round) };
       const answer = await child.ask<EncodeAnswer>(job);
       if (answer.outcome !== "measured") throw new Error(answer.reason);
       return answer.peakBytes;

@@ -11,13 +11,13 @@ from channel import Channel
 from embedders import Embed, EmbedderSettings, open_embedder
 from process_tree import watch_children
 
-WARM_UP = ["A few words,", "so that nothing is done", "for the first time", "while it is measured."]
-
 
 class Job(TypedDict):
     """What is asked for. The settings are those of the first job of a process."""
 
     settings: EmbedderSettings
+    warmUp: list[str]
+    """Embedded before anything is measured."""
     texts: list[str]
 
 
@@ -62,7 +62,7 @@ def main() -> None:
         settings: EmbedderSettings = job["settings"]
         if embed is None:
             embed = open_embedder(settings)
-            embed(WARM_UP)
+            embed(job["warmUp"])
         channel.send(measure(embed, job["texts"], own_processes=settings["processes"] > 1))
 
 
