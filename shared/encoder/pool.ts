@@ -16,7 +16,7 @@ import {
 import type { EncoderObserver } from "./observer.ts";
 import { type Deferred, deferred, openRequest, type PoolRequest, type Work } from "./pool-request.ts";
 import { type Duty, PoolWorker, type WorkerHandle } from "./pool-worker.ts";
-import { TextQueue, type Turn } from "./queue.ts";
+import { estimatedTokens, TextQueue, type Turn } from "./queue.ts";
 import { oneTextPerRun } from "./session.ts";
 import type { Token } from "./tokenizer.ts";
 
@@ -59,8 +59,8 @@ const defaults = {
 const firstRestartDelay = 1_000;
 const longestRestartDelay = 30_000;
 
-/** Characters, some 64 tokens: longer texts gain little from sharing a run. */
-const shortText = 256;
+/** Longer texts gain little from sharing a run. */
+const tokensThatShare = 64;
 
 /**
  * An encoder over workers, the same in the page and in Node. A text is the unit of dispatch: an idle worker pulls the
@@ -175,10 +175,10 @@ export class EncoderPool<Prepared> implements Encoder {
 
   /** Whether so many short texts are there that it pays to find those of one length, which share runs. */
   #worthCounting(texts: readonly string[]): boolean {
-    const [worker] = this.#workers;
+    const worker = [...this.#workers].find(({ duty, loaded }) => duty === "any" && loaded);
     const { texts: together, lengthStep } = worker?.loaded?.batch ?? oneTextPerRun;
     if (together === 1 || lengthStep !== undefined) return false;
-    return texts.filter(({ length }) => length <= shortText).length >= 2 * together;
+    return estimatedTokens(texts).filter((tokens) => tokens <= tokensThatShare).length >= 2 * together;
   }
 
   #compute<Result>(texts: readonly string[], signal: AbortSignal | undefined, work: Work<Prepared, Result>): Promise<Result[]> {
