@@ -5,6 +5,7 @@ import { InferenceSession, Tensor } from "onnxruntime-node";
 import { createEncoder } from "../../api/encoder.ts";
 import { bundledModel, modelOf } from "../../shared/encoder/bundled.ts";
 import { createSessionEncoder, type Encoder } from "../../shared/encoder/encoder.ts";
+import { oneTextPerRun } from "../../shared/encoder/session.ts";
 import { onnxSession } from "../../shared/encoder/sessions/onnx.ts";
 import { createTokenizer } from "../../shared/encoder/tokenizer.ts";
 import { type PeerModel, Unavailable } from "../contenders/contender.ts";
@@ -71,12 +72,11 @@ export async function openPublished(peer: PeerModel): Promise<MeasuredDevice> {
     },
     release: () => runtime.release(),
   };
-  const batch = { texts: 1, tokens: Number.POSITIVE_INFINITY };
   return deviceOf(
     createSessionEncoder(async () => ({
       model: modelOf(manifest),
       tokenizer,
-      session: onnxSession({ runtime: pooled, Tensor, inputs, device: "node", batch }),
+      session: onnxSession({ runtime: pooled, Tensor, inputs, device: "node", batch: oneTextPerRun }),
       selfTest: { minCosine: 0, rows: [] },
       exactProductsMayHelp: false,
     })),

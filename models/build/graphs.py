@@ -63,12 +63,14 @@ class GraphWriter:
         bias = self.constant(f"{name}.bias", norm.bias)
         return self.node("LayerNormalization", [x, weight, bias], name, axis=-1, epsilon=epsilon)
 
-    def finish(self, name: str, inputs: list[tuple[str, list]], hidden: int, batch: str) -> onnx.ModelProto:
+    def finish(self, name: str, inputs: list[str], x: str, hidden: int) -> onnx.ModelProto:
+        """The graph from token ids, [batch, tokens], to x, [batch, 1, hidden], as `pooled`, [batch, hidden]."""
+        self.node("Reshape", [x, self.constant("flat", [-1, hidden], np.int64)], "pooled")
         graph = helper.make_graph(
             self.nodes,
             name,
-            [helper.make_tensor_value_info(key, TensorProto.INT64, shape) for key, shape in inputs],
-            [helper.make_tensor_value_info("pooled", TensorProto.FLOAT, [batch, hidden])],
+            [helper.make_tensor_value_info(key, TensorProto.INT64, ["batch", "tokens"]) for key in inputs],
+            [helper.make_tensor_value_info("pooled", TensorProto.FLOAT, ["batch", hidden])],
             list(self.initializers.values()),
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME_DOMAIN, 1)]
@@ -178,8 +180,7 @@ def cpu_graph(model: Int8Model, shards: Shards) -> onnx.ModelProto:
         narrowed = graph.dense_by_row(widened, GELU_BOUNDS, SMALLEST_GELU, layer["output"], index, "output")
         x = graph.node("Add", [narrowed, x], f"{name}.output_sum")
         x = graph.norm(x, norms[1], epsilon, f"{name}.output_norm")
-    graph.node("Reshape", [x, graph.constant("flat", [-1, hidden], np.int64)], "pooled")
-    return graph.finish("cpu", [("input_ids", ["batch", "tokens"])], hidden, "batch")
+    return graph.finish("cpu", ["input_ids"], x, hidden)
 
 
 # ---- gpu.onnx ---------------------------------------------------------------------------------------------------------------
@@ -260,7 +261,4 @@ def gpu_graph(model: Int8Model, shards: Shards) -> onnx.ModelProto:
         narrowed = graph.product(widened, layer["output"], index, "output")
         bias = graph.bias(layer["output"], index, "output")
         x = graph.add_norm(narrowed, x, bias, norms[1], epsilon, f"{name}.output_norm")
-    flat = graph.constant("flat", [-1, hidden], np.int64)
-    graph.node("Reshape", [x, flat], "pooled")
-    inputs = [(key, ["batch", "tokens"]) for key in ("input_ids", "attention_mask", "token_type_ids")]
-    return graph.finish("gpu", inputs, hidden, "batch")
+    return graph.finish("gpu", ["input_ids", "attention_mask", "token_type_ids"], x, hidden)

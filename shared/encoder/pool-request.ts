@@ -18,7 +18,7 @@ export interface PoolRequest<Prepared> {
 /** How the results of a request are computed: one per text. */
 export interface Work<Prepared, Result> {
   /** Of each text, where they have been counted. */
-  readonly tokens?: readonly number[] | undefined;
+  readonly tokens?: readonly number[];
   run(worker: PoolWorker<Prepared>, batch: readonly string[]): Promise<Result[]>;
   /** Told each batch's results. What it throws fails the request. */
   onResults?(results: readonly Result[]): void;

@@ -17,7 +17,7 @@ import type { EncoderObserver } from "./observer.ts";
 import { type Deferred, deferred, openRequest, type PoolRequest, type Work } from "./pool-request.ts";
 import { type Duty, PoolWorker, type WorkerHandle } from "./pool-worker.ts";
 import { estimatedTokens, TextQueue, type Turn } from "./queue.ts";
-import { oneTextPerRun } from "./session.ts";
+import { oneTextPerRun, textsOfAnyLength } from "./session.ts";
 import type { Token } from "./tokenizer.ts";
 
 export interface PoolOptions<Prepared> {
@@ -119,7 +119,8 @@ export class EncoderPool<Prepared> implements Encoder {
     const called = performance.now();
     const done = { texts: 0, tokens: 0 };
     const list = textList(texts);
-    const tokens = this.#worthCounting(list) ? await this.#countTokens(list, options.kind, signal) : undefined;
+    const estimated = estimatedTokens(list);
+    const tokens = this.#worthCounting(estimated) ? await this.#countTokens(list, options.kind, signal) : estimated;
     const results = await this.#compute(list, signal, {
       tokens,
       async run(worker, batch) {
@@ -174,11 +175,11 @@ export class EncoderPool<Prepared> implements Encoder {
   }
 
   /** Whether so many short texts are there that it pays to find those of one length, which share runs. */
-  #worthCounting(texts: readonly string[]): boolean {
+  #worthCounting(estimated: readonly number[]): boolean {
     const worker = [...this.#workers].find(({ duty, loaded }) => duty === "any" && loaded);
-    const { texts: together, lengthStep } = worker?.loaded?.batch ?? oneTextPerRun;
-    if (together === 1 || lengthStep !== undefined) return false;
-    return estimatedTokens(texts).filter((tokens) => tokens <= tokensThatShare).length >= 2 * together;
+    const batch = worker?.loaded?.batch ?? oneTextPerRun;
+    if (batch.texts === textsOfAnyLength(batch)) return false;
+    return estimated.filter((tokens) => tokens <= tokensThatShare).length >= 2 * batch.texts;
   }
 
   #compute<Result>(texts: readonly string[], signal: AbortSignal | undefined, work: Work<Prepared, Result>): Promise<Result[]> {
@@ -206,8 +207,7 @@ export class EncoderPool<Prepared> implements Encoder {
     // While those of one duty are the only ones left, they do the others' work.
     for (const worker of inOrder) {
       if (worker.busy) continue;
-      const batch = worker.loaded?.batch ?? oneTextPerRun;
-      const size = { texts: batch.lengthStep === undefined ? 1 : batch.texts, workers: loaded.length };
+      const size = { texts: textsOfAnyLength(worker.loaded?.batch ?? oneTextPerRun), workers: loaded.length };
       const reserved = worker.duty === "interactive" && others.length > 0;
       const turn = reserved ? this.#queue.nextInteractive(size) : this.#queue.next(size);
       if (turn) void this.#run(worker, turn);

@@ -51,6 +51,11 @@ export interface Session {
   dispose(): Promise<void>;
 }
 
+/** How many texts of any length share a run: 1 where only those of one length do. */
+export function textsOfAnyLength({ texts, lengthStep }: BatchPolicy): number {
+  return lengthStep === undefined ? 1 : texts;
+}
+
 /** The length, in tokens, to which a text of `length` tokens is padded when it is the longest of its run. */
 export function paddedLength(length: number, { lengthStep = 1 }: BatchPolicy): number {
   return Math.ceil(length / lengthStep) * lengthStep;
