@@ -11,6 +11,7 @@ import onnx
 
 from checkpoint import read_checkpoint, watch_activations
 from graphs import cpu_graph, gpu_graph
+from engine import write_engine
 from evaluate import evaluate
 from manifest import GRAPHS, TOKENIZER, write_manifest, write_self_test_vectors
 from quantize import pack, quantize
@@ -33,7 +34,8 @@ def build(published: Path, calibration: Path, out: Path, name: str, source: str)
     model = quantize(checkpoint, activations, ALPHA)
     shards = pack(model)
     weights = shards.write(out)
-    for device, make in (("cpu", cpu_graph), ("gpu", gpu_graph)):
+    write_engine(model, shards, out)
+    for device, make in (("native", cpu_graph), ("webgpu", gpu_graph)):
         onnx.save(make(model, shards), out / GRAPHS[device])
     for file in TOKENIZER.values():
         shutil.copyfile(published / file, out / file)

@@ -117,7 +117,7 @@ def quantize(checkpoint: Checkpoint, activations: list[dict[str, Seen]], alpha: 
 
 @dataclass
 class Shards:
-    """The int8 tensors that both graphs refer to, as ONNX external data."""
+    """The weight stream (see engine.py), cut into files; both graphs refer to its tensors as ONNX external data."""
 
     blobs: list[bytearray] = field(default_factory=lambda: [bytearray()])
     tensors: dict[str, TensorProto] = field(default_factory=dict)
