@@ -1,8 +1,8 @@
-"""Writes the two graphs over the int8 weights: cpu.onnx (int8 arithmetic) and gpu.onnx (float32 arithmetic).
+"""Writes the two graphs over the int8 weights: cpu.onnx (int8 arithmetic, for Node) and gpu.onnx (float32, for WebGPU).
 
 They are written node by node instead of being edited out of the published graph: what runs is then what stands here, and no
-part depends on a runtime's recognizing a pattern. `com.microsoft` operators are ONNX Runtime's own; they are in its native,
-WASM and WebGPU builds.
+part depends on a runtime's recognizing a pattern. `com.microsoft` operators are ONNX Runtime's own; they are in its native
+and WebGPU builds.
 """
 
 from __future__ import annotations

@@ -5,15 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime as ort
 
+from engine import ENGINE, Architecture, architecture_of
+from reference import encode as encode_as_engine
+from reference import read_engine
 from runtime import cpu_session, encode, gpu_session, load_tokenizer
 
-GRAPHS = {"cpu": "cpu.onnx", "gpu": "gpu.onnx"}
+GRAPHS = {"native": "cpu.onnx", "webgpu": "gpu.onnx"}
 TOKENIZER = {"model": "tokenizer.json", "config": "tokenizer_config.json"}
 POOLING = "cls"
 PROMPTS = {"query": "Represent this sentence for searching relevant passages: ", "passage": ""}
@@ -26,8 +32,8 @@ SELF_TEST_TEXTS = [
     ("passage", "The newcomers were lent two veils and a smoker."),
     ("query", "remove rust from tools"),
 ]
-# For the gpu graph alone, which runs in blocks of 32 tokens: a device may be right on a block alone and wrong on two.
-# 64 tokens, so that there is no padding in either.
+# Not for cpu.onnx. WebGPU runs in blocks of 32 tokens: a device may be right on a block alone and wrong on two. 64 tokens,
+# so that there is no padding in either.
 SELF_TEST_LONG_TEXTS = [
     (
         "passage",
@@ -36,16 +42,27 @@ SELF_TEST_LONG_TEXTS = [
         "with it.",
     ),
 ]
-SELF_TEST_MIN_COSINE = {"cpu": 0.9985, "gpu": 0.999}
+# The WASM engine has no bound: its vectors are these, to the bit.
+SELF_TEST_MIN_COSINE = {"native": 0.9985, "webgpu": 0.999}
 
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def fingerprint(sha256: dict[str, str], max_tokens: int) -> str:
-    """What decides about a vector, hashed: vectors of different fingerprints must not be compared."""
-    subject = {"files": sha256, "maxTokens": max_tokens, "pooling": POOLING, "prompts": PROMPTS}
+def fingerprint(architecture: Architecture, sha256: dict[str, str], max_tokens: int, engine_vectors: list[str]) -> str:
+    """What decides about a vector, hashed: vectors of different fingerprints must not be compared.
+
+    The engine's vectors of the self-test stand for its arithmetic, which is in no file.
+    """
+    subject = {
+        "architecture": asdict(architecture),
+        "files": sha256,
+        "maxTokens": max_tokens,
+        "pooling": POOLING,
+        "prompts": PROMPTS,
+        "selfTest": engine_vectors,
+    }
     text = json.dumps(subject, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf8")).hexdigest()
 
@@ -56,22 +73,26 @@ def graph_entry(folder: Path, file: str) -> dict:
 
 
 def self_test_vectors(
-    folder: Path, session: ort.InferenceSession, max_tokens: int, texts: list[tuple[str, str]]
+    folder: Path, encode_ids: Callable[[list[int]], np.ndarray], max_tokens: int, texts: list[tuple[str, str]]
 ) -> list[np.ndarray]:
     tokenizer = load_tokenizer(folder / TOKENIZER["model"], max_tokens)
-    return [encode(session, tokenizer.encode(PROMPTS[kind] + text).ids) for kind, text in texts]
+    return [encode_ids(tokenizer.encode(PROMPTS[kind] + text).ids) for kind, text in texts]
 
 
-def self_test(folder: Path, max_tokens: int) -> dict:
-    sessions = {
-        "cpu": cpu_session(folder / GRAPHS["cpu"], exact=True),
-        "gpu": gpu_session(folder / GRAPHS["gpu"]),
+def self_test(folder: Path, architecture: Architecture, max_tokens: int, weights: list[str]) -> dict:
+    engine = read_engine(folder, architecture, max_tokens, POOLING, weights)
+    native = cpu_session(folder / GRAPHS["native"], exact=True)
+    webgpu = gpu_session(folder / GRAPHS["webgpu"])
+    all_texts = SELF_TEST_TEXTS + SELF_TEST_LONG_TEXTS
+    devices = {
+        "wasm": (partial(encode_as_engine, engine), all_texts),
+        "native": (partial(encode, native), SELF_TEST_TEXTS),
+        "webgpu": (partial(encode, webgpu), all_texts),
     }
-    texts = {"cpu": SELF_TEST_TEXTS, "gpu": SELF_TEST_TEXTS + SELF_TEST_LONG_TEXTS}
-    entries = [{"kind": kind, "text": text} for kind, text in texts["gpu"]]
-    for device, session in sessions.items():
-        # The long texts come last: zip leaves them without a vector of the cpu graph.
-        for entry, vector in zip(entries, self_test_vectors(folder, session, max_tokens, texts[device])):
+    entries = [{"kind": kind, "text": text} for kind, text in all_texts]
+    for device, (encode_ids, texts) in devices.items():
+        # The long texts come last: zip leaves them without a vector of cpu.onnx.
+        for entry, vector in zip(entries, self_test_vectors(folder, encode_ids, max_tokens, texts)):
             entry[device] = to_base64(vector)
     return {"minCosine": SELF_TEST_MIN_COSINE, "texts": entries}
 
@@ -79,8 +100,8 @@ def self_test(folder: Path, max_tokens: int) -> dict:
 def write_self_test_vectors(folder: Path, file: Path) -> None:
     """The int8 vectors of the self-test texts as this processor computes them by default, saturated or not."""
     manifest = json.loads((folder / "manifest.json").read_text("utf8"))
-    session = cpu_session(folder / GRAPHS["cpu"], exact=False)
-    vectors = self_test_vectors(folder, session, manifest["maxTokens"], SELF_TEST_TEXTS)
+    session = cpu_session(folder / GRAPHS["native"], exact=False)
+    vectors = self_test_vectors(folder, partial(encode, session), manifest["maxTokens"], SELF_TEST_TEXTS)
     rows = [
         {"kind": kind, "text": text, "vector": to_base64(vector)}
         for (kind, text), vector in zip(SELF_TEST_TEXTS, vectors)
@@ -94,7 +115,7 @@ def write_self_test_vectors(folder: Path, file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps({"about": about, "rows": rows}, indent=2, ensure_ascii=False) + "\n", "utf8")
     for row, entry in zip(vectors, manifest["selfTest"]["texts"]):
-        exact = np.frombuffer(base64.b64decode(entry["cpu"]), "<f4")
+        exact = np.frombuffer(base64.b64decode(entry["native"]), "<f4")
         print(f"cosine to the exact vector {row @ exact:.5f}  {entry['text']}")
 
 
@@ -104,22 +125,27 @@ def to_base64(vector: np.ndarray) -> str:
 
 def write_manifest(folder: Path, name: str, source: str, weights: list[str], config: dict) -> None:
     max_tokens = config["max_position_embeddings"]
-    names = sorted([*weights, *GRAPHS.values(), *TOKENIZER.values()])
+    architecture = architecture_of(config)
+    names = sorted([*weights, ENGINE, *GRAPHS.values(), *TOKENIZER.values()])
     sha256 = {file: digest(folder / file) for file in names}
+    proof = self_test(folder, architecture, max_tokens, weights)
+    engine_vectors = [entry["wasm"] for entry in proof["texts"]]
     manifest = {
         "id": name,
         "source": source,
         "language": "en",
-        "fingerprint": fingerprint(sha256, max_tokens),
+        "fingerprint": fingerprint(architecture, sha256, max_tokens, engine_vectors),
         "dimensions": config["hidden_size"],
         "maxTokens": max_tokens,
         "pooling": POOLING,
         "prompts": PROMPTS,
-        "graphs": {device: graph_entry(folder, file) for device, file in GRAPHS.items()},
+        "architecture": asdict(architecture),
+        "devices": {"wasm": {"file": ENGINE}}
+        | {device: graph_entry(folder, file) for device, file in GRAPHS.items()},
         "weights": weights,
         "tokenizer": TOKENIZER,
         "files": {file: {"bytes": (folder / file).stat().st_size, "sha256": sha256[file]} for file in names},
-        "selfTest": self_test(folder, max_tokens),
+        "selfTest": proof,
     }
     text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
     (folder / "manifest.json").write_text(text, "utf8")
