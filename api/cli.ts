@@ -40,6 +40,7 @@ program
   .addOption(setting("PORT", "--port <port>"))
   .addOption(setting("WORKERS", "--workers <count>"))
   .addOption(setting("MODEL", "--model <model>"))
+  .addOption(setting("DEVICE", "--device <device>"))
   .addOption(setting("INDEX_FILE", "--index <file>"))
   .addHelpText("after", "\nEvery other setting is the environment's: README.md lists them. A flag goes before its variable.")
   .action((flags: SettingFlags) => serve(environmentWith(flags)));
@@ -58,6 +59,7 @@ program
   .option("--strict", "end at the first bad line, instead of reporting it and going on")
   .addOption(setting("WORKERS", "--workers <count>"))
   .addOption(setting("MODEL", "--model <model>"))
+  .addOption(setting("DEVICE", "--device <device>"))
   .addHelpText(
     "after",
     `
@@ -74,6 +76,7 @@ program
   .requiredOption("-o, --output <file>", "the index file; where it is there already, what has not changed is not embedded again")
   .addOption(setting("WORKERS", "--workers <count>"))
   .addOption(setting("MODEL", "--model <model>"))
+  .addOption(setting("DEVICE", "--device <device>"))
   .addHelpText(
     "after",
     "\nThe same files give the same bytes. A file that cannot be read is reported and left out. After Ctrl-C run it again to go on.",
@@ -88,6 +91,7 @@ program
   .option("-n, --limit <count>", "the most results", wholeNumber, 10)
   .addOption(new Option("-m, --mode <mode>", "what is searched by").choices(["hybrid", "meaning", "words"]).default("hybrid"))
   .addOption(setting("MODEL", "--model <model>"))
+  .addOption(setting("DEVICE", "--device <device>"))
   .action(runSearch);
 
 program
@@ -101,6 +105,7 @@ program
   .description("Tell which model is used, its fingerprint, and the versions of what runs it.")
   .option("--json", "as JSON")
   .addOption(setting("MODEL", "--model <model>"))
+  .addOption(setting("DEVICE", "--device <device>"))
   .action(runInfo);
 
 interface SettingFlags {
@@ -108,6 +113,7 @@ interface SettingFlags {
   readonly port?: string;
   readonly workers?: string;
   readonly model?: string;
+  readonly device?: string;
   readonly index?: string;
 }
 
@@ -126,14 +132,14 @@ interface SearchFlags extends SettingFlags {
 }
 
 /** A flag that stands for a setting of the environment, with its description and default. */
-function setting(name: "HOST" | "PORT" | "WORKERS" | "MODEL" | "INDEX_FILE", flags: string): Option {
+function setting(name: "HOST" | "PORT" | "WORKERS" | "MODEL" | "DEVICE" | "INDEX_FILE", flags: string): Option {
   const { description, unset } = environmentSchema.shape[name].meta() ?? {};
   const value = environmentSchema.shape[name].parse(undefined);
   return new Option(flags, `${description} (${name}; default: ${value ?? unset})`);
 }
 
-function environmentWith({ host, port, workers, model, index }: SettingFlags): Environment {
-  const flags = { HOST: host, PORT: port, WORKERS: workers, MODEL: model, INDEX_FILE: index };
+function environmentWith({ host, port, workers, model, device, index }: SettingFlags): Environment {
+  const flags = { HOST: host, PORT: port, WORKERS: workers, MODEL: model, DEVICE: device, INDEX_FILE: index };
   return { ...process.env, ...Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) };
 }
 
@@ -158,13 +164,18 @@ function endOnSignals(advice: string): void {
   process.on("SIGINT", end).on("SIGTERM", end);
 }
 
-async function runEmbed(input: string, { workers, model, output, resume, strict, ...flags }: EmbedFlags): Promise<void> {
+async function runEmbed(input: string, { workers, model, device, output, resume, strict, ...flags }: EmbedFlags): Promise<void> {
   if (resume && output === undefined) throw new CommandError("--resume goes on with a file: name it by --output", 2);
   endOnSignals("--resume with --output goes on from here");
   // Beside the records themselves a bar would only disturb.
   const terminal = process.stderr.isTTY && !(output === undefined && process.stdout.isTTY);
   const progress = terminal ? terminalProgress(process.stderr) : plainProgress(process.stderr);
-  await withEncoder({ ...(workers !== undefined && { workers }), ...(model !== undefined && { model }) }, async (encoder) => {
+  const settings = {
+    ...(workers !== undefined && { workers }),
+    ...(model !== undefined && { model }),
+    ...(device !== undefined && { device }),
+  };
+  await withEncoder(settings, async (encoder) => {
     const bad = await embedFile(encoder, {
       ...flags,
       input,
@@ -232,15 +243,17 @@ async function runAssets(folder: string): Promise<void> {
 async function runInfo({ json, ...flags }: SettingFlags & { readonly json?: true }): Promise<void> {
   await withEncoder({ ...flags, workers: "1" }, async (encoder) => {
     const { id, fingerprint, dimensions, maxTokens, pooling, prompts } = await encoder.load();
+    const { device } = encoder.info();
     const about = {
       model: id,
       fingerprint,
+      device,
       dimensions,
       maxTokens,
       pooling,
       prompts,
       cores: availableParallelism(),
-      versions: { samevec: version, node: process.versions.node, onnxruntime: runtimeVersion() },
+      versions: { samevec: version, node: process.versions.node, ...(device === "native" && { onnxruntime: runtimeVersion() }) },
     };
     process.stdout.write(json ? `${JSON.stringify(about, null, 2)}\n` : table(about));
   });

@@ -20,6 +20,11 @@ export const environmentSchema = z.object({
       description: "A model of the Hugging Face hub, `org/name` or `org/name@revision`: a sentence-transformers model with an ONNX file.",
       unset: "the bundled bge-small-en-v1.5",
     }),
+  DEVICE: z.enum(["native", "wasm"], "must be native or wasm").optional().meta({
+    description:
+      "What computes the bundled model: `native` is onnxruntime-node; `wasm` is the WebAssembly engine, which gives the same bits as in pages and isolates.",
+    unset: "native where onnxruntime-node is installed, else wasm",
+  }),
   HF_ENDPOINT: z.url("must be a URL").optional().meta({ description: "Where the hub is.", unset: "the public one" }),
   WORKERS: count
     .min(1)
@@ -89,15 +94,17 @@ export function readSettings(environment: Environment): Settings {
   };
 }
 
-const encoderSchema = environmentSchema.pick({ MODEL: true, HF_ENDPOINT: true, WORKERS: true });
+const encoderSchema = environmentSchema.pick({ MODEL: true, DEVICE: true, HF_ENDPOINT: true, WORKERS: true });
 
 /** The encoder's settings alone: who serves nothing need not care what `PORT` is. Throws {@link SettingsError}. */
 export function readEncoderSettings(environment: Environment): NodeEncoderOptions {
   return encoderOptions(parseSettings(encoderSchema, environment));
 }
 
-function encoderOptions({ WORKERS: workers, MODEL: hub, HF_ENDPOINT: endpoint }: z.output<typeof encoderSchema>): NodeEncoderOptions {
+function encoderOptions(values: z.output<typeof encoderSchema>): NodeEncoderOptions {
+  const { WORKERS: workers, DEVICE: device, MODEL: hub, HF_ENDPOINT: endpoint } = values;
   return {
+    ...(device !== undefined && { device }),
     ...(workers !== undefined && { workers }),
     ...(hub !== undefined && { model: { hub, ...(endpoint !== undefined && { endpoint }) } }),
   };

@@ -1,4 +1,8 @@
-import { openEdgeModel } from "../shared/encoder/sessions/edge.ts";
+import checkedEngine from "../dist/engine/checked.wasm";
+import { checkedFiles, type LoadFile } from "../shared/encoder/bundled.ts";
+import type { OpenModel } from "../shared/encoder/encoder.ts";
+import { parseManifest } from "../shared/encoder/manifest.ts";
+import { openWasmModel } from "../shared/encoder/wasm-model.ts";
 import { EncoderError } from "../shared/errors.ts";
 import { createApp } from "./app.ts";
 import { appConfigOf, appSettings, count, parseSettings, seconds } from "./app-settings.ts";
@@ -39,12 +43,7 @@ export default {
 /** Throws `SettingsError`, for the platform to log: with wrong settings nothing is answered, least of all without a key. */
 function createEdgeApp({ ASSETS, ...variables }: Bindings): ReturnType<typeof createApp> {
   const settings = parseSettings(edgeSettings, variables);
-  const load = async (name: string): Promise<Uint8Array<ArrayBuffer>> => {
-    const response = await ASSETS.fetch(modelUrl + name);
-    if (!response.ok) throw new EncoderError("load_failed", `The site answered ${response.status} for the model's file ${name}`);
-    return new Uint8Array(await response.arrayBuffer());
-  };
-  const encoder = createIsolateEncoder(openEdgeModel(load), {
+  const encoder = createIsolateEncoder(openModel(ASSETS), {
     requestTokens: settings.MAX_TOKENS,
     queue: { texts: settings.QUEUE_TEXTS, tokens: settings.QUEUE_TOKENS },
     requestTimeout: settings.REQUEST_TIMEOUT * 1000,
@@ -55,4 +54,24 @@ function createEdgeApp({ ASSETS, ...variables }: Bindings): ReturnType<typeof cr
     return new Response(page.body, page); // a copy, whose headers can be added to
   });
   return edgeApp;
+}
+
+/** Opens the model on this isolate's one thread. The files come one after the other, since an isolate has 128 MB. */
+function openModel(assets: Fetcher): OpenModel {
+  const load: LoadFile = async (name) => {
+    const response = await assets.fetch(modelUrl + name);
+    if (!response.ok) throw new EncoderError("load_failed", `The site answered ${response.status} for the model's file ${name}`);
+    return new Uint8Array(await response.arrayBuffer());
+  };
+  return async () => {
+    const manifest = parseManifest(JSON.parse(new TextDecoder().decode(await load("manifest.json"))));
+    const open = openWasmModel({
+      manifest,
+      load: checkedFiles(manifest, load),
+      modules: { checked: checkedEngine },
+      // Garbage collection may take its time, and the isolate is filled meanwhile.
+      release: ({ buffer }) => void buffer.transfer(0),
+    });
+    return open();
+  };
 }

@@ -7,6 +7,7 @@ import type { EncoderObserver } from "../shared/encoder/observer.ts";
 import { EncoderPool } from "../shared/encoder/pool.ts";
 import type { WorkerHandle } from "../shared/encoder/pool-worker.ts";
 import { type HubOptions, hubSnapshot } from "../shared/encoder/sessions/hub-files.ts";
+import type { NodeModelOptions } from "../shared/encoder/sessions/node.ts";
 import { NativeGate } from "./native-gate.ts";
 
 /** Which model a worker opens: one of `models/`, or one of the Hugging Face hub. */
@@ -15,6 +16,12 @@ export type ModelSource = { readonly directory: string } | ({ readonly hub: stri
 export interface NodeEncoderOptions {
   /** A folder with a manifest, or `{hub: "org/name"}`. Default: the bundled model. */
   readonly model?: ModelSource;
+  /**
+   * What computes the bundled model: `native` is onnxruntime-node, `wasm` the WebAssembly engine, whose vectors have the same bits as in
+   * pages and isolates. Default: native where onnxruntime-node is installed, else wasm. One that is named and cannot be had rejects with
+   * `device_unavailable`.
+   */
+  readonly device?: NodeModelOptions["device"];
   /** Workers, each with a session of one thread. Default: one for each core. */
   readonly workers?: number;
   /**
@@ -34,25 +41,33 @@ export interface NodeEncoderOptions {
 /** The model that comes with the package, seen from `dist/api`. */
 const bundledModel = fileURLToPath(new URL("../../models/bge-small-en-v1.5", import.meta.url));
 
+/** The builds of the WebAssembly engine, seen from `dist/api`. */
+const engineDirectory = fileURLToPath(new URL("../engine", import.meta.url));
+
+/** What a worker loads from. */
+export type PreparedModel = NodeModelOptions | Extract<ModelSource, { hub: string }>;
+
 /** The encoder in Node: a pool over worker threads. Nothing is loaded before the first call. */
 export function createEncoder({
   model = { directory: bundledModel },
+  device,
   workers = availableParallelism(),
   interactiveWorkers = 0,
   ...options
 }: NodeEncoderOptions = {}): Encoder {
-  return new EncoderPool<ModelSource>({
+  return new EncoderPool<PreparedModel>({
     ...options,
     spawn: (duty) => spawnWorker({ yielding: duty === "any" && interactiveWorkers > 0 }),
     size: workers,
     interactiveWorkers,
-    prepare: () => prepareModel(model),
+    prepare: () => prepareModel(model, device),
   });
 }
 
 /** A model of the hub is downloaded here, once: the workers find it on the disk. */
-async function prepareModel(model: ModelSource): Promise<ModelSource> {
-  if ("hub" in model) await hubSnapshot(model.hub, model);
+async function prepareModel(model: ModelSource, device: NodeModelOptions["device"]): Promise<PreparedModel> {
+  if (!("hub" in model)) return { directory: model.directory, engineDirectory, device };
+  await hubSnapshot(model.hub, model);
   return model;
 }
 
@@ -79,8 +94,8 @@ const closeGates = () => {
 };
 
 function spawnWorker({ yielding }: Pick<WorkerData, "yielding">): WorkerHandle {
-  // ONNX Runtime's binaries else write an id of this machine to the disk and report each session to their maker. It asks
-  // the process's own environment, which a worker thread has but a copy of: hence here, before there is one.
+  // Without it ONNX Runtime's library writes an id of this machine to the disk and reports each session to its maker. It reads the
+  // process's own environment, of which a worker thread has a copy: hence here, before there is one.
   process.env.ORT_DISABLE_TELEMETRY ??= "1";
   const gate = new NativeGate();
   const workerData: WorkerData = { gate: gate.flags, yielding };

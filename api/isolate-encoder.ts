@@ -24,7 +24,7 @@ export interface IsolateLimits {
  * never stops half way.
  */
 export function createIsolateEncoder(open: OpenModel, { requestTokens, queue, requestTimeout }: IsolateLimits): Encoder {
-  const session = new ReloadingEncoder(() => createSessionEncoder((options) => toTheEnd(open(options)), { maxCallTokens: requestTokens }));
+  const session = new ReloadingEncoder(() => createSessionEncoder(() => toTheEnd(open()), { maxCallTokens: requestTokens }));
   // The queue is short instead: an isolate's clock stands still while it computes, so that no rate that it measures is
   // good enough to refuse by.
   const admission = new AdmissionEncoder(session, { ...queue, wait: Number.POSITIVE_INFINITY });

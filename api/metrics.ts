@@ -90,6 +90,17 @@ export function createMetrics(load: () => Load): Metrics {
   gauge("samevec_queue_tokens", "Their tokens.", ({ queuedTokens }) => queuedTokens);
   gauge("samevec_workers_ready", "Workers that can answer.", ({ workers }) => workers.ready);
   gauge("samevec_workers_wanted", "Workers that there should be.", ({ workers }) => workers.size);
+  new Gauge({
+    name: "samevec_device_workers",
+    help: "Workers that have loaded the model, by the device that computes it.",
+    labelNames: ["device"],
+    registers,
+    collect() {
+      this.reset();
+      const { device, workers } = load();
+      if (device) this.set({ device }, workers.ready);
+    },
+  });
   gauge("samevec_cache_bytes", "Memory of the cached vectors.", ({ cacheBytes }) => cacheBytes);
 
   return {

@@ -4,7 +4,7 @@ import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import type { OpenModel } from "../shared/encoder/encoder.ts";
 import { openNodeModel } from "../shared/encoder/sessions/node.ts";
 import { exposeEncoder } from "../shared/encoder/worker.ts";
-import type { ModelSource, StopMessage, WorkerData } from "./encoder.ts";
+import type { PreparedModel, StopMessage, WorkerData } from "./encoder.ts";
 import { NativeGate } from "./native-gate.ts";
 
 if (!parentPort) throw new Error("node-worker.js is the entry of a worker thread: see encoder.js");
@@ -14,12 +14,12 @@ const gate = new NativeGate(flags);
 // and no longer than alone once those yield. Only Linux knows the priority of a thread: elsewhere it is the process's.
 if (yielding && process.platform === "linux") setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
-exposeEncoder<ModelSource>((source) => {
-  if ("directory" in source) return gated(openNodeModel(source.directory));
-  return gated(async (options) => {
+exposeEncoder<PreparedModel>((source) => {
+  if ("directory" in source) return gated(openNodeModel(source));
+  return gated(async () => {
     // transformers.js costs 200 ms and 45 MB a worker: only who uses a hub model pays for it.
     const { openHubModel } = await import("../shared/encoder/sessions/hub.ts");
-    return openHubModel(source.hub, source)(options);
+    return openHubModel(source.hub, source)();
   });
 }, nodeEndpoint(parentPort));
 
@@ -29,9 +29,9 @@ parentPort.on("message", (message: unknown) => {
 
 /** The same model; its native calls pass the gate. */
 function gated(open: OpenModel): OpenModel {
-  return async (options) => {
-    const opened = await gate.pass(() => open(options));
-    const { session } = opened;
-    return { ...opened, session: { ...session, run: (texts) => gate.pass(() => session.run(texts)) } };
+  return async () => {
+    const { session, otherwise, ...opened } = await gate.pass(open);
+    const run: typeof session.run = (texts) => gate.pass(() => session.run(texts));
+    return { ...opened, session: { ...session, run }, otherwise: otherwise && gated(otherwise) };
   };
 }

@@ -1,5 +1,6 @@
 /** What the service tells whoever logs and counts. The app knows no more of logs and metrics than this. */
 import type { EncoderObserver } from "../shared/encoder/observer.ts";
+import type { Device } from "../shared/encoder/session.ts";
 import type { ErrorCode } from "../shared/errors.ts";
 
 /** What a request made the encoder do. A route says it with `c.set("work", …)` once it has its vectors. */
@@ -32,6 +33,8 @@ export interface Load {
   readonly queuedTokens: number;
   /** Workers that can answer, and how many there should be. */
   readonly workers: { readonly ready: number; readonly size: number };
+  /** What computes; null before the first load. */
+  readonly device: Device | null;
   /** Bytes of the cache of vectors. */
   readonly cacheBytes: number;
 }

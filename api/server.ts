@@ -49,6 +49,7 @@ const packageFolder = fileURLToPath(new URL("../..", import.meta.url));
 export async function startServer({ host, port, config, index, observer = {}, ...options }: ServerOptions): Promise<RunningServer> {
   const metrics = createMetrics(() => ({
     workers: service.encoder.info().workers,
+    device: service.encoder.info().device,
     queuedTexts: service.admitted.texts,
     queuedTokens: service.admitted.tokens,
     cacheBytes: service.cacheBytes,

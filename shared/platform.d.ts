@@ -36,3 +36,12 @@ declare function setTimeout(callback: () => void, delay?: number): unknown;
 declare function clearTimeout(timer: unknown): void;
 declare function atob(base64: string): string;
 declare function btoa(binary: string): string;
+
+declare namespace WebAssembly {
+  class Module {
+    private constructor();
+  }
+  function validate(bytes: Uint8Array<ArrayBuffer>): boolean;
+  function compile(bytes: Uint8Array<ArrayBuffer>): Promise<Module>;
+  function instantiate(module: Module, imports: object): Promise<{ readonly exports: object }>;
+}

@@ -1,48 +1,35 @@
 import { EncoderError } from "../errors.ts";
-import type { Model, OpenModel, SelfTest } from "./encoder.ts";
-import { checkIntegrity, type GraphName, type Manifest } from "./manifest.ts";
-import type { Session } from "./session.ts";
+import type { Model, OpenedModel, OpenModel, SelfTest } from "./encoder.ts";
+import { checkIntegrity, type Manifest } from "./manifest.ts";
+import type { Device, Session } from "./session.ts";
 import { createTokenizer } from "./tokenizer.ts";
 
-/** One of a model's files, checked against its manifest. */
+/** Gives one of a model's files by the name that its manifest gives it, checked against the manifest. */
 export type LoadFile = (name: string) => Promise<Uint8Array<ArrayBuffer>>;
 
-/** How a platform opens a bundled model. */
-export interface BundledModelOptions {
-  readonly manifest: Manifest;
-  /** Reads or fetches a file of the model, by the name that the manifest gives it. */
-  readonly load: LoadFile;
-  readonly graph: GraphName;
-  /** Makes the platform's session. `load` here checks what it loads. */
-  readonly createSession: (options: { graph: Manifest["graphs"][GraphName]; load: LoadFile; exactProducts: boolean }) => Promise<Session>;
-  /** Whether this platform's int8 products may saturate: see `OpenModel`. */
-  readonly exactProductsMayHelp: boolean;
-}
-
-/** Opens a model of `models/` from its manifest: every file's SHA-256 is checked before it is used. */
-export function bundledModel({ manifest, load, graph, createSession, exactProductsMayHelp }: BundledModelOptions): OpenModel {
-  const loadChecked: LoadFile = async (name) => {
+/** The same files, refused with `integrity_failed` where one is not what the manifest names. */
+export function checkedFiles(manifest: Manifest, load: LoadFile): LoadFile {
+  return async (name) => {
     const bytes = await load(name);
     await checkIntegrity(manifest, name, bytes);
     return bytes;
   };
+}
+
+/** A model of `models/` whose session is open: with its tokenizer and the vectors that it is known by. */
+export async function openedBundledModel(
+  manifest: Manifest,
+  load: LoadFile,
+  session: Session,
+  otherwise: OpenModel | null,
+): Promise<OpenedModel> {
   const loadJson = async (name: string): Promise<object> => {
-    const parsed: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await loadChecked(name)));
+    const parsed: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await load(name)));
     if (typeof parsed !== "object" || parsed === null) throw new EncoderError("load_failed", `${name} does not hold a JSON object`);
     return parsed;
   };
-
-  return async ({ exactProducts }) => {
-    const tokenizer = createTokenizer(await loadJson(manifest.tokenizer.model), await loadJson(manifest.tokenizer.config));
-    const session = await createSession({ graph: manifest.graphs[graph], load: loadChecked, exactProducts });
-    return {
-      model: modelOf(manifest),
-      tokenizer,
-      session,
-      selfTest: selfTestOf(manifest, graph),
-      exactProductsMayHelp: exactProductsMayHelp && !exactProducts,
-    };
-  };
+  const tokenizer = createTokenizer(await loadJson(manifest.tokenizer.model), await loadJson(manifest.tokenizer.config));
+  return { model: modelOf(manifest), tokenizer, session, selfTest: selfTestOf(manifest, session.device), otherwise };
 }
 
 /** What callers may know of a bundled model. */
@@ -50,10 +37,10 @@ export function modelOf({ id, fingerprint, dimensions, maxTokens, pooling, promp
   return { id, fingerprint, dimensions, maxTokens, pooling, prompts };
 }
 
-function selfTestOf({ selfTest }: Manifest, graph: GraphName): SelfTest {
+function selfTestOf({ selfTest: { minCosine, texts } }: Manifest, device: Device): SelfTest {
   return {
-    minCosine: selfTest.minCosine[graph],
-    rows: selfTest.texts.flatMap(({ kind, text, [graph]: vector }) => (vector ? [{ kind, text, vector: decodeVector(vector) }] : [])),
+    minCosine: device === "wasm" ? "exact" : minCosine[device],
+    rows: texts.flatMap(({ kind, text, [device]: vector }) => (vector ? [{ kind, text, vector: decodeVector(vector) }] : [])),
   };
 }
 

@@ -1,5 +1,5 @@
 import { EncoderError } from "../errors.ts";
-import { type Device, planRuns, type Session, type TokenIds } from "./session.ts";
+import { type Device, type Session, type TokenIds, textsOfRun } from "./session.ts";
 import { cutTokens, type Token, type Tokenizer, type TruncationDirection } from "./tokenizer.ts";
 
 /** What a text is for: retrieval models put another prompt before a question than before what answers it. */
@@ -102,41 +102,39 @@ export interface Encoder {
   dispose(): Promise<void>;
 }
 
-/** Texts whose vectors on this kind of device are known, and how near a session must come to them. */
+/** Texts whose vectors on this device are known. */
 export interface SelfTest {
-  readonly minCosine: number;
+  /** The least cosine to a known vector; `exact` where a session must give the same bits. */
+  readonly minCosine: number | "exact";
+  /** L2-normalized vectors. */
   readonly rows: readonly { readonly kind: Kind; readonly text: string; readonly vector: Float32Array }[];
 }
 
-interface OpenedModel {
+export interface OpenedModel {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
   readonly session: Session;
   /** Null for a model of which no vector is known. */
   readonly selfTest: SelfTest | null;
-  /** Whether opening it once more with `exactProducts` may cure wrong vectors. */
-  readonly exactProductsMayHelp: boolean;
+  /** Opens the model in another way, which may give right vectors where this one gives wrong ones. Null where there is none. */
+  readonly otherwise: OpenModel | null;
 }
 
-/**
- * Loads a model into a session of this platform.
- * @param options.exactProducts compute int8 products without the saturation of x86 processors that lack VNNI, at
- *   up to 1.75 times the time: ONNX Runtime's `session.x64quantprecision`.
- */
-export type OpenModel = (options: { exactProducts: boolean }) => Promise<OpenedModel>;
+/** Loads a model into a session of this platform. */
+export type OpenModel = () => Promise<OpenedModel>;
 
 export interface SessionEncoderOptions {
   /**
-   * Whether whatever else waits on this thread gets its turn between two runs. Default true. A worker, on whose thread
-   * nothing else waits, spares the millisecond.
+   * Whether `embed` computes only as many texts, from the first on, as share a run, and gives as many results: for a worker, whose pool
+   * hands it the rest when it is their turn. Default false: it computes all, and other tasks of this thread run between two runs.
    */
-  readonly yieldBetweenRuns?: boolean;
-  /** The most tokens of one call to `embed`, after any cut. More are refused with `too_many_tokens`. Default: no limit. */
+  readonly oneRunPerCall?: boolean;
+  /** The most tokens of one call to `embed`, after truncation. More are refused with `too_many_tokens`. Default: no limit. */
   readonly maxCallTokens?: number;
 }
 
 /** The encoder that lives in a worker or an isolate: one session, one run at a time. */
-export function createSessionEncoder(open: OpenModel, { yieldBetweenRuns = true, maxCallTokens }: SessionEncoderOptions = {}): Encoder {
+export function createSessionEncoder(open: OpenModel, { oneRunPerCall = false, maxCallTokens }: SessionEncoderOptions = {}): Encoder {
   let opened: Promise<OpenedModel> | null = null;
   let ready: OpenedModel | null = null;
   let model: Model | null = null;
@@ -176,34 +174,33 @@ export function createSessionEncoder(open: OpenModel, { yieldBetweenRuns = true,
     const dimensions = checkDimensions(options.dimensions, model);
     const { sequences, truncated } = tokenizeAll(texts, options, model, tokenizer);
     if (maxCallTokens !== undefined) refuseBeyond(maxCallTokens, sequences);
-    const vectors = new Array<Float32Array<ArrayBuffer>>(texts.length);
+    const tokens = sequences.map((ids) => ids.length);
+    const vectors: Float32Array<ArrayBuffer>[] = [];
     const done = { texts: 0, tokens: 0 };
     const times: EmbeddingTime[] = [];
-    const runs = planRuns(
-      sequences.map((ids) => ids.length),
-      session.batch,
-    );
-    for (const [position, run] of runs.entries()) {
-      if (position > 0 && yieldBetweenRuns) await nextTurn();
+    while (vectors.length < texts.length) {
+      if (vectors.length > 0 && oneRunPerCall) break;
+      if (vectors.length > 0) await nextTurn();
       options.signal?.throwIfAborted();
-      const batch = run.map((index) => sequences[index] ?? []);
+      const batch = sequences.slice(vectors.length, vectors.length + textsOfRun(tokens, session.batch, vectors.length));
       const { pooled, time } = await serialized(async () => {
         if (opened !== opening) throw disposedError();
         const began = performance.now();
         const pooled = await runSession(session, batch);
         return { pooled, time: { queue: began - called, inference: performance.now() - began } };
       });
-      for (const [place, index] of run.entries()) {
+      for (const [place, ids] of batch.entries()) {
         const vector = pooled[place];
         if (!vector) throw new EncoderError("inference_failed", "The session returned fewer vectors than texts");
-        vectors[index] = finishVector(vector, dimensions, options.normalize ?? true);
+        vectors.push(finishVector(vector, dimensions, options.normalize ?? true));
         times.push(time);
         done.texts += 1;
-        done.tokens += batch[place]?.length ?? 0;
+        done.tokens += ids.length;
       }
       options.onProgress?.({ ...done });
     }
-    return { vectors, tokens: sequences.map((ids) => ids.length), truncated, time: meanTime(times) };
+    const { length } = vectors;
+    return { vectors, tokens: tokens.slice(0, length), truncated: truncated.slice(0, length), time: meanTime(times) };
   };
 
   return {
@@ -245,19 +242,17 @@ export function createSessionEncoder(open: OpenModel, { yieldBetweenRuns = true,
   };
 }
 
-/** Opens the model and proves it; where it misses and exact products may help, once more with them. */
+/** Opens the model and proves it; where it gives wrong vectors, in the other ways that there are. */
 async function openTested(open: OpenModel): Promise<OpenedModel> {
   try {
-    const first = await open({ exactProducts: false });
-    const miss = await selfTestMiss(first);
-    if (!miss) return first;
-    await first.session.dispose();
-    if (!first.exactProductsMayHelp) throw miss;
-    const exact = await open({ exactProducts: true });
-    const missAgain = await selfTestMiss(exact);
-    if (!missAgain) return exact;
-    await exact.session.dispose();
-    throw missAgain;
+    for (let next = open; ; ) {
+      const opened = await next();
+      const miss = await selfTestMiss(opened);
+      if (!miss) return opened;
+      await opened.session.dispose();
+      if (!opened.otherwise) throw miss;
+      next = opened.otherwise;
+    }
   } catch (error) {
     throw EncoderError.from(error, "load_failed");
   }
@@ -266,15 +261,18 @@ async function openTested(open: OpenModel): Promise<OpenedModel> {
 /** Null when the session gives the vectors that the model is known by; else the refusal. */
 async function selfTestMiss({ model, tokenizer, session, selfTest }: OpenedModel): Promise<EncoderError | null> {
   if (!selfTest) return null;
-  for (const { kind, text, vector } of selfTest.rows) {
+  const { minCosine, rows } = selfTest;
+  for (const { kind, text, vector } of rows) {
     const [pooled] = await session.run([tokenizer.encode(model.prompts[kind] + text)]);
-    const cosine = pooled ? cosineSimilarity(pooled, vector) : Number.NaN;
-    if (!(cosine >= selfTest.minCosine)) {
-      return new EncoderError(
-        "self_test_failed",
-        `The model ${model.id} gives wrong vectors on this device (${session.device}): a self-test text came to a cosine of ${cosine.toFixed(4)}, below ${selfTest.minCosine}`,
-      );
-    }
+    const found = pooled && finishVector(pooled, vector.length, true);
+    const cosine = found ? cosineSimilarity(found, vector) : Number.NaN;
+    const right = minCosine === "exact" ? found?.every((component, i) => component === vector[i]) : cosine >= minCosine;
+    if (right) continue;
+    const bound = minCosine === "exact" ? "other bits than the known ones" : `below ${minCosine}`;
+    return new EncoderError(
+      "self_test_failed",
+      `The model ${model.id} gives wrong vectors on this device (${session.device}): a self-test text has a cosine of ${cosine.toFixed(6)}, ${bound}`,
+    );
   }
   return null;
 }

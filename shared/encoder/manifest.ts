@@ -1,6 +1,7 @@
 // The small build of zod: a page loads this file.
 import * as z from "zod/mini";
 import { EncoderError } from "../errors.ts";
+import type { Device } from "./session.ts";
 
 const positive = z.int().check(z.positive());
 const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
@@ -10,14 +11,16 @@ const graph = z.object({
   inputs: z.array(z.string()),
 });
 
-/** A text whose vector is known, for the self-test after load. */
+/** A text whose vectors are known, for the self-test after load: base64 of little-endian float32, L2-normalized. */
 const selfTestText = z.object({
   kind: z.enum(["passage", "query"]),
   text: z.string(),
-  /** base64 of little-endian float32, L2-normalized: the exact int8 arithmetic of the cpu graph. Not of texts that only prove a GPU. */
-  cpu: z.optional(z.base64()),
-  /** The same for the gpu graph's float32 arithmetic. */
-  gpu: z.base64(),
+  /** The engine's, to the bit. */
+  wasm: z.base64(),
+  /** cpu.onnx's, by exact int8 arithmetic. Not of texts that only prove a GPU. */
+  native: z.optional(z.base64()),
+  /** gpu.onnx's. */
+  webgpu: z.base64(),
 });
 
 /** `models/<id>/manifest.json`: what a bundled model is. */
@@ -30,12 +33,15 @@ const manifestSchema = z.object({
   maxTokens: positive,
   pooling: z.enum(["cls", "mean"]),
   prompts: z.object({ query: z.string(), passage: z.string() }),
-  graphs: z.object({ cpu: graph, gpu: graph }),
+  architecture: z.object({ layers: positive, hidden: positive, heads: positive, intermediate: positive, vocabulary: positive }),
+  /** What each device reads beside the weights: the engine's parameters, or a graph. */
+  devices: z.object({ wasm: z.object({ file: z.string() }), native: graph, webgpu: graph }),
+  /** Shards of int8 weights, the same for all devices. */
   weights: z.array(z.string()),
   tokenizer: z.object({ model: z.string(), config: z.string() }),
   files: z.record(z.string(), z.object({ bytes: positive, sha256 })),
   selfTest: z.object({
-    minCosine: z.object({ cpu: z.number(), gpu: z.number() }),
+    minCosine: z.object({ native: z.number(), webgpu: z.number() }),
     texts: z.array(selfTestText).check(z.minLength(1)),
   }),
 });
@@ -45,9 +51,6 @@ export type Manifest = z.infer<typeof manifestSchema>;
 /** Of a file: its size in bytes, and its SHA-256 in lower-case hex. */
 export type FileDigest = Manifest["files"][string];
 
-/** The two graphs over one set of weights: int8 arithmetic for CPUs, float32 for WebGPU. */
-export type GraphName = keyof Manifest["graphs"];
-
 /** Reads a manifest. Throws `load_failed` when it is not one. */
 export function parseManifest(json: unknown): Manifest {
   const parsed = manifestSchema.safeParse(json);
@@ -56,21 +59,30 @@ export function parseManifest(json: unknown): Manifest {
 }
 
 /** The files that a device needs, in the order in which they are best fetched: small first. */
-export function filesOf(manifest: Manifest, graphName: GraphName): string[] {
-  const { tokenizer, graphs, weights } = manifest;
-  return [tokenizer.config, tokenizer.model, graphs[graphName].file, ...weights];
+export function filesOf({ tokenizer, devices, weights }: Manifest, device: Device): string[] {
+  return [tokenizer.config, devices[device].file, tokenizer.model, ...weights];
 }
 
 /**
- * SHA-256 over everything that decides a vector: weights, both graphs and tokenizer by their hashes, token limit,
- * pooling and prompts. One fingerprint for all devices. `models/build` computes the same.
+ * SHA-256 over everything that decides a vector: all files by their hashes, architecture, token limit, pooling, prompts, and the
+ * vectors of the self-test, which change with the engine's arithmetic. One fingerprint for all devices. `models/build` computes the same.
  */
 export async function fingerprintOf(manifest: Manifest): Promise<string> {
-  const { tokenizer, graphs, weights, files, maxTokens, pooling, prompts } = manifest;
-  const names = [...weights, graphs.cpu.file, graphs.gpu.file, tokenizer.model, tokenizer.config];
-  const hashes = Object.fromEntries(names.sort().map((name) => [name, files[name]?.sha256]));
-  const decisive = { files: hashes, maxTokens, pooling, prompts: { passage: prompts.passage, query: prompts.query } };
+  const { architecture, tokenizer, devices, weights, files, maxTokens, pooling, prompts, selfTest } = manifest;
+  const names = [...weights, ...Object.values(devices).map(({ file }) => file), tokenizer.model, tokenizer.config];
+  const decisive = {
+    architecture: sortedByKey(architecture),
+    files: sortedByKey(Object.fromEntries(names.map((name) => [name, files[name]?.sha256]))),
+    maxTokens,
+    pooling,
+    prompts: sortedByKey(prompts),
+    selfTest: selfTest.texts.map(({ wasm }) => wasm),
+  };
   return sha256Hex(new TextEncoder().encode(JSON.stringify(decisive)));
+}
+
+function sortedByKey(object: object): object {
+  return Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** SHA-256 in lower-case hex. */

@@ -1,6 +1,6 @@
 import type { ErrorCode } from "../errors.ts";
 import type { Duty } from "./pool-worker.ts";
-import type { Speed } from "./session.ts";
+import type { Device } from "./session.ts";
 
 interface WorkerFailure {
   readonly code: ErrorCode;
@@ -13,7 +13,7 @@ interface WorkerFailure {
 /** What an encoder tells whoever counts: numbers and codes, never a text. A method must not throw and must not wait. */
 export interface EncoderObserver {
   /** A worker has loaded the model and passed its self-test, in `ms`. Once per worker, however many callers waited for it. */
-  onLoad?(event: { readonly ms: number; readonly duty: Duty; readonly speed: Speed | null }): void;
+  onLoad?(event: { readonly ms: number; readonly duty: Duty; readonly device: Device }): void;
   /** A worker could not load the model. */
   onLoadFailure?(event: WorkerFailure): void;
   /** A worker that served has died, hung or failed, and is replaced. */

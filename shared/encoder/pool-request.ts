@@ -9,16 +9,14 @@ export interface PoolRequest<Prepared> {
   readonly lane: Lane;
   /** Texts whose first worker failed them: there is one second try. */
   readonly retried: Set<number>;
-  /** Computes some texts and keeps their results. */
-  run(worker: PoolWorker<Prepared>, indexes: readonly number[]): Promise<void>;
+  /** Computes some texts, from the first on, and keeps their results. Gives the others, which are still to be computed. */
+  run(worker: PoolWorker<Prepared>, indexes: readonly number[]): Promise<readonly number[]>;
   /** Rejects the caller, unless it was answered before. */
   fail(error: unknown): void;
 }
 
-/** How the results of a request are computed: one per text. */
+/** How the results of a request are computed: one per text, of as many texts as the worker takes at once. */
 export interface Work<Prepared, Result> {
-  /** Of each text, where they have been counted. */
-  readonly tokens?: readonly number[];
   run(worker: PoolWorker<Prepared>, batch: readonly string[]): Promise<Result[]>;
   /** Told each batch's results. What it throws fails the request. */
   onResults?(results: readonly Result[]): void;
@@ -45,7 +43,7 @@ export function openRequest<Prepared, Result>(
     onSettled();
   };
   const request: PoolRequest<Prepared> = {
-    tokens: work.tokens ?? estimatedTokens(texts),
+    tokens: estimatedTokens(texts),
     lane: laneOf(texts),
     retried: new Set(),
     async run(worker, indexes) {
@@ -53,21 +51,20 @@ export function openRequest<Prepared, Result>(
         worker,
         indexes.map((index) => texts[index] ?? ""),
       );
-      if (settled) return;
-      for (const [place, index] of indexes.entries()) {
-        const result = batch[place];
-        if (result === undefined) throw new EncoderError("internal", "The worker returned fewer results than texts");
-        results[index] = result;
-      }
-      left -= indexes.length;
+      if (settled) return [];
+      if (batch.length === 0) throw new EncoderError("internal", "The worker returned no result");
+      for (const [place, result] of batch.entries()) results[indexes[place] ?? 0] = result;
+      left -= batch.length;
       try {
         work.onResults?.(batch);
       } catch (error) {
         request.fail(error);
       }
-      if (left > 0 || settled) return;
+      if (settled) return [];
+      if (left > 0) return indexes.slice(batch.length);
       settle();
       resolve(results);
+      return [];
     },
     fail(error) {
       if (settled) return;

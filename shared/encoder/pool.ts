@@ -16,8 +16,8 @@ import {
 import type { EncoderObserver } from "./observer.ts";
 import { type Deferred, deferred, openRequest, type PoolRequest, type Work } from "./pool-request.ts";
 import { type Duty, PoolWorker, type WorkerHandle } from "./pool-worker.ts";
-import { estimatedTokens, TextQueue, type Turn } from "./queue.ts";
-import { oneTextPerRun, textsOfAnyLength } from "./session.ts";
+import { TextQueue, type Turn } from "./queue.ts";
+import { oneTextPerRun } from "./session.ts";
 import type { Token } from "./tokenizer.ts";
 
 export interface PoolOptions<Prepared> {
@@ -59,9 +59,6 @@ const defaults = {
 const firstRestartDelay = 1_000;
 const longestRestartDelay = 30_000;
 
-/** Longer texts gain little from sharing a run. */
-const tokensThatShare = 64;
-
 /**
  * An encoder over workers, the same in the page and in Node. A text is the unit of dispatch: an idle worker pulls the
  * next one (see {@link TextQueue}). A worker that dies, hangs or fails a run is replaced; its texts are tried once
@@ -71,7 +68,6 @@ export class EncoderPool<Prepared> implements Encoder {
   readonly #options: Required<PoolOptions<Prepared>>;
   readonly #queue: TextQueue<PoolRequest<Prepared>>;
   readonly #workers = new Set<PoolWorker<Prepared>>();
-  #interactiveFirst: Duty = "interactive";
   #prepared: Promise<Prepared> | null = null;
   /** The load that callers wait for: settled by the first worker that is ready, or when none is left to hope for. */
   #loading: Deferred<Model> | null = null;
@@ -91,26 +87,6 @@ export class EncoderPool<Prepared> implements Encoder {
     this.#queue = new TextQueue(this.#options.patience);
   }
 
-  /** Who is handed an interactive request while both are idle. At first: the workers that are there for nothing else. */
-  set interactiveFirst(duty: Duty) {
-    this.#interactiveFirst = duty;
-  }
-
-  /**
-   * Replaces the workers that take any text by `size` new ones. A run that is under way ends where it began. All workers
-   * that are started from now on load from what `prepare` makes.
-   */
-  replaceWorkers({ size, prepare }: Pick<PoolOptions<Prepared>, "size" | "prepare">): void {
-    Object.assign(this.#options, { size, prepare });
-    this.#prepared = null;
-    for (const worker of this.#workers) {
-      if (worker.duty !== "any") continue;
-      this.#workers.delete(worker);
-      if (!worker.busy) worker.terminate(disposedError());
-    }
-    if (this.#loading) this.#fill();
-  }
-
   load({ signal }: CallOptions = {}): Promise<Model> {
     return abortable(this.#load(), signal);
   }
@@ -118,11 +94,7 @@ export class EncoderPool<Prepared> implements Encoder {
   async embed(texts: string | readonly string[], { signal, onProgress, ...options }: EmbedOptions = {}): Promise<Embeddings> {
     const called = performance.now();
     const done = { texts: 0, tokens: 0 };
-    const list = textList(texts);
-    const estimated = estimatedTokens(list);
-    const tokens = this.#worthCounting(estimated) ? await this.#countTokens(list, options.kind, signal) : estimated;
-    const results = await this.#compute(list, signal, {
-      tokens,
+    const results = await this.#compute(textList(texts), signal, {
       async run(worker, batch) {
         const waited = performance.now() - called;
         const embedded = await worker.embed(batch, options);
@@ -143,7 +115,7 @@ export class EncoderPool<Prepared> implements Encoder {
   }
 
   async countTokens(texts: string | readonly string[], { kind, signal }: CallOptions & { readonly kind?: Kind } = {}): Promise<number[]> {
-    return this.#countTokens(textList(texts), kind, signal);
+    return this.#compute(textList(texts), signal, { run: (worker, batch) => worker.countTokens(batch, kind ?? "passage") });
   }
 
   async tokenize(texts: string | readonly string[], { signal, ...options }: TokenizeOptions = {}): Promise<Token[][]> {
@@ -170,18 +142,6 @@ export class EncoderPool<Prepared> implements Encoder {
     await terminated;
   }
 
-  #countTokens(texts: readonly string[], kind: Kind = "passage", signal: AbortSignal | undefined): Promise<number[]> {
-    return this.#compute(texts, signal, { run: (worker, batch) => worker.countTokens(batch, kind) });
-  }
-
-  /** Whether so many short texts are there that it pays to find those of one length, which share runs. */
-  #worthCounting(estimated: readonly number[]): boolean {
-    const worker = [...this.#workers].find(({ duty, loaded }) => duty === "any" && loaded);
-    const batch = worker?.loaded?.batch ?? oneTextPerRun;
-    if (batch.texts === textsOfAnyLength(batch)) return false;
-    return estimated.filter((tokens) => tokens <= tokensThatShare).length >= 2 * batch.texts;
-  }
-
   #compute<Result>(texts: readonly string[], signal: AbortSignal | undefined, work: Work<Prepared, Result>): Promise<Result[]> {
     if (texts.length === 0) return Promise.resolve([]);
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -203,11 +163,11 @@ export class EncoderPool<Prepared> implements Encoder {
     const loaded = [...this.#workers].filter((worker) => worker.loaded);
     const interactive = loaded.filter(({ duty }) => duty === "interactive");
     const others = loaded.filter(({ duty }) => duty === "any");
-    const inOrder = this.#interactiveFirst === "interactive" ? [...interactive, ...others] : [...others, ...interactive];
     // While those of one duty are the only ones left, they do the others' work.
-    for (const worker of inOrder) {
+    for (const worker of [...interactive, ...others]) {
       if (worker.busy) continue;
-      const size = { texts: textsOfAnyLength(worker.loaded?.batch ?? oneTextPerRun), workers: loaded.length };
+      const { texts, tokens } = worker.loaded?.batch ?? oneTextPerRun;
+      const size = { texts, tokens, workers: loaded.length };
       const reserved = worker.duty === "interactive" && others.length > 0;
       const turn = reserved ? this.#queue.nextInteractive(size) : this.#queue.next(size);
       if (turn) void this.#run(worker, turn);
@@ -217,13 +177,12 @@ export class EncoderPool<Prepared> implements Encoder {
   async #run(worker: PoolWorker<Prepared>, turn: Turn<PoolRequest<Prepared>>): Promise<void> {
     worker.busy = true;
     try {
-      await turn.request.run(worker, turn.indexes);
+      const left = await turn.request.run(worker, turn.indexes);
+      if (left.length > 0) this.#queue.putBack(turn.request, left);
     } catch (error) {
       this.#onFailedRun(worker, turn, EncoderError.from(error));
     }
     worker.busy = false;
-    // One that was replaced meanwhile has done its last run.
-    if (!this.#workers.has(worker)) worker.terminate(disposedError());
     this.#dispatch();
   }
 
@@ -294,12 +253,12 @@ export class EncoderPool<Prepared> implements Encoder {
   async #loadWorker(worker: PoolWorker<Prepared>, prepared: Promise<Prepared>): Promise<void> {
     const began = performance.now();
     try {
-      const { model, speed } = await worker.load(await prepared, this.#options.loadTimeout);
+      const { model, device } = await worker.load(await prepared, this.#options.loadTimeout);
       if (!this.#workers.has(worker)) return;
       this.#restarts = 0;
       this.#error = null;
       this.#model = model;
-      this.#options.observer.onLoad?.({ ms: performance.now() - began, duty: worker.duty, speed });
+      this.#options.observer.onLoad?.({ ms: performance.now() - began, duty: worker.duty, device });
       this.#loading?.resolve(model);
       this.#dispatch();
     } catch (error) {

@@ -29,21 +29,12 @@ export function estimatedTokens(texts: readonly string[]): number[] {
 
 /** How much is handed to a worker at once. */
 export interface TurnSize {
-  /** Texts of any length that it computes in one run: that many are handed over, if they are there. */
+  /** The most texts, and the most tokens, as far as they are known, of several. The worker computes as many as share a run. */
   readonly texts: number;
+  readonly tokens: number;
   /** How many workers share what waits. */
   readonly workers: number;
 }
-
-/** The most tokens of a text of which several are handed over at once. */
-const shortText = 128;
-
-/**
- * Where texts of any length fill a run one by one, short ones are handed over together all the same: those of one length
- * share a run, and to hand one over takes a tenth of the time that a question takes to compute. A turn is still no longer
- * than that of one long text.
- */
-const shortTextsPerTurn = { texts: 32, tokens: 512 };
 
 /**
  * Which text is computed next. Interactive requests go before bulk ones; within each lane the requests take turns, so
@@ -55,7 +46,7 @@ export class TextQueue<Request extends { readonly tokens: readonly number[]; rea
   readonly #patience: number;
   /**
    * Requests to the indexes that still wait, in reverse. A Map keeps insertion order: its first entry has the turn. The
-   * longest text of a request comes first, so that those of one length share a turn, and the last turns are short.
+   * longest text of a request comes first, so that the last turns are short.
    */
   readonly #lanes: { readonly [lane in Lane]: Map<Request, number[]> } = { interactive: new Map(), bulk: new Map() };
   /** When each request that has not been removed was added, oldest first. */
@@ -131,31 +122,29 @@ export class TextQueue<Request extends { readonly tokens: readonly number[]; rea
     return first.done ? null : this.#take(first.value, size);
   }
 
-  #take(request: Request, { texts, workers }: TurnSize): Turn<Request> {
+  #take(request: Request, size: TurnSize): Turn<Request> {
     const lane = this.#lanes[request.lane];
     const waiting = lane.get(request) ?? [];
     lane.delete(request);
-    const count = texts > 1 ? texts : shortTexts(request.tokens, waiting, workers);
-    const indexes = waiting.splice(-count).reverse();
+    const indexes = waiting.splice(-textsOfTurn(request.tokens, waiting, size)).reverse();
     if (waiting.length > 0) lane.set(request, waiting);
     return { request, indexes };
   }
 }
 
 /**
- * How many of the texts that wait make one turn: at least one, and no more than a worker's share of half of what is
- * left, so that all workers end together (guided self-scheduling: Polychronopoulos and Kuck, 1987).
+ * How many of the texts that wait make one turn: at least one, and no more than a worker's share of half of what is left, so that all
+ * workers end together (guided self-scheduling: Polychronopoulos and Kuck, 1987).
  */
-function shortTexts(tokens: readonly number[], waiting: readonly number[], workers: number): number {
-  const most = Math.min(shortTextsPerTurn.texts, Math.ceil(waiting.length / (2 * workers)));
+function textsOfTurn(tokens: readonly number[], waiting: readonly number[], size: TurnSize): number {
+  const share = size.workers > 1 ? Math.ceil(waiting.length / (2 * size.workers)) : waiting.length;
+  const most = Math.min(size.texts, share);
   let count = 0;
   let sum = 0;
   for (let place = waiting.length - 1; place >= 0 && count < most; place--) {
-    const length = tokens[waiting[place] ?? 0] ?? 0;
-    sum += length;
-    if (count > 0 && sum > shortTextsPerTurn.tokens) break;
+    sum += tokens[waiting[place] ?? 0] ?? 0;
+    if (count > 0 && sum > size.tokens) break;
     count += 1;
-    if (length > shortText) break;
   }
   return count;
 }

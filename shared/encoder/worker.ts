@@ -11,21 +11,20 @@ import {
   type TokenizeOptions,
 } from "./encoder.ts";
 import type { Duty } from "./pool-worker.ts";
-import type { BatchPolicy, Device, Session, Speed } from "./session.ts";
+import type { BatchPolicy, Device, Session } from "./session.ts";
 import type { Token } from "./tokenizer.ts";
 
 export interface LoadedWorker {
   readonly model: Model;
   readonly device: Device;
   readonly batch: BatchPolicy;
-  /** Null where it was not measured. */
-  readonly speed: Speed | null;
 }
 
 /** What a worker answers to, over Comlink. Errors are thrown as plain objects: see `EncoderError.from`. */
 export interface RemoteEncoder<Prepared> {
   /** Once, before anything else. */
   load(prepared: Prepared, duty: Duty): Promise<LoadedWorker>;
+  /** Computes as many texts, from the first on, as share a run, and gives as many results: at least one. */
   embed(texts: readonly string[], options: TextOptions): Promise<Embeddings>;
   countTokens(texts: readonly string[], kind: Kind): Promise<number[]>;
   tokenize(texts: readonly string[], options: TokenizeOptions): Promise<Token[][]>;
@@ -41,6 +40,14 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared, duty: Duty)
   let encoder: Encoder | null = null;
   let session: Session | null = null;
 
+  const keepSession =
+    (open: OpenModel): OpenModel =>
+    async () => {
+      const opened = await open();
+      session = opened.session;
+      return { ...opened, otherwise: opened.otherwise && keepSession(opened.otherwise) };
+    };
+
   const loaded = (): Encoder => {
     if (!encoder) throw new EncoderError("internal", "The worker was asked for vectors before it was loaded");
     return encoder;
@@ -48,17 +55,11 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared, duty: Duty)
 
   const remote: RemoteEncoder<Prepared> = {
     load: withPlainErrors(async (prepared: Prepared, duty: Duty) => {
-      const open = opener(prepared, duty);
-      const openHere: OpenModel = async (options) => {
-        const opened = await open(options);
-        session = opened.session;
-        return opened;
-      };
-      encoder = createSessionEncoder(openHere, { yieldBetweenRuns: false });
+      encoder = createSessionEncoder(keepSession(opener(prepared, duty)), { oneRunPerCall: true });
       const model = await encoder.load();
       if (!session) throw new EncoderError("internal", "The model is loaded, but in no session");
-      const { device, batch, speed = null } = session;
-      return { model, device, batch, speed };
+      const { device, batch } = session;
+      return { model, device, batch };
     }),
 
     embed: withPlainErrors(async (texts: readonly string[], options: TextOptions) => {

@@ -42,14 +42,14 @@ export function openHubModel(id: string, options?: HubOptions): OpenModel {
       tokenizer: tokenizerOf(tokenizer._tokenizer),
       session,
       selfTest: null,
-      exactProductsMayHelp: false,
+      otherwise: null,
     };
   };
 }
 
 function hubSession(model: PreTrainedModel, { pooling, dimensions }: Pick<Model, "pooling" | "dimensions">): Session {
   return {
-    device: "node",
+    device: "native",
     batch: oneTextPerRun,
     async run([ids = []]) {
       const dims = [1, ids.length];

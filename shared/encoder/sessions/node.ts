@@ -1,55 +1,53 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { InferenceSession, Tensor } from "onnxruntime-node";
-import { bundledModel } from "../bundled.ts";
-import type { OpenModel } from "../encoder.ts";
-import { checkDigest, type Manifest, parseManifest } from "../manifest.ts";
-import { equalLengthsPerRun } from "../session.ts";
-import { onnxSession } from "./onnx.ts";
+import type { EngineModules } from "../../engine/builds.ts";
+import { EncoderError } from "../../errors.ts";
+import { checkedFiles, openedBundledModel } from "../bundled.ts";
+import type { OpenedModel, OpenModel } from "../encoder.ts";
+import { type Manifest, parseManifest } from "../manifest.ts";
+import { openWasmModel } from "../wasm-model.ts";
+import { importNativeRuntime, type NativeRuntime, openNativeSession } from "./native.ts";
 
-/**
- * Opens a bundled model in Node, on one thread of the CPU: parallelism is more workers, because the threads of one
- * session wait for each other and starve when the host is busy.
- * @param directory where the model's manifest and files are
- */
-export function openNodeModel(directory: string): OpenModel {
-  const read = async (name: string) => new Uint8Array(await readFile(join(directory, name)));
+export interface NodeModelOptions {
+  /** Where the model's manifest and files are. */
+  readonly directory: string;
+  /** Where the builds of the WebAssembly engine are. */
+  readonly engineDirectory: string;
+  /** Default: native where onnxruntime-node can be imported, else wasm. */
+  readonly device?: "native" | "wasm" | undefined;
+}
 
-  return async (options) => {
+/** Opens a bundled model in Node. Rejects with `device_unavailable` when a device is named that cannot be had. */
+export function openNodeModel(options: NodeModelOptions): OpenModel {
+  return async () => {
+    const { directory, device } = options;
     const manifest = parseManifest(JSON.parse(await readFile(join(directory, "manifest.json"), "utf8")));
-    const open = bundledModel({
+    if (device !== "wasm") {
+      const runtime = await importNativeRuntime().catch((error: unknown) => {
+        if (device === undefined) return null;
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new EncoderError("device_unavailable", `onnxruntime-node cannot be imported: ${reason}`, {}, { cause: error });
+      });
+      if (runtime) return openNative(runtime, manifest, directory, false);
+    }
+    return openWasmModel({
       manifest,
-      load: read,
-      graph: "cpu",
-      exactProductsMayHelp: process.arch === "x64",
-      async createSession({ graph, exactProducts }) {
-        // The runtime reads graph and weights by their paths, which takes less memory than handing it the bytes.
-        for (const name of [graph.file, ...manifest.weights]) await checkFile(manifest, name, join(directory, name));
-        const runtime = await InferenceSession.create(join(directory, graph.file), {
-          executionProviders: ["cpu"],
-          intraOpNumThreads: 1,
-          interOpNumThreads: 1,
-          executionMode: "sequential",
-          // Texts differ in length: memory patterns would keep one plan for each length seen.
-          enableMemPattern: false,
-          extra: { session: { x64quantprecision: exactProducts ? "1" : "0" } },
-        });
-        return onnxSession({ runtime, Tensor, inputs: graph.inputs, device: "node", batch: equalLengthsPerRun });
-      },
-    });
-    return open(options);
+      load: checkedFiles(manifest, readerOf(directory)),
+      modules: await readModules(options.engineDirectory),
+    })();
   };
 }
 
-/** As `checkIntegrity`, read piece by piece: weights in memory only to be checked are 35 MB more at the peak, in each worker. */
-async function checkFile(manifest: Manifest, name: string, path: string): Promise<void> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  for await (const chunk of createReadStream(path)) {
-    hash.update(chunk);
-    bytes += chunk.length;
-  }
-  checkDigest(manifest, name, { bytes, sha256: hash.digest("hex") });
+async function openNative(runtime: NativeRuntime, manifest: Manifest, directory: string, exactProducts: boolean): Promise<OpenedModel> {
+  const session = await openNativeSession(runtime, manifest, directory, exactProducts);
+  const mayHelp = process.arch === "x64" && !exactProducts;
+  const otherwise = mayHelp ? () => openNative(runtime, manifest, directory, true) : null;
+  return openedBundledModel(manifest, checkedFiles(manifest, readerOf(directory)), session, otherwise);
+}
+
+const readerOf = (directory: string) => async (name: string) => new Uint8Array(await readFile(join(directory, name)));
+
+async function readModules(directory: string): Promise<EngineModules> {
+  const read = readerOf(directory);
+  return { plain: await read("plain.wasm"), checked: await read("checked.wasm"), relaxed: await read("relaxed.wasm") };
 }

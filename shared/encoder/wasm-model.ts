@@ -1,0 +1,42 @@
+import { type CompiledBuild, compileBuilds, type EngineModules } from "../engine/builds.ts";
+import { loadEngine, runLimits } from "../engine/engine.ts";
+import type { EngineFiles } from "../engine/weights.ts";
+import { type LoadFile, openedBundledModel } from "./bundled.ts";
+import type { OpenedModel, OpenModel } from "./encoder.ts";
+import type { Manifest } from "./manifest.ts";
+import type { Session } from "./session.ts";
+
+export interface WasmModelOptions {
+  readonly manifest: Manifest;
+  readonly load: LoadFile;
+  /** The engine's builds that this platform may use. */
+  readonly modules: EngineModules;
+  readonly release?: NonNullable<EngineFiles["release"]>;
+}
+
+/**
+ * Opens a bundled model on the WebAssembly engine, on one thread: in the fastest build that gives the model's known bits. Rejects with
+ * `device_unavailable` where there is no WebAssembly SIMD.
+ */
+export function openWasmModel(options: WasmModelOptions): OpenModel {
+  return async () => openFirstOf(await compileBuilds(options.modules), options);
+}
+
+async function openFirstOf([first, ...others]: CompiledBuild[], options: WasmModelOptions): Promise<OpenedModel> {
+  if (!first) throw new TypeError("compileBuilds gives at least one build");
+  const { manifest, load, release } = options;
+  const engine = await loadEngine(first.module, first.build, manifest, {
+    parameters: manifest.devices.wasm.file,
+    shards: manifest.weights,
+    load,
+    ...(release && { release }),
+  });
+  const session: Session = {
+    device: "wasm",
+    batch: runLimits,
+    run: async (texts) => engine.run(texts),
+    // Memory and module are garbage once nothing refers to the session.
+    dispose: async () => {},
+  };
+  return openedBundledModel(manifest, load, session, others.length > 0 ? () => openFirstOf(others, options) : null);
+}
