@@ -1,17 +1,11 @@
-import {
-  compareDigests,
-  type FileDigest,
-  filesOf,
-  type GraphName,
-  type Manifest,
-  parseManifest,
-  sha256Hex,
-} from "../shared/encoder/manifest.ts";
-import type { WebDevice } from "../shared/encoder/sessions/web.ts";
+import { compareDigests, type FileDigest, filesOf, type Manifest, parseManifest, sha256Hex } from "../shared/encoder/manifest.ts";
 import { EncoderError } from "../shared/errors.ts";
 import { type AssetStore, openAssetStore } from "./asset-store.ts";
 import { fetchFile } from "./fetch-file.ts";
-import { runtimes } from "./runtimes.ts";
+import { webgpuRuntime } from "./webgpu-runtime.ts";
+
+/** Where a page computes. */
+export type WebDevice = "wasm" | "webgpu";
 
 /** Bytes, over all files that are needed. */
 export interface DownloadProgress {
@@ -31,14 +25,8 @@ export interface DownloadedModel {
   readonly manifest: Manifest;
   /** The model's files, by the names that the manifest gives them. */
   readonly files: ReadonlyMap<string, Blob>;
-  /** ONNX Runtime's WASM, compressed with gzip, and for which device it was built. */
-  readonly runtime: { readonly build: WebDevice; readonly file: Blob };
-}
-
-/** What a download is to bring. */
-export interface Needs {
-  readonly graphs: readonly GraphName[];
-  readonly runtime: WebDevice;
+  /** ONNX Runtime's WASM, compressed with gzip; null where the device is not WebGPU. */
+  readonly runtime: Blob | null;
 }
 
 export interface DownloadOptions {
@@ -53,7 +41,7 @@ const modelFolder = "models/bge-small-en-v1.5/";
 const manifestName = `${modelFolder}manifest.json`;
 
 /**
- * Fetches a model and its runtime, each file once however often it is asked for, and keeps them for the next visit. A
+ * Fetches what a device needs of a model, each file once however often it is asked for, and keeps it for the next visit. A
  * failed download is forgotten, so that the next call tries again; the files that did come are kept.
  */
 export class ModelDownload {
@@ -74,7 +62,7 @@ export class ModelDownload {
   }
 
   /** Rejects with `load_failed`, `integrity_failed` or the signal's reason. */
-  async get({ graphs, runtime }: Needs): Promise<DownloadedModel> {
+  async get(device: WebDevice): Promise<DownloadedModel> {
     if (!isSecureContext) {
       throw new EncoderError(
         "load_failed",
@@ -83,20 +71,17 @@ export class ModelDownload {
     }
     const store = await openAssetStore(this.#options.assets);
     const manifest = await this.#manifest(store);
-    await store.keepOnly([manifestName, ...[...Object.values(manifest.files), ...Object.values(runtimes)].map(({ sha256 }) => sha256)]);
+    await store.keepOnly([manifestName, webgpuRuntime.sha256, ...Object.values(manifest.files).map(({ sha256 }) => sha256)]);
 
-    const names = [...new Set(graphs.flatMap((graph) => filesOf(manifest, graph)))];
-    const wanted = [
-      ...names.map((name) => modelFile(manifest, name)),
-      { ...runtimes[runtime], file: `runtimes/${runtimes[runtime].file}` },
-    ];
+    const names = filesOf(manifest, device);
+    const wanted = names.map((name) => modelFile(manifest, name));
+    if (device === "webgpu") wanted.push({ ...webgpuRuntime, file: `runtimes/${webgpuRuntime.file}` });
     const report = () => this.#report(wanted);
     const blobs = await Promise.all(wanted.map((file) => this.#file(file, store, report)));
-    const runtimeFile = blobs.at(-1) as Blob; // the last that was wanted
     return {
       manifest,
-      files: new Map(names.map((name, i) => [name, blobs[i] as Blob])),
-      runtime: { build: runtime, file: runtimeFile },
+      files: new Map(names.map((name, i) => [name, blobs[i] as Blob])), // as many as were wanted
+      runtime: blobs[names.length] ?? null,
     };
   }
 

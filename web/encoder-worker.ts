@@ -1,25 +1,36 @@
-import { openWebModel } from "../shared/encoder/sessions/web.ts";
+import checked from "../dist/engine/checked.wasm?url&inline";
+import plain from "../dist/engine/plain.wasm?url&inline";
+import relaxed from "../dist/engine/relaxed.wasm?url&inline";
+import type { LoadFile } from "../shared/encoder/bundled.ts";
+import type { OpenModel } from "../shared/encoder/encoder.ts";
+import { openWasmModel } from "../shared/encoder/wasm-model.ts";
 import { exposeEncoder } from "../shared/encoder/worker.ts";
 import { EncoderError } from "../shared/errors.ts";
-import type { PreparedModel } from "./device-pool.ts";
-import { growMemorySparingly } from "./wasm-memory.ts";
+import type { PreparedModel } from "./pools.ts";
 
-growMemorySparingly();
+exposeEncoder<PreparedModel>(({ device, manifest, files, runtime }): OpenModel => {
+  // Checked when they were downloaded.
+  const load: LoadFile = async (name) => {
+    const file = files.get(name);
+    if (!file) throw new EncoderError("internal", `The worker was not given ${name}`);
+    return new Uint8Array(await file.arrayBuffer());
+  };
+  if (device === "wasm") {
+    return openWasmModel({ manifest, load, modules: { plain: bytesOf(plain), checked: bytesOf(checked), relaxed: bytesOf(relaxed) } });
+  }
+  return async () => {
+    // ONNX Runtime's script, for pages that use WebGPU alone.
+    const { openWebgpuModel } = await import("../shared/encoder/sessions/webgpu.ts");
+    return openWebgpuModel({ manifest, load, loadRuntime: () => inflate(runtime) })();
+  };
+});
 
-exposeEncoder<PreparedModel>(({ devices, measure, manifest, files, runtime }, duty) =>
-  openWebModel({
-    device: devices[duty],
-    measure,
-    manifest,
-    runtime: { build: runtime.build, load: () => inflate(runtime.file) },
-    async load(name) {
-      const file = files.get(name);
-      if (!file) throw new EncoderError("internal", `The worker was not given ${name}`);
-      return new Uint8Array(await file.arrayBuffer());
-    },
-  }),
-);
+/** Of a `data:` URL: some 20 kB are part of the script, so that no file has to be found beside it. */
+function bytesOf(url: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (character) => character.charCodeAt(0));
+}
 
-function inflate(file: Blob): Promise<ArrayBuffer> {
+function inflate(file: Blob | null): Promise<ArrayBuffer> {
+  if (!file) throw new EncoderError("internal", "The worker was not given ONNX Runtime");
   return new Response(file.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }

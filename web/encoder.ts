@@ -11,25 +11,28 @@ import {
   type TokenizeOptions,
   textList,
 } from "../shared/encoder/encoder.ts";
-import type { WebDevice } from "../shared/encoder/sessions/web.ts";
 import type { Token } from "../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../shared/errors.ts";
-import { type DeviceChoice, type DevicePool, openDevicePool } from "./device-pool.ts";
-import { type DownloadProgress, ModelDownload } from "./download.ts";
+import { type DeviceChoice, DeviceRouter } from "./device-router.ts";
+import { type DownloadProgress, ModelDownload, type WebDevice } from "./download.ts";
+import { createEnginePool, createWebgpuPool, type PagePool } from "./pools.ts";
+import { webgpuRefusal } from "./webgpu.ts";
 
 export interface BrowserEncoderOptions {
   /**
-   * `auto`, the default, is WebGPU on real graphics hardware where it passes its self-test and is measured to be faster, and
-   * WASM elsewhere and as soon as WebGPU fails. A device that is named is used or refused.
+   * `auto`, the default, is the WebAssembly engine, and for bulk text WebGPU: on real graphics hardware, once much text has come, where
+   * it passes its self-test and is measured to be faster, and as long as it does not fail. A device that is named is used or refused.
    */
   readonly device?: "auto" | WebDevice;
-  /** Workers on WASM that take any text, each with a session of one thread. Default: half the logical cores, 1 to 4. */
+  /** Workers on the engine that take any text, each on one thread. Default: half the logical cores, 1 to 4. */
   readonly workers?: number;
   /**
-   * Workers on WASM that are kept for queries, besides, so that none waits while many texts are embedded. Each has the
+   * Workers on the engine that are kept for queries, besides, so that none waits while many texts are embedded. Each has the
    * model in its memory. Default 1; without effect where `device` is `webgpu`.
    */
   readonly interactiveWorkers?: number;
+  /** Tokens of bulk text, without a pause, after which `auto` fetches WebGPU. Default 20,000, some ten seconds of the engine's work. */
+  readonly webgpuThreshold?: number;
   /**
    * The folder that has `models` and `runtimes`, as `npx samevec assets` copies them: absolute, or relative to the page.
    * Default: the folder above the script's, which is where Vite puts what is in a site's `public`.
@@ -40,7 +43,7 @@ export interface BrowserEncoderOptions {
   /** How long a worker may take for what it was handed, in ms, before it counts as hung. Default 60,000. */
   readonly runTimeout?: number;
   readonly onDownload?: (progress: DownloadProgress) => void;
-  /** Told the device each time the model has been loaded, and when it has to change. */
+  /** Told the device each time the model has been loaded, and when it changes. */
   readonly onDevice?: (choice: DeviceChoice) => void;
 }
 
@@ -67,34 +70,42 @@ const script = import.meta.url;
  * `self_test_failed`.
  */
 export function createEncoder(options: BrowserEncoderOptions = {}): BrowserEncoder {
-  return new PooledEncoder(options);
+  return new PageEncoder(options);
 }
 
-/** Puts one pool, on the device that it chooses at the first call, in front of its callers. */
-class PooledEncoder implements BrowserEncoder {
+/** A pool that has loaded. */
+interface Opened {
+  readonly pool: PagePool;
+  /** Null where a device is named: all texts go to its pool. */
+  readonly router: DeviceRouter | null;
+}
+
+/** Puts the device's pool, which is opened by the first call, in front of its callers. */
+class PageEncoder implements BrowserEncoder {
   readonly #options: BrowserEncoderOptions;
   readonly #workers: number;
   readonly #assets: URL;
   /** Cached from the first call until it fails or the encoder is disposed. */
-  #opening: Promise<DevicePool> | null = null;
+  #opening: Promise<Opened> | null = null;
   /** The outcome of `#opening`. */
-  #pool: DevicePool | null = null;
+  #opened: Opened | null = null;
   #choice: DeviceChoice | null = null;
   #error: EncoderError | null = null;
   #download: ModelDownload | null = null;
   #disposal = new AbortController();
 
   constructor(options: BrowserEncoderOptions) {
-    const { assetsUrl, workers, interactiveWorkers = 1 } = options;
+    const { assetsUrl, workers, interactiveWorkers = 1, webgpuThreshold = 0 } = options;
     checkCount("workers", workers ?? 1, 1);
     checkCount("interactiveWorkers", interactiveWorkers, 0);
+    checkCount("webgpuThreshold", webgpuThreshold, 0);
     this.#options = options;
     this.#workers = workers ?? Math.min(4, Math.max(1, Math.floor(navigator.hardwareConcurrency / 2)));
     this.#assets = assetsUrl === undefined ? new URL("../", script) : folderUrl(assetsUrl);
   }
 
   async load(options: CallOptions = {}): Promise<Model> {
-    const pool = await abortable(this.#opened(), options.signal);
+    const { pool } = await abortable(this.#open(), options.signal);
     return pool.load(options);
   }
 
@@ -102,34 +113,30 @@ class PooledEncoder implements BrowserEncoder {
     const called = performance.now();
     const list = textList(texts);
     if (list.length === 0) return { vectors: [], tokens: [], truncated: [], time: { queue: 0, inference: 0 } };
-    const pool = await abortable(this.#opened(), options.signal);
+    const { pool, router } = await abortable(this.#open(), options.signal);
     const waited = performance.now() - called;
-    const { time, ...embeddings } = await pool.embed(list, options);
+    const { time, ...embeddings } = await (router ?? pool).embed(list, options);
     return { ...embeddings, time: { ...time, queue: waited + time.queue } };
   }
 
   async countTokens(texts: string | readonly string[], options: CallOptions & { readonly kind?: Kind } = {}): Promise<number[]> {
     const list = textList(texts);
     if (list.length === 0) return [];
-    const pool = await abortable(this.#opened(), options.signal);
+    const { pool } = await abortable(this.#open(), options.signal);
     return pool.countTokens(list, options);
   }
 
   async tokenize(texts: string | readonly string[], options: TokenizeOptions = {}): Promise<Token[][]> {
     const list = textList(texts);
     if (list.length === 0) return [];
-    const pool = await abortable(this.#opened(), options.signal);
+    const { pool } = await abortable(this.#open(), options.signal);
     return pool.tokenize(list, options);
   }
 
   info(): BrowserEncoderInfo {
     const { device = "auto", interactiveWorkers = 1 } = this.#options;
     const own = { choice: this.#choice, kept: this.#download?.kept ?? false };
-    if (this.#pool) {
-      const info = this.#pool.info();
-      // Workers for queries may compute elsewhere: the device is that of the bulk of the work.
-      return { ...info, device: info.device && (this.#choice?.device ?? null), ...own };
-    }
+    if (this.#opened) return { ...(this.#opened.router ?? this.#opened.pool).info(), ...own };
     return {
       state: this.#opening ? "loading" : this.#error ? "failed" : "idle",
       model: null,
@@ -144,21 +151,21 @@ class PooledEncoder implements BrowserEncoder {
     this.#disposal.abort(disposedError());
     this.#disposal = new AbortController();
     this.#opening = null;
-    this.#pool = null;
+    this.#opened = null;
     this.#choice = null;
     this.#error = null;
     this.#download = null;
   }
 
-  #opened(): Promise<DevicePool> {
+  #open(): Promise<Opened> {
     if (this.#opening) return this.#opening;
     this.#error = null;
     const { signal } = this.#disposal;
-    const opening = abortable(this.#open(signal), signal);
+    const opening = abortable(this.#openPool(signal), signal);
     this.#opening = opening;
     opening.then(
-      (pool) => {
-        if (this.#opening === opening) this.#pool = pool;
+      (opened) => {
+        if (this.#opening === opening) this.#opened = opened;
       },
       (error) => {
         if (this.#opening !== opening) return;
@@ -169,23 +176,40 @@ class PooledEncoder implements BrowserEncoder {
     return opening;
   }
 
-  #open(signal: AbortSignal): Promise<DevicePool> {
-    const { device = "auto", interactiveWorkers = 1, loadTimeout = 120_000, runTimeout = 60_000, onDownload, onDevice } = this.#options;
+  /** Rejects with `device_unavailable` when WebGPU is named and cannot be had, and otherwise as `Encoder.load`. */
+  async #openPool(signal: AbortSignal): Promise<Opened> {
+    const { device = "auto", interactiveWorkers = 1, webgpuThreshold = 20_000, onDownload, onDevice } = this.#options;
+    const { loadTimeout = 120_000, runTimeout = 60_000 } = this.#options;
+    const limits = { loadTimeout, runTimeout };
+    const workers = device === "webgpu" ? 1 : this.#workers;
     this.#download ??= new ModelDownload({ assets: this.#assets, onProgress: onDownload, signal });
-    return openDevicePool({
-      device,
-      workers: this.#workers,
-      interactiveWorkers,
-      loadTimeout,
-      runTimeout,
-      download: this.#download,
-      onDevice: (choice) => {
-        if (signal.aborted) return;
-        this.#choice = choice;
-        onDevice?.(choice);
-      },
-      signal,
+    const download = this.#download;
+    const choose = (choice: DeviceChoice) => {
+      if (signal.aborted) return;
+      this.#choice = choice;
+      onDevice?.(choice);
+    };
+
+    const refusal = device === "webgpu" ? await webgpuRefusal({ software: true }) : null;
+    if (refusal) throw new EncoderError("device_unavailable", refusal);
+    signal.throwIfAborted();
+    const pool =
+      device === "webgpu" ? createWebgpuPool(download, limits) : createEnginePool(download, { workers, interactiveWorkers }, limits);
+    signal.addEventListener("abort", () => void pool.dispose());
+    await pool.load();
+    choose({ device: device === "webgpu" ? "webgpu" : "wasm", reason: null, workers });
+    if (device !== "auto") return { pool, router: null };
+
+    const router = new DeviceRouter({
+      engine: pool,
+      workers,
+      webgpuThreshold,
+      webgpuRefusal: () => webgpuRefusal({ software: false }),
+      createWebgpuPool: (onFailure) => createWebgpuPool(download, limits, { onRestart: ({ message }) => onFailure(message) }),
+      onChoice: choose,
     });
+    signal.addEventListener("abort", () => router.dispose());
+    return { pool, router };
   }
 }
 

@@ -2,20 +2,24 @@ import { fileURLToPath } from "node:url";
 import { defineConfig, normalizePath } from "vite";
 import { viteStaticCopy } from "vite-plugin-static-copy";
 import { packageScripts } from "./build/package.ts";
-import { packRuntimes, withoutRawRuntimes } from "./build/runtimes.ts";
+
 import { serviceWorker } from "./build/service-worker.ts";
 import { sizeReport } from "./build/size-report.ts";
+import { packWebgpuRuntime, withoutRawRuntimes } from "./build/webgpu-runtime.ts";
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 const model = fromHere("../models/bge-small-en-v1.5");
-const runtimes = packRuntimes(fromHere("../dist/runtimes"));
+const webgpuRuntime = packWebgpuRuntime(fromHere("../dist/runtimes"));
 
-const define = { packedRuntimes: JSON.stringify(runtimes) };
+const define = { packedWebgpuRuntime: JSON.stringify(webgpuRuntime) };
 const workerPlugins = () => [withoutRawRuntimes()];
 
-/** All but what is only of `/docs`, whose files have its name. */
-const isOfSearchPage = (name: string) => !/^(docs\/|assets\/docs-)/.test(name);
+/** What computes on WebGPU: fetched when that pays, and not kept, since the engine computes offline. */
+const isOfWebgpu = (name: string) => /^assets\/(ort\.|webgpu-)/.test(name);
+
+/** All but what is only of `/docs`, whose files have its name, or of WebGPU. */
+const isOfSearchPage = (name: string) => !/^(docs\/|assets\/docs-)/.test(name) && !isOfWebgpu(name);
 
 /** What reads files: fetched when the first file of a kind is read, and kept for the next visit as all of the search page is. */
 const isOfReading = (name: string) => name.startsWith("assets/reading-");
@@ -49,13 +53,17 @@ export default defineConfig({
   optimizeDeps: { exclude: ["onnxruntime-web"] },
   plugins: [
     withoutRawRuntimes(),
-    sizeReport(model, runtimes, { ofFirstVisit: (name) => isOfSearchPage(name) && !isOfReading(name), ofReading: isOfReading }),
+    sizeReport(model, webgpuRuntime, {
+      ofFirstVisit: (name) => isOfSearchPage(name) && !isOfReading(name),
+      ofWebgpu: isOfWebgpu,
+      ofReading: isOfReading,
+    }),
     packageScripts(fromHere("."), fromHere("../dist/package"), define, workerPlugins),
     serviceWorker(fromHere("service-worker.ts"), isOfSearchPage),
     viteStaticCopy({
       targets: [
         { src: normalizePath(model), dest: "models" },
-        { src: Object.values(runtimes).map(({ file }) => normalizePath(fromHere(`../dist/runtimes/${file}`))), dest: "runtimes" },
+        { src: normalizePath(fromHere(`../dist/runtimes/${webgpuRuntime.file}`)), dest: "runtimes" },
       ],
     }),
   ],

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { mergeConfig, type Plugin } from "vite";
 import site from "../vite.config.ts";
-import { withoutRawRuntimes } from "./runtimes.ts";
+import { withoutRawRuntimes } from "./webgpu-runtime.ts";
 
 /**
  * The site's configuration for a page of another folder, which a test or a benchmark opens.

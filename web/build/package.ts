@@ -41,7 +41,7 @@ function workerByItsName(): Plugin {
     name: "worker-by-its-name",
     enforce: "pre",
     transform: {
-      filter: { id: /device-pool\.ts$/ },
+      filter: { id: /pools\.ts$/ },
       handler: (code) => code.replace('new URL("./encoder-worker.ts"', 'new URL(/* @vite-ignore */ "./encoder-worker.js"'),
     },
     // What is not meant for the page's bundler.
