@@ -194,6 +194,8 @@ export class EncoderPool<Prepared> implements Encoder {
     }
     // After a failed run a runtime may fail every later one in its realm, so the worker goes, not just the text.
     this.#retire(worker, error);
+    // The observer, which was told, may have disposed of the pool.
+    if (!this.#loading) return request.fail(error);
     const again = indexes.find((index) => request.retried.has(index));
     if (again !== undefined) {
       request.fail(indexes.length === 1 ? error.at(again) : error);

@@ -23,13 +23,19 @@ async function withGraphicsCard(page: Page, scenario: Scenario): Promise<string[
   return urls;
 }
 
-/** Embeds the texts by an encoder that chooses by itself. */
-function embedAll(page: Page, options: { loadTimeout?: number; runTimeout?: number } = {}) {
+/** Embeds the texts again and again until the encoder has decided on WebGPU, and then once more. */
+function embedAll(page: Page, options: { loadTimeout?: number; runTimeout?: number; webgpuThreshold?: number } = {}) {
   return page.evaluate(
     async ({ texts, options }) => {
       const choices: { device: string; reason: string | null }[] = [];
       const progress: number[] = [];
-      const encoder = window.createEncoder({ workers: 1, ...options, onDevice: ({ device, reason }) => choices.push({ device, reason }) });
+      const encoder = window.createEncoder({
+        workers: 1,
+        webgpuThreshold: 0,
+        ...options,
+        onDevice: ({ device, reason }) => choices.push({ device, reason }),
+      });
+      while (choices.length < 2) await encoder.embed(texts);
       const { vectors, tokens } = await encoder.embed(texts, { onProgress: ({ texts }) => progress.push(texts) });
       const { state, device } = encoder.info();
       const answer = (await encoder.embed("where is my parcel", { kind: "query" })).vectors.length;
@@ -39,6 +45,8 @@ function embedAll(page: Page, options: { loadTimeout?: number; runTimeout?: numb
     { texts, options },
   );
 }
+
+const engineFirst = { device: "wasm", reason: null };
 
 /** Every text has its own vector, once: its nearest is the one that WASM gives it. */
 async function expectAll(page: Page, { vectors, progress, answer }: Awaited<ReturnType<typeof embedAll>>): Promise<void> {
@@ -59,23 +67,39 @@ async function expectAll(page: Page, { vectors, progress, answer }: Awaited<Retu
 
 const timesAskedFor = (urls: readonly string[], name: string) => urls.filter((url) => url === name).length;
 
-test("takes WebGPU where it proves itself, keeps a worker on WASM for queries, and fetches one runtime", async ({ page }) => {
+test("fetches WebGPU when much text has come, takes it where it proves itself and is faster, and fetches each file once", async ({
+  page,
+}) => {
   const urls = await withGraphicsCard(page, { gpu: "simulated" });
   const outcome = await embedAll(page);
   await expectAll(page, outcome);
-  expect(outcome.choices).toEqual([{ device: "webgpu", reason: null }]);
+  expect(outcome.choices).toEqual([engineFirst, { device: "webgpu", reason: null }]);
   expect(outcome).toMatchObject({ state: "ready", device: "webgpu" });
   const created = await page.evaluate(() => window.runtimeRecords.flatMap((record) => ("created" in record ? [record.created] : [])));
-  expect(created.slice(0, 2).toSorted()).toEqual(["wasm", "webgpu"]);
-  for (const name of ["webgpu.bin", "weights-0.bin", "weights-1.bin", "gpu.onnx", "cpu.onnx"])
+  expect(created.slice(0, 3).toSorted()).toEqual(["wasm", "wasm", "webgpu"]);
+  for (const name of ["webgpu.bin", "weights-0.bin", "weights-1.bin", "gpu.onnx", "engine.bin"]) {
     expect(timesAskedFor(urls, name), name).toBe(1);
+  }
+  expect(timesAskedFor(urls, "cpu.onnx")).toBe(0);
 });
 
-test("takes WASM where WebGPU is measured to be slower", async ({ page }) => {
+test("fetches nothing for WebGPU while little text comes", async ({ page }) => {
+  const urls = await withGraphicsCard(page, { gpu: "simulated" });
+  const choices = await page.evaluate(async (texts) => {
+    const choices: { device: string; reason: string | null }[] = [];
+    const encoder = window.createEncoder({ workers: 1, onDevice: ({ device, reason }) => choices.push({ device, reason }) });
+    for (let i = 0; i < 3; i++) await encoder.embed(texts);
+    return choices;
+  }, texts);
+  expect(choices).toEqual([engineFirst]);
+  expect(urls.filter((url) => /webgpu|\.onnx/.test(url))).toEqual([]);
+});
+
+test("stays on the engine where WebGPU is measured to be slower", async ({ page }) => {
   await withGraphicsCard(page, { gpu: "simulated, slow" });
   const outcome = await embedAll(page);
   await expectAll(page, outcome);
-  expect(outcome.choices).toEqual([{ device: "wasm", reason: "WebGPU was measured, and is slower than WASM here" }]);
+  expect(outcome.choices).toEqual([engineFirst, { device: "wasm", reason: "WebGPU was measured, and is slower than WASM here" }]);
 });
 
 for (const [failure, reason] of [
@@ -84,12 +108,11 @@ for (const [failure, reason] of [
   ["wrong vectors", /WebGPU failed: .*gives wrong vectors on this device/],
   ["wrong vectors of long texts", /WebGPU failed: .*gives wrong vectors on this device/],
 ] as const) {
-  test(`falls back to WASM where WebGPU fails at its start: ${failure}`, async ({ page }) => {
-    const urls = await withGraphicsCard(page, { gpu: "simulated", failure });
+  test(`stays on the engine where WebGPU fails at its start: ${failure}`, async ({ page }) => {
+    await withGraphicsCard(page, { gpu: "simulated", failure });
     const outcome = await embedAll(page, { loadTimeout: 20_000 });
     await expectAll(page, outcome);
-    expect(outcome.choices).toEqual([{ device: "wasm", reason: expect.stringMatching(reason) }]);
-    for (const name of ["weights-0.bin", "weights-1.bin", "cpu.onnx", "wasm.bin"]) expect(timesAskedFor(urls, name), name).toBe(1);
+    expect(outcome.choices).toEqual([engineFirst, { device: "wasm", reason: expect.stringMatching(reason) }]);
   });
 }
 
@@ -101,24 +124,24 @@ for (const [failure, reason] of [
   ["crash", /WebGPU failed: .*The worker was killed/],
 ] as const) {
   test(`loses and repeats no text where WebGPU fails in the middle: ${failure}`, async ({ page }) => {
-    const urls = await withGraphicsCard(page, { gpu: "simulated", failure });
+    await withGraphicsCard(page, { gpu: "simulated", failure });
     const outcome = await embedAll(page, { runTimeout: 10_000 });
     await expectAll(page, outcome);
     expect(outcome.choices).toEqual([
+      engineFirst,
       { device: "webgpu", reason: null },
       { device: "wasm", reason: expect.stringMatching(reason) },
     ]);
     expect(outcome).toMatchObject({ state: "ready", device: "wasm" });
-    for (const name of ["weights-0.bin", "weights-1.bin", "cpu.onnx"]) expect(timesAskedFor(urls, name), name).toBe(1);
   });
 }
 
-test("goes on with the runtime that is there when the other one cannot be fetched", async ({ page }) => {
-  await withGraphicsCard(page, { gpu: "simulated", failure: "lost" });
-  await page.route("**/runtimes/wasm.bin", (route) => route.fulfill({ status: 503 }), { times: 1 });
+test("stays on the engine where the runtime for WebGPU cannot be fetched", async ({ page }) => {
+  await withGraphicsCard(page, { gpu: "simulated" });
+  await page.route("**/runtimes/webgpu.bin", (route) => route.fulfill({ status: 503 }));
   const outcome = await embedAll(page);
   await expectAll(page, outcome);
-  expect(outcome.choices.at(-1)?.device).toBe("wasm");
+  expect(outcome.choices).toEqual([engineFirst, { device: "wasm", reason: expect.stringContaining("webgpu.bin could not be fetched") }]);
 });
 
 test("a device that is forced and fails says so, and is not replaced by another", async ({ page }) => {
@@ -132,13 +155,9 @@ test("a device that is forced and fails says so, and is not replaced by another"
   expect(outcome).toEqual({ choices: [], code: "self_test_failed", state: "failed" });
 });
 
-test("does not wait for ever for an adapter", async ({ page }) => {
+test("does not wait for ever for an adapter, and answers meanwhile", async ({ page }) => {
   await page.addInitScript(() => Object.defineProperty(navigator, "gpu", { value: { requestAdapter: () => new Promise(() => {}) } }));
   await page.goto("/");
-  const reasons = await page.evaluate(async () => {
-    const reasons: (string | null)[] = [];
-    await window.createEncoder({ workers: 1, onDevice: ({ reason }) => reasons.push(reason) }).load();
-    return reasons;
-  });
-  expect(reasons).toEqual([expect.stringContaining("did not find a graphics adapter")]);
+  const { choices } = await embedAll(page);
+  expect(choices).toEqual([engineFirst, { device: "wasm", reason: expect.stringContaining("did not find a graphics adapter") }]);
 });

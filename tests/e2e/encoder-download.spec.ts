@@ -38,18 +38,18 @@ test("goes on where a connection was cut", async ({ page }) => {
 
 test("starts anew where a connection was cut and the server gives no ranges", async ({ page }) => {
   server.givesRanges = false;
-  server.cutAfter = (path, request) => (path.endsWith("cpu.onnx") && request === 1 ? 100_000 : null);
+  server.cutAfter = (path, request) => (path.endsWith("engine.bin") && request === 1 ? 100_000 : null);
   const { failure, last } = await load(page);
   expect(failure).toBeNull();
   expect(last?.loaded).toBe(last?.total);
-  expect(server.rangesOf("cpu.onnx")).toHaveLength(2);
+  expect(server.rangesOf("engine.bin")).toHaveLength(2);
 });
 
 test("gives up a connection that is cut again and again", async ({ page }) => {
-  server.cutAfter = (path) => (path.endsWith("cpu.onnx") ? 1_000 : null);
+  server.cutAfter = (path) => (path.endsWith("engine.bin") ? 1_000 : null);
   const { failure } = await load(page);
-  expect(failure).toEqual({ code: "load_failed", message: expect.stringContaining("cpu.onnx could not be fetched") });
-  expect(server.rangesOf("cpu.onnx")).toHaveLength(4);
+  expect(failure).toEqual({ code: "load_failed", message: expect.stringContaining("engine.bin could not be fetched") });
+  expect(server.rangesOf("engine.bin")).toHaveLength(4);
 });
 
 test("forgets a failed download, and fetches what is missing at the next call", async ({ page }) => {

@@ -61,7 +61,7 @@ test("the same import is, in Node, the encoder of Node", async () => {
 
 test("the installed service has the search page with its model and runtimes", async ({ request }) => {
   const service = await ServerProcess.start({ WORKERS: "1" }, [], join(project, "node_modules/samevec"));
-  for (const path of ["", "models/bge-small-en-v1.5/manifest.json", "models/bge-small-en-v1.5/weights-0.bin", "runtimes/wasm.bin"]) {
+  for (const path of ["", "models/bge-small-en-v1.5/manifest.json", "models/bge-small-en-v1.5/weights-0.bin", "runtimes/webgpu.bin"]) {
     const response = await request.get(`${service.url}/${path}`);
     expect(response.status(), path).toBe(200);
   }

@@ -103,7 +103,8 @@ test("nothing is asked of another origin, and nothing is typed into an address",
   await expect(page.locator(".cosine")).toBeVisible();
 
   const fetched = urls.filter(({ protocol }) => protocol !== "data:");
-  expect(fetched.some(({ pathname }) => pathname.endsWith("/runtimes/wasm.bin"))).toBe(true);
+  expect(fetched.some(({ pathname }) => pathname.endsWith("/engine.bin"))).toBe(true);
+  expect(fetched.filter(({ pathname }) => /\/runtimes\/|\.onnx$/.test(pathname))).toEqual([]);
   expect(fetched.map(({ origin }) => origin)).toEqual(fetched.map(() => server.url));
   expect(decodeURIComponent(fetched.join(" "))).not.toMatch(/vessel|juniper/);
   expect(problems).toEqual([]);

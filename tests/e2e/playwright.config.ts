@@ -5,8 +5,10 @@ import { findBrowser, launchOptions } from "./browser.ts";
 process.env.CHROMIUM_PATH ??= findBrowser();
 const browser = launchOptions(process.env.CHROMIUM_PATH);
 
-const encoderPage = "http://127.0.0.1:4110";
-const searchPage = "http://127.0.0.1:4111";
+/** The first of two ports: another checkout on this machine may take others. */
+const port = Number(process.env.E2E_PORT ?? 4110);
+const encoderPage = `http://127.0.0.1:${port}`;
+const searchPage = `http://127.0.0.1:${port + 1}`;
 
 /** Builds a page that the tests alone have, and serves it. */
 const served = (page: string, url: string) => ({

@@ -68,17 +68,20 @@ function profiled(session: RealSession): (feeds: Feeds) => Promise<Results> {
   };
 }
 
+/** Runs of several texts before the device fails: two to be compared, and one more. */
+const runsBeforeFailure = 3;
+
 function simulated(session: RealSession, { gpu, failure }: Scenario): (feeds: Feeds) => Promise<Results> {
   const run = session.run.bind(session);
-  let batches = 0;
+  const known = new Map<string, Float32Array>();
+  let runs = 0;
   return async (feeds) => {
     const ids = feeds.input_ids as Tensor;
-    const isProbe = (ids.data as BigInt64Array).every((id) => id === 0n);
+    const [texts = 1, tokens = 0] = ids.dims;
     // Slower than any processor, whatever else it does.
-    if (isProbe && gpu === "simulated, slow") await new Promise((resolve) => setTimeout(resolve, 2_000));
-    if (isProbe && gpu === "simulated") return { pooled: zeros(ids.dims[0] ?? 1) };
+    if (gpu === "simulated, slow") await new Promise((resolve) => setTimeout(resolve, 2_000));
     // Only the texts of a request come several at a time: the self-test's come alone.
-    const fails = (ids.dims[0] ?? 1) > 1 && !isProbe && ++batches > 1 ? failure : undefined;
+    const fails = texts > 1 && ++runs > runsBeforeFailure ? failure : undefined;
     if (fails === "hang") return never;
     if (fails === "crash") {
       reportError(new Error("The worker was killed"));
@@ -88,13 +91,12 @@ function simulated(session: RealSession, { gpu, failure }: Scenario): (feeds: Fe
     if (fails === "uncaptured") {
       simulatedDevice.dispatchEvent(Object.assign(new Event("uncapturederror"), { error: { message: "Out of memory" } }));
     }
-    const results = await run(feeds);
-    const vectors = results.pooled?.data as Float32Array;
-    const isLong = (ids.dims[1] ?? 0) > 32;
-    if (failure === "wrong vectors" || (failure === "wrong vectors of long texts" && isLong)) vectors.reverse();
+    const key = `${ids.dims} ${ids.data}`;
+    const pooled = known.get(key) ?? ((await run(feeds)).pooled?.data as Float32Array);
+    known.set(key, pooled);
+    const vectors = Float32Array.from(pooled);
+    if (failure === "wrong vectors" || (failure === "wrong vectors of long texts" && tokens > 32)) vectors.reverse();
     if (fails === "not finite") vectors.fill(Number.NaN);
-    return results;
+    return { pooled: new Tensor("float32", vectors, [texts, vectors.length / texts]) };
   };
 }
-
-const zeros = (rows: number) => new Tensor("float32", new Float32Array(rows * 384), [rows, 384]);

@@ -1,20 +1,10 @@
 import type { InferenceSession } from "onnxruntime-web";
 import { type RuntimeRecord, runtimeChannel } from "./runtime-record.ts";
 
-const worker = crypto.randomUUID();
+export const worker = crypto.randomUUID();
 const now = () => performance.timeOrigin + performance.now();
 const channel = new BroadcastChannel(runtimeChannel);
-const tell = (record: RuntimeRecord) => channel.postMessage(record);
-
-const memories: WebAssembly.Memory[] = [];
-
-/** The runtimes create their memory in JavaScript and hand it to their WASM. */
-WebAssembly.Memory = class extends WebAssembly.Memory {
-  constructor(descriptor: WebAssembly.MemoryDescriptor) {
-    super(descriptor);
-    memories.push(this);
-  }
-};
+export const tell = (record: RuntimeRecord) => channel.postMessage(record);
 
 type Run = (feeds: InferenceSession.FeedsType) => Promise<InferenceSession.ReturnType>;
 
@@ -39,7 +29,7 @@ export function recorded<S extends InferenceSession>(session: S, provider: strin
     try {
       return await run(feeds);
     } finally {
-      tell({ worker, start, end: now(), memoryBytes: memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0) });
+      tell({ worker, start, end: now() });
     }
   };
   return session;

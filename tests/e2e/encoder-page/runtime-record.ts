@@ -1,12 +1,12 @@
-/** What a worker's runtime did: a session created, or a run from its start to its end in ms since the epoch, with all its memory then. */
+/** What a worker's runtime did: a session created, or a run from its start to its end in ms since the epoch, with the memory of the engine. */
 export type RuntimeRecord = { readonly worker: string } & (
   | { readonly created: string }
   | { readonly compiled: true }
   | { readonly began: number }
-  | { readonly start: number; readonly end: number; readonly memoryBytes: number }
+  | { readonly start: number; readonly end: number; readonly memoryBytes?: number }
 );
 
-/** How a simulated graphics device fails: at its load, or at its second run after the self-test. */
+/** How a simulated graphics device fails: at its load, or in the middle of the first call after it was chosen. */
 type GpuFailure =
   | "load"
   | "hang at load"
@@ -20,7 +20,7 @@ type GpuFailure =
 
 /** What a test has the graphics device be. */
 export interface Scenario {
-  /** `simulated` computes the gpu graph on WASM, and answers a probe at once: faster than any processor. */
+  /** `simulated` computes the gpu graph on WASM, and gives what it has computed before at once: faster than any processor. */
   readonly gpu: "real" | "simulated" | "simulated, slow";
   readonly failure?: GpuFailure;
   /** Print the runtime's profile after each run. */

@@ -4,11 +4,11 @@ import { derivedPage } from "../../../web/build/derived-page.ts";
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const recorders = new Map([
-  ["onnxruntime-web/wasm", fromHere("recorded-runtime.ts")],
+  ["../engine/engine.ts", fromHere("recorded-engine.ts")],
   ["onnxruntime-web/webgpu", fromHere("recorded-webgpu-runtime.ts")],
 ]);
 
-/** Puts the recorders before the runtimes, in the workers of this page alone. */
+/** Puts the recorders before the engine and the runtime, in the workers of this page alone. */
 const recordRuntime = (): Plugin => ({
   name: "record-runtime",
   enforce: "pre",
