@@ -32,7 +32,7 @@ class HeldEncoder extends EncoderLayer {
   }
 
   override info(): EncoderInfo {
-    return { state: "ready", model: FakeModel.model, device: "node", workers: { ready: 2, size: 2 }, error: null };
+    return { state: "ready", model: FakeModel.model, device: "wasm", workers: { ready: 2, size: 2 }, error: null };
   }
 }
 

@@ -10,6 +10,7 @@ describe("the settings", () => {
     expect(settings).toMatchObject({ host: "127.0.0.1", port: 3000, config: defaultConfig, requestTimeout: 60_000 });
     expect(settings).not.toHaveProperty("workers");
     expect(settings).not.toHaveProperty("model");
+    expect(settings).not.toHaveProperty("device");
   });
 
   test("are read from the environment", () => {
@@ -17,6 +18,7 @@ describe("the settings", () => {
       readSettings({
         PORT: "8080",
         WORKERS: "3",
+        DEVICE: "wasm",
         MODEL: "org/name@v1",
         HF_ENDPOINT: "http://hub.test",
         API_KEYS: "first-key, second-key,",
@@ -29,6 +31,7 @@ describe("the settings", () => {
     ).toMatchObject({
       port: 8080,
       workers: 3,
+      device: "wasm",
       model: { hub: "org/name@v1", endpoint: "http://hub.test" },
       config: {
         apiKeys: ["first-key", "second-key"],
@@ -47,6 +50,7 @@ describe("the settings", () => {
     ["WORKERS", "0"],
     ["WORKERS", "1.5"],
     ["MODEL", "no-slash"],
+    ["DEVICE", "webgpu"],
     ["HF_ENDPOINT", "hub"],
     ["API_KEYS", "short"],
     ["API_KEYS", "good-key-1,with space"],
@@ -68,7 +72,7 @@ describe("the settings", () => {
   });
 
   test("of the encoder are read alone where nothing is served", () => {
-    expect(readEncoderSettings({ PORT: "eighty", WORKERS: "2" })).toEqual({ workers: 2 });
+    expect(readEncoderSettings({ PORT: "eighty", WORKERS: "2", DEVICE: "native" })).toEqual({ workers: 2, device: "native" });
     expect(() => readEncoderSettings({ WORKERS: "two" })).toThrow("WORKERS");
   });
 

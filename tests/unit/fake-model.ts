@@ -48,7 +48,7 @@ export class FakeModel {
       model: FakeModel.model,
       tokenizer: fakeTokenizer,
       session: {
-        device: "node",
+        device: "wasm",
         batch: this.batch,
         run: async (sequences) => {
           this.inFlight += 1;
@@ -68,7 +68,7 @@ export class FakeModel {
         },
       },
       selfTest: null,
-      exactProductsMayHelp: false,
+      otherwise: null,
     };
   };
 

@@ -1,51 +1,49 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { equalLengthsPerRun, oneTextPerRun, paddedLength, planRuns } from "../../shared/encoder/session.ts";
+import { type BatchPolicy, oneTextPerRun, paddedLength, textsOfRun } from "../../shared/encoder/session.ts";
 import { cutTokens } from "../../shared/encoder/tokenizer.ts";
 
-const lengths = fc.array(fc.integer({ min: 2, max: 512 }), { maxLength: 100 });
+const lengths = fc.array(fc.integer({ min: 1, max: 512 }), { minLength: 1, maxLength: 100 });
+const policies = fc.record(
+  { texts: fc.integer({ min: 1, max: 32 }), tokens: fc.integer({ min: 1, max: 4096 }), lengthStep: fc.integer({ min: 1, max: 64 }) },
+  { requiredKeys: ["texts", "tokens"] },
+);
 
-test("a plan holds every text once, within the policy's bounds", () => {
+/** What a run computes: the tokens of its texts, or each text's padded to the longest. */
+function cost(run: readonly number[], policy: BatchPolicy): number {
+  if (policy.lengthStep === undefined) return run.reduce((sum, length) => sum + length, 0);
+  return run.length * paddedLength(Math.max(...run), policy);
+}
+
+test("a run has at least one text and stays within the policy, unless it is one text", () => {
   fc.assert(
-    fc.property(lengths, fc.integer({ min: 1, max: 32 }), fc.integer({ min: 64, max: 8192 }), (tokens, texts, budget) => {
-      const runs = planRuns(tokens, { texts, tokens: budget, lengthStep: 1 });
-      expect(runs.flat().toSorted((a, b) => a - b)).toEqual([...tokens.keys()]);
-      for (const run of runs) {
-        expect(run.length).toBeLessThanOrEqual(texts);
-        const padded = run.length * Math.max(...run.map((index) => tokens[index] ?? 0));
-        if (run.length > 1) expect(padded).toBeLessThanOrEqual(budget);
-      }
+    fc.property(lengths, policies, fc.nat(99), (tokens, policy, at) => {
+      const first = at % tokens.length;
+      const count = textsOfRun(tokens, policy, first);
+      expect(count).toBeGreaterThanOrEqual(1);
+      expect(count).toBeLessThanOrEqual(Math.min(policy.texts, tokens.length - first));
+      if (count > 1) expect(cost(tokens.slice(first, first + count), policy)).toBeLessThanOrEqual(policy.tokens);
     }),
   );
 });
 
-test("one text per run keeps the order", () => {
-  expect(planRuns([9, 3, 5], oneTextPerRun)).toEqual([[0], [1], [2]]);
-});
-
-test("texts of like length share a run", () => {
-  expect(planRuns([100, 5, 101, 6], { texts: 2, tokens: 1000, lengthStep: 1 })).toEqual([
-    [1, 3],
-    [0, 2],
-  ]);
-});
-
-test("without padding, only texts of one length share a run", () => {
+test("a run takes as many of the next texts as the policy allows", () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 2, max: 40 }), { maxLength: 200 }), (tokens) => {
-      const runs = planRuns(tokens, equalLengthsPerRun);
-      expect(runs.flat().toSorted((a, b) => a - b)).toEqual([...tokens.keys()]);
-      for (const run of runs) {
-        expect(new Set(run.map((index) => tokens[index])).size).toBe(1);
-        expect(run.length).toBeLessThanOrEqual(8);
-      }
-      // As few runs as that allows.
-      const counts = new Map<number, number>();
-      for (const length of tokens) counts.set(length, (counts.get(length) ?? 0) + 1);
-      const full = (length: number) => Math.min(8, Math.floor(256 / length));
-      expect(runs).toHaveLength([...counts].reduce((sum, [length, count]) => sum + Math.ceil(count / full(length)), 0));
+    fc.property(lengths, policies, (tokens, policy) => {
+      const count = textsOfRun(tokens, policy);
+      if (count === tokens.length || count === policy.texts) return;
+      expect(cost(tokens.slice(0, count + 1), policy)).toBeGreaterThan(policy.tokens);
     }),
   );
+});
+
+test("one text per run is one text, however long", () => {
+  expect([0, 1, 2].map((first) => textsOfRun([9, 3, 512], oneTextPerRun, first))).toEqual([1, 1, 1]);
+});
+
+test("texts of any lengths share a run that is not padded", () => {
+  expect(textsOfRun([1, 60, 3, 1], { texts: 8, tokens: 64 })).toBe(3);
+  expect(textsOfRun([1, 60, 3, 1], { texts: 8, tokens: 64, lengthStep: 1 })).toBe(1);
 });
 
 test("cutting keeps the last special token", () => {
@@ -56,6 +54,7 @@ test("cutting keeps the last special token", () => {
 test("counts the padding to the policy's step, and pads to it", () => {
   const policy = { texts: 8, tokens: 64, lengthStep: 16 };
   expect([1, 16, 17, 512].map((length) => paddedLength(length, policy))).toEqual([16, 16, 32, 512]);
-  expect(planRuns([17, 17, 17], policy)).toEqual([[0, 1], [2]]);
+  expect(textsOfRun([17, 17, 17], policy)).toBe(2);
+  expect(textsOfRun([17, 17, 17], policy, 2)).toBe(1);
   expect(paddedLength(17, { texts: 8, tokens: 64 })).toBe(17);
 });
