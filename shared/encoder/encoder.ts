@@ -262,17 +262,20 @@ async function openTested(open: OpenModel): Promise<OpenedModel> {
 async function selfTestMiss({ model, tokenizer, session, selfTest }: OpenedModel): Promise<EncoderError | null> {
   if (!selfTest) return null;
   const { minCosine, rows } = selfTest;
-  for (const { kind, text, vector } of rows) {
-    const [pooled] = await session.run([tokenizer.encode(model.prompts[kind] + text)]);
-    const found = pooled && finishVector(pooled, vector.length, true);
-    const cosine = found ? cosineSimilarity(found, vector) : Number.NaN;
-    const right = minCosine === "exact" ? found?.every((component, i) => component === vector[i]) : cosine >= minCosine;
-    if (right) continue;
-    const bound = minCosine === "exact" ? "other bits than the known ones" : `below ${minCosine}`;
-    return new EncoderError(
-      "self_test_failed",
-      `The model ${model.id} gives wrong vectors on this device (${session.device}): a self-test text has a cosine of ${cosine.toFixed(6)}, ${bound}`,
-    );
+  const refusal = (what: string, reason: string, cause?: unknown) =>
+    new EncoderError("self_test_failed", `The model ${model.id} ${what} on this device (${session.device}): ${reason}`, {}, { cause });
+  try {
+    for (const { kind, text, vector } of rows) {
+      const [pooled] = await session.run([tokenizer.encode(model.prompts[kind] + text)]);
+      const found = pooled && finishVector(pooled, vector.length, true);
+      const cosine = found ? cosineSimilarity(found, vector) : Number.NaN;
+      const right = minCosine === "exact" ? found?.every((component, i) => component === vector[i]) : cosine >= minCosine;
+      if (right) continue;
+      const bound = minCosine === "exact" ? "other bits than the known ones" : `below ${minCosine}`;
+      return refusal("gives wrong vectors", `a self-test text has a cosine of ${cosine.toFixed(6)}, ${bound}`);
+    }
+  } catch (error) {
+    return refusal("fails its self-test", error instanceof Error ? error.message : String(error), error);
   }
   return null;
 }

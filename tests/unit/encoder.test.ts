@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createSessionEncoder, type OpenModel } from "../../shared/encoder/encoder.ts";
+import { createSessionEncoder, type OpenModel, type SelfTest } from "../../shared/encoder/encoder.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
 
@@ -77,8 +77,8 @@ describe("running", () => {
 
   test("refuses a vector that is not finite", async () => {
     const fake = new FakeModel();
-    const open: OpenModel = async (options) => {
-      const opened = await fake.open(options);
+    const open: OpenModel = async () => {
+      const opened = await fake.open();
       return { ...opened, session: { ...opened.session, run: async () => [new Float32Array(8).fill(Number.NaN)] } };
     };
     await expect(createSessionEncoder(open).embed("text")).rejects.toMatchObject({ code: "inference_failed" });
@@ -97,46 +97,108 @@ describe("running", () => {
   });
 });
 
-describe("the self-test", () => {
-  const known = async (fake: FakeModel, text: string) =>
-    (await createSessionEncoder(fake.open).embed(text)).vectors[0] ?? new Float32Array();
+describe("one run a call", () => {
+  /** Three texts of six tokens share a run. */
+  const create = (tokens = 20) => createSessionEncoder(new FakeModel({ texts: 8, tokens }).open, { oneRunPerCall: true });
+  const texts = ["aaaa", "bbbb", "cccc", "dddd", "eeee"];
 
-  /** A model whose vectors miss until it is opened with exact products, if those help. */
-  const missing = (fake: FakeModel, vector: Float32Array, exact: { mayHelp: boolean; help: boolean }) => {
-    const opens: boolean[] = [];
-    const open: OpenModel = async ({ exactProducts }) => {
-      opens.push(exactProducts);
-      const opened = await fake.open({ exactProducts });
-      const right = exactProducts && exact.help;
-      return {
-        ...opened,
-        session: right ? opened.session : { ...opened.session, run: async () => [new Float32Array(8).fill(1)] },
-        selfTest: { minCosine: 0.999, rows: [{ kind: "passage", text: "probe", vector }] },
-        exactProductsMayHelp: exact.mayHelp && !exactProducts,
+  test("gives the results of the first texts, as many as share a run", async () => {
+    const embedded = await create().embed(texts);
+    expect(embedded).toMatchObject({ tokens: [6, 6, 6], truncated: [0, 0, 0] });
+    expect(embedded.vectors).toEqual((await createSessionEncoder(new FakeModel().open).embed(texts)).vectors.slice(0, 3));
+  });
+
+  test("gives all where all share one, and at least one however long it is", async () => {
+    expect((await create().embed(texts.slice(0, 2))).tokens).toEqual([6, 6]);
+    expect((await create(5).embed(texts.slice(0, 2))).tokens).toEqual([6]);
+  });
+
+  test("refuses a text that has no turn yet, by its own index", async () => {
+    const call = create().embed([...texts, "x".repeat(500)], { truncate: false });
+    await expect(call).rejects.toMatchObject({ code: "text_too_long", details: { index: 5 } });
+  });
+});
+
+describe("the self-test", () => {
+  type Run = Awaited<ReturnType<OpenModel>>["session"]["run"];
+
+  const known = async (text: string) =>
+    (await createSessionEncoder(new FakeModel().open).embed(text)).vectors[0] ?? expect.fail("no vector");
+
+  /** A model that is opened in one way after the other: each with the model's own `run`, or with another. */
+  async function createWithWays(ways: readonly (Run | "right")[], minCosine: SelfTest["minCosine"]) {
+    const fake = new FakeModel();
+    const opened: number[] = [];
+    const vector = await known("probe");
+    const way =
+      (index: number): OpenModel =>
+      async () => {
+        opened.push(index);
+        const { session, ...model } = await fake.open();
+        const run = ways[index] ?? expect.fail("no such way");
+        return {
+          ...model,
+          session: run === "right" ? session : { ...session, run },
+          selfTest: { minCosine, rows: [{ kind: "passage", text: "probe", vector }] },
+          otherwise: index + 1 < ways.length ? way(index + 1) : null,
+        };
       };
-    };
-    return { open, opens };
+    return { encoder: createSessionEncoder(way(0)), fake, opened };
+  }
+
+  const wrong: Run = async () => [new Float32Array(8).fill(1)];
+  const notFinite: Run = async () => [new Float32Array(8).fill(Number.NaN)];
+  const failing: Run = async () => {
+    throw new Error("out of luck");
   };
 
-  test("opens once more with exact products where the vectors miss, and serves when they are right", async () => {
-    const fake = new FakeModel();
-    const vector = await known(fake, "probe");
-    const { open, opens } = missing(fake, vector, { mayHelp: true, help: true });
-    const encoder = createSessionEncoder(open);
-    expect((await encoder.embed("probe")).vectors[0]).toEqual(vector);
-    expect(opens).toEqual([false, true]);
+  /** Right to a cosine of 1 - 1e-9, but not to the bit. */
+  const nearlyRight: Run = async () => {
+    const vector = (await known("probe")).slice();
+    vector[0] = (vector[0] ?? 0) + 1e-5;
+    return [vector];
+  };
+
+  test.each([
+    ["gives wrong vectors", wrong],
+    ["gives vectors that are not finite", notFinite],
+    ["fails", failing],
+    ["gives no vector", async () => []],
+  ] satisfies [string, Run][])("a session that %s is freed, and the next way of opening the model serves", async (_, run) => {
+    const { encoder, fake, opened } = await createWithWays([run, "right", wrong], 0.999);
+    expect((await encoder.embed("probe")).vectors[0]).toEqual(await known("probe"));
+    expect(opened).toEqual([0, 1]);
     expect(fake.disposed).toBe(1);
+    await encoder.dispose();
+    expect(fake.disposed).toBe(2);
   });
 
   test.each([
-    ["which exact products cannot cure", { mayHelp: false, help: false }, [false]],
-    ["which exact products did not cure", { mayHelp: true, help: false }, [false, true]],
-  ])("refuses to serve wrong vectors %s, and frees the session", async (_, exact, expected) => {
-    const fake = new FakeModel();
-    const vector = await known(fake, "probe");
-    const { open, opens } = missing(fake, vector, exact);
-    await expect(createSessionEncoder(open).embed("text")).rejects.toMatchObject({ code: "self_test_failed" });
-    expect(opens).toEqual(expected);
-    expect(fake.disposed).toBe(expected.length);
+    ["wrong", [wrong]],
+    ["wrong in every way", [wrong, notFinite, wrong]],
+    ["not finite", [notFinite]],
+    ["refused", [failing]],
+  ])("refuses to serve vectors that are %s, and frees every session", async (_, ways) => {
+    const { encoder, fake, opened } = await createWithWays(ways, 0.999);
+    await expect(encoder.embed("text")).rejects.toMatchObject({ code: "self_test_failed" });
+    expect(encoder.info()).toMatchObject({ state: "failed", error: { code: "self_test_failed" } });
+    expect(opened).toEqual([...ways.keys()]);
+    expect(fake.disposed).toBe(ways.length);
+  });
+
+  test("that is exact takes the same bits alone", async () => {
+    const near = await createWithWays([nearlyRight], 0.999_999);
+    expect((await near.encoder.load()).id).toBe("fake");
+
+    const exact = await createWithWays([nearlyRight, "right"], "exact");
+    expect((await exact.encoder.embed("probe")).vectors[0]).toEqual(await known("probe"));
+    expect(exact.opened).toEqual([0, 1]);
+
+    const hopeless = await createWithWays([nearlyRight, nearlyRight], "exact");
+    await expect(hopeless.encoder.load()).rejects.toMatchObject({
+      code: "self_test_failed",
+      message: expect.stringContaining("other bits"),
+    });
+    expect(hopeless.fake.disposed).toBe(2);
   });
 });
