@@ -75,8 +75,12 @@ export class TextQueue<Request extends { readonly tokens: readonly number[]; rea
     this.#added.set(request, performance.now());
   }
 
-  /** Texts that were handed out and must be computed again: they come first when their request has its turn. */
+  /**
+   * Texts that were handed out and are still to be computed: they come first when their request has its turn. Nothing where the request
+   * was removed meanwhile.
+   */
   putBack(request: Request, indexes: readonly number[]): void {
+    if (!this.#added.has(request)) return;
     const lane = this.#lanes[request.lane];
     const waiting = lane.get(request);
     const again = [...indexes].reverse();
@@ -99,11 +103,10 @@ export class TextQueue<Request extends { readonly tokens: readonly number[]; rea
     this.#added.delete(request);
   }
 
-  /** Empties the queue and returns whose texts still waited. */
+  /** Removes the requests whose texts still waited, and returns them. */
   drain(): Request[] {
     const requests = Object.values(this.#lanes).flatMap((lane) => [...lane.keys()]);
-    for (const lane of Object.values(this.#lanes)) lane.clear();
-    this.#added.clear();
+    for (const request of requests) this.remove(request);
     return requests;
   }
 

@@ -1,4 +1,6 @@
+import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
+import { createSessionEncoder } from "../../shared/encoder/encoder.ts";
 import { deferred } from "../../shared/encoder/pool-request.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
@@ -15,9 +17,6 @@ test.each([0, -1, 1.5, Number.NaN])("refuses a size of %s", (size) => {
   expect(() => createPool(new FakeModel(), { size })).toThrow(RangeError);
 });
 
-/** A text that has a turn of its own. The fake model reads no more than its beginning. */
-const longText = (text: string) => text.padEnd(1_000);
-
 describe("dispatch", () => {
   test("runs as many texts at once as there are workers, and no more", async () => {
     const fake = new FakeModel();
@@ -29,10 +28,10 @@ describe("dispatch", () => {
     const fake = new FakeModel();
     const pool = createPool(fake, { size: 1 });
     await pool.load();
-    const many = (name: string) => Array.from({ length: 8 }, (_, i) => longText(`${name}${i}`));
+    const many = (name: string) => Array.from({ length: 8 }, (_, i) => `${name}${i}`);
     await Promise.all([pool.embed(many("a")), pool.embed(many("b")), pool.embed("now")]);
     // The first text of `a` was under way, and its second in line, when the others came.
-    expect(fake.ran.slice(0, 6).map((text) => text.trimEnd())).toEqual(["a0", "now", "a1", "b0", "a2", "b1"]);
+    expect(fake.ran.slice(0, 6)).toEqual(["a0", "now", "a1", "b0", "a2", "b1"]);
   });
 
   test("hands a batching worker as many texts as it takes", async () => {
@@ -43,14 +42,14 @@ describe("dispatch", () => {
     expect(fake.runSizes).toEqual([4, 4, 2]);
   });
 
-  test("lets short texts of one length share runs, by their tokens and not by their characters", async () => {
-    const fake = new FakeModel({ texts: 4, tokens: 1000 });
+  test("lets texts of any lengths share runs, as many as fit by their tokens and not by their characters", async () => {
+    const fake = new FakeModel({ texts: 32, tokens: 96 });
     const pool = createPool(fake, { size: 1 });
-    await pool.load();
     const texts = Array.from({ length: 48 }, (_, i) => "tide"[i % 4]?.repeat(1 + (i % 6)) ?? "");
-    const { vectors } = await pool.embed(texts, { kind: "query" });
-    // Eight of each length: two full runs, but for where a turn ends between them.
-    expect(fake.runSizes.length).toBeLessThanOrEqual(18);
+    const { vectors, tokens } = await pool.embed(texts, { kind: "query" });
+    // By characters they would seem to have two tokens each.
+    expect(Math.min(...fake.runSizes.slice(0, -1))).toBeGreaterThanOrEqual(96 / Math.max(...tokens) - 1);
+    expect(Math.max(...fake.runSizes)).toBeLessThanOrEqual(96 / Math.min(...tokens));
     for (const [i, text] of texts.entries()) expect(vectors[i]).toEqual((await pool.embed(text, { kind: "query" })).vectors[0]);
   });
 
@@ -60,10 +59,41 @@ describe("dispatch", () => {
     await pool.load();
     const controller = new AbortController();
     const reason = new Error("enough");
-    const call = pool.embed(Array(50).fill(longText("dropped")), { signal: controller.signal, onProgress: () => controller.abort(reason) });
+    const call = pool.embed(Array(50).fill("dropped"), { signal: controller.signal, onProgress: () => controller.abort(reason) });
     await expect(call).rejects.toBe(reason);
     await pool.embed("after");
     expect(fake.ran.length).toBeLessThanOrEqual(3);
+  });
+
+  test("drops what is left of a turn whose request is aborted just as its first run is done", async () => {
+    const fake = new FakeModel({ texts: 8, tokens: 10 });
+    const pool = createPool(fake, { size: 1 });
+    await pool.load();
+    const controller = new AbortController();
+    const told = deferred<void>();
+    const call = pool.embed(Array(8).fill("dropped"), { signal: controller.signal, onProgress: () => told.resolve() });
+    await told.promise;
+    controller.abort(new Error("enough"));
+    await expect(call).rejects.toThrow("enough");
+    await pool.embed("after");
+    expect(fake.ran).toEqual(["dropped", "after"]);
+  });
+
+  test("drops the texts of an aborted request whose worker dies", async () => {
+    const fake = new FakeModel();
+    const pool = createPool(fake, { size: 1 });
+    await pool.load();
+    const controller = new AbortController();
+    fake.onRun = ([text]) => {
+      if (text !== "deadly") return;
+      controller.abort(new Error("enough"));
+      fake.workers[0]?.die();
+      return new Promise(() => {});
+    };
+    await expect(pool.embed("deadly", { signal: controller.signal })).rejects.toThrow("enough");
+    fake.onRun = () => {};
+    await pool.embed(["after", "it"]);
+    expect(fake.ran).toEqual(["after", "it"]);
   });
 
   test("a progress listener that throws fails its own call, not the worker", async () => {
@@ -77,6 +107,65 @@ describe("dispatch", () => {
     });
     await expect(call).rejects.toBe(mistake);
     expect(fake.workers.some(({ terminated }) => terminated)).toBe(false);
+  });
+});
+
+describe("a worker that is handed more texts than share a run", () => {
+  /** Four texts of ten tokens share a run. Estimated from their characters, they have two. */
+  const policy = { texts: 32, tokens: 40 };
+  const texts = Array.from({ length: 20 }, (_, i) => `bulk ${String(i).padStart(3)}`);
+
+  test("computes one run, and is handed the rest again in its order", async () => {
+    const fake = new FakeModel(policy);
+    const done: number[] = [];
+    const { vectors } = await createPool(fake, { size: 1 }).embed(texts, { onProgress: ({ texts }) => done.push(texts) });
+    expect(fake.runSizes).toEqual([4, 4, 4, 4, 4]);
+    expect(fake.ran).toEqual(texts);
+    expect(done).toEqual([4, 8, 12, 16, 20]);
+    expect(vectors).toEqual((await createSessionEncoder(fake.open).embed(texts)).vectors);
+  });
+
+  test("answers a question that comes meanwhile right after that run", async () => {
+    const fake = new FakeModel(policy);
+    const pool = createPool(fake, { size: 1 });
+    let question: Promise<unknown> | null = null;
+    fake.onRun = async () => {
+      question ??= pool.embed("now");
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    };
+    await pool.embed(texts);
+    await question;
+    expect(fake.ran).toEqual([...texts.slice(0, 4), "now", ...texts.slice(4)]);
+  });
+
+  test("loses none and repeats none of the others when it dies", async () => {
+    const fake = new FakeModel(policy);
+    let runs = 0;
+    fake.onRun = () => {
+      runs += 1;
+      if (runs !== 2) return;
+      fake.workers[0]?.die();
+      return new Promise(() => {});
+    };
+    const { vectors } = await createPool(fake, { size: 1 }).embed(texts);
+    expect(fake.ran).toEqual(texts);
+    expect(vectors).toEqual((await createSessionEncoder(fake.open).embed(texts)).vectors);
+  });
+
+  test("whatever the lengths, the workers and the run's limits: each text is computed once, and has its own vector", async () => {
+    const lengths = fc.array(fc.integer({ min: 4, max: 14 }), { minLength: 1, maxLength: 60 });
+    const policies = fc.record({ texts: fc.integer({ min: 1, max: 32 }), tokens: fc.integer({ min: 1, max: 128 }) });
+    await fc.assert(
+      fc.asyncProperty(lengths, policies, fc.integer({ min: 1, max: 3 }), async (lengths, policy, size) => {
+        const fake = new FakeModel(policy);
+        const texts = lengths.map((length, i) => String(i).padEnd(length, "x"));
+        const { vectors, tokens } = await createPool(fake, { size }).embed(texts);
+        expect(fake.ran.toSorted()).toEqual(texts.toSorted());
+        expect(tokens).toEqual(lengths.map((length) => length + 2));
+        expect(vectors).toEqual((await createSessionEncoder(new FakeModel().open).embed(texts)).vectors);
+      }),
+      { numRuns: 40 },
+    );
   });
 });
 
@@ -262,65 +351,3 @@ function silentWorker() {
   const { port1 } = new MessageChannel();
   return { endpoint: port1 as never, onDeath: () => {}, terminate: () => port1.close() };
 }
-
-describe("workers that are replaced", () => {
-  test("end after the run they are in, and lose and repeat nothing", async () => {
-    const old = new FakeModel();
-    const replacement = new FakeModel();
-    let spawn = old.spawn;
-    const pool = createPool(old, { size: 1, spawn: () => spawn() });
-    let replaced = false;
-    old.onRun = async ([text]) => {
-      if (text?.trimEnd() !== "b" || replaced) return;
-      replaced = true;
-      spawn = replacement.spawn;
-      pool.replaceWorkers({ size: 2, prepare: async () => null });
-    };
-    const progress: number[] = [];
-    const { vectors } = await pool.embed(["a", "b", "c", "d", "e", "f"].map(longText), { onProgress: ({ texts }) => progress.push(texts) });
-    expect(vectors).toHaveLength(6);
-    expect(progress).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(old.ran.map((text) => text.trimEnd())).toEqual(["a", "b"]);
-    expect(replacement.ran.map((text) => text.trimEnd()).toSorted()).toEqual(["c", "d", "e", "f"]);
-    await expect.poll(() => old.workers[0]?.terminated).toBe(true);
-    expect(pool.info().workers).toEqual({ ready: 2, size: 2 });
-  });
-
-  test("hand their texts on when they die in that run", async () => {
-    const fake = new FakeModel();
-    const pool = createPool(fake, { size: 1 });
-    let deaths = 0;
-    fake.onRun = ([text]) => {
-      if (text !== "deadly" || deaths++ > 0) return;
-      pool.replaceWorkers({ size: 1, prepare: async () => null });
-      fake.workers[0]?.die();
-      return new Promise(() => {});
-    };
-    expect((await pool.embed(["before", "deadly", "after"])).vectors).toHaveLength(3);
-    expect(fake.workers).toHaveLength(2);
-  });
-
-  test("load from what is prepared anew, which is tried again when it fails", async () => {
-    const fake = new FakeModel();
-    const pool = createPool(fake, { size: 1 });
-    await pool.load();
-    const prepare = vi.fn(async () => null).mockRejectedValueOnce(new Error("offline"));
-    pool.replaceWorkers({ size: 1, prepare });
-    await expect(pool.embed("a")).rejects.toMatchObject({ code: "load_failed" });
-    expect((await pool.embed("b")).vectors).toHaveLength(1);
-    expect(prepare).toHaveBeenCalledTimes(2);
-  });
-});
-
-test.each([
-  ["interactive", "interactive"],
-  ["any", "any"],
-] as const)("hands a question first to those who are told: %s", async (first, expected) => {
-  const models = { any: new FakeModel(), interactive: new FakeModel() };
-  const pool = createPool(models.any, { size: 1, interactiveWorkers: 1, spawn: (duty) => models[duty].spawn() });
-  await pool.load();
-  await expect.poll(() => pool.info().workers.ready).toBe(2);
-  pool.interactiveFirst = first;
-  await pool.embed("a question");
-  expect(models[expected].ran).toEqual(["a question"]);
-});

@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
 import { estimatedTokens, type Lane, laneOf, TextQueue } from "../../shared/encoder/queue.ts";
 
-/** So many workers that a turn is one text wherever it may be more. */
-const many = 1_000;
-const oneByOne = { texts: 1, workers: many };
+const oneByOne = { texts: 1, tokens: Number.POSITIVE_INFINITY, workers: 1 };
+/** Turns of one worker, which takes as many texts as it may. */
+const upTo = (texts: number) => ({ ...oneByOne, texts });
 
 const request = (name: string, count: number, lane: Lane = "bulk") => ({ name, tokens: Array<number>(count).fill(6), lane });
 const requests = fc
@@ -21,7 +21,7 @@ test("hands out every text exactly once, those of one length in the order of the
       const queue = new TextQueue<(typeof all)[number]>();
       for (const one of all) queue.add(one);
       const handedOut = new Map<string, number[]>();
-      for (let turn = queue.next({ texts: limit, workers: many }); turn; turn = queue.next({ texts: limit, workers: many })) {
+      for (let turn = queue.next(upTo(limit)); turn; turn = queue.next(upTo(limit))) {
         expect(turn.indexes.length).toBeGreaterThan(0);
         expect(turn.indexes.length).toBeLessThanOrEqual(limit);
         handedOut.set(turn.request.name, [...(handedOut.get(turn.request.name) ?? []), ...turn.indexes]);
@@ -51,12 +51,12 @@ test("texts put back come first when their request has its turn, and are not los
   const queue = new TextQueue<ReturnType<typeof request>>();
   const bulk = request("bulk", 6);
   queue.add(bulk);
-  expect(queue.next({ texts: 2, workers: many })?.indexes).toEqual([0, 1]);
+  expect(queue.next(upTo(2))?.indexes).toEqual([0, 1]);
   queue.putBack(bulk, [0, 1]);
-  expect(queue.next({ texts: 3, workers: many })?.indexes).toEqual([0, 1, 2]);
-  expect(queue.next({ texts: 9, workers: many })?.indexes).toEqual([3, 4, 5]);
+  expect(queue.next(upTo(3))?.indexes).toEqual([0, 1, 2]);
+  expect(queue.next(upTo(9))?.indexes).toEqual([3, 4, 5]);
   queue.putBack(bulk, [4]);
-  expect(queue.next({ texts: 9, workers: many })).toEqual({ request: bulk, indexes: [4] });
+  expect(queue.next(upTo(9))).toEqual({ request: bulk, indexes: [4] });
 });
 
 test("forgets a removed request and gives back the rest when drained", () => {
@@ -65,8 +65,21 @@ test("forgets a removed request and gives back the rest when drained", () => {
   for (const one of [a, b, c]) queue.add(one);
   queue.remove(a);
   expect(queue.size).toBe(21);
+  queue.putBack(a, [0, 1]);
+  expect(queue.size).toBe(21);
   expect(queue.drain()).toEqual([c, b]);
+  queue.putBack(c, [0]);
   expect(queue.next(oneByOne)).toBeNull();
+});
+
+test("forgets no request whose texts are all handed out when it is drained: they may be put back", () => {
+  const queue = new TextQueue<ReturnType<typeof request>>();
+  const computed = request("computed", 2);
+  queue.add(computed);
+  queue.next(upTo(2));
+  expect(queue.drain()).toEqual([]);
+  queue.putBack(computed, [0, 1]);
+  expect(queue.next(upTo(2))).toEqual({ request: computed, indexes: [0, 1] });
 });
 
 test("hands out interactive texts first, and those alone to who asks for them", () => {
@@ -74,9 +87,9 @@ test("hands out interactive texts first, and those alone to who asks for them", 
   const [bulk, question] = [request("bulk", 2), request("question", 2, "interactive")];
   for (const one of [bulk, question]) queue.add(one);
   expect(queue.next(oneByOne)).toEqual({ request: question, indexes: [0] });
-  expect(queue.nextInteractive({ texts: 9, workers: many })).toEqual({ request: question, indexes: [1] });
-  expect(queue.nextInteractive({ texts: 9, workers: many })).toBeNull();
-  expect(queue.next({ texts: 9, workers: many })).toEqual({ request: bulk, indexes: [0, 1] });
+  expect(queue.nextInteractive(upTo(9))).toEqual({ request: question, indexes: [1] });
+  expect(queue.nextInteractive(upTo(9))).toBeNull();
+  expect(queue.next(upTo(9))).toEqual({ request: bulk, indexes: [0, 1] });
 });
 
 test("a request older than the patience goes before all that came after it, to its end", () => {
@@ -128,30 +141,45 @@ test("a request of a few short texts is interactive", () => {
   expect(laneOf(["x".repeat(1_001)])).toBe("bulk");
 });
 
-test("short texts are handed over together, longest first, a worker's share of half of what is left at most, and long ones alone", () => {
+test("a turn takes the longest texts that wait: within the worker's limits, and its share of half of what is left", () => {
   const lengths = fc.array(fc.integer({ min: 2, max: 512 }), { minLength: 1, maxLength: 80 });
+  const sizes = fc.record({
+    texts: fc.integer({ min: 1, max: 32 }),
+    tokens: fc.integer({ min: 1, max: 2048 }),
+    workers: fc.integer({ min: 1, max: 8 }),
+  });
   fc.assert(
-    fc.property(lengths, fc.integer({ min: 1, max: 8 }), (tokens, workers) => {
+    fc.property(lengths, sizes, (tokens, size) => {
       const queue = new TextQueue<{ tokens: number[]; lane: "bulk" }>();
       queue.add({ tokens, lane: "bulk" });
       const handedOut: number[] = [];
-      for (let turn = queue.next({ texts: 1, workers }); turn; turn = queue.next({ texts: 1, workers })) {
+      for (let turn = queue.next(size); turn; turn = queue.next(size)) {
         const left = tokens.length - handedOut.length;
-        const lengthsOfTurn = turn.indexes.map((index) => tokens[index] ?? 0);
-        expect(lengthsOfTurn.length).toBeLessThanOrEqual(Math.min(32, Math.ceil(left / (2 * workers))));
-        if (lengthsOfTurn.length > 1) {
-          expect(Math.max(...lengthsOfTurn)).toBeLessThanOrEqual(128);
-          expect(lengthsOfTurn.reduce((sum, length) => sum + length)).toBeLessThanOrEqual(512);
-        }
+        const share = size.workers === 1 ? left : Math.ceil(left / (2 * size.workers));
+        const most = Math.min(size.texts, share);
+        const sum = turn.indexes.reduce((sum, index) => sum + (tokens[index] ?? 0), 0);
+        expect(turn.indexes.length).toBeGreaterThanOrEqual(1);
+        expect(turn.indexes.length).toBeLessThanOrEqual(most);
+        if (turn.indexes.length > 1) expect(sum).toBeLessThanOrEqual(size.tokens);
         handedOut.push(...turn.indexes);
+        // No more of them would have been too many.
+        const [next] = tokens.toSorted((a, b) => b - a).slice(handedOut.length);
+        if (turn.indexes.length < most && next !== undefined) expect(sum + next).toBeGreaterThan(size.tokens);
       }
       expect(handedOut.toSorted((a, b) => a - b)).toEqual([...tokens.keys()]);
       expect(handedOut.map((index) => tokens[index])).toEqual(tokens.toSorted((a, b) => b - a));
     }),
   );
-  const queue = new TextQueue<ReturnType<typeof request>>();
-  queue.add(request("question", 20));
-  expect(queue.next({ texts: 1, workers: 2 })?.indexes).toHaveLength(5);
+});
+
+test("what waits is shared by the workers, and all a single one's", () => {
+  const turnOf = (workers: number) => {
+    const queue = new TextQueue<ReturnType<typeof request>>();
+    queue.add(request("question", 20));
+    return queue.next({ texts: 32, tokens: 512, workers })?.indexes;
+  };
+  expect(turnOf(2)).toHaveLength(5);
+  expect(turnOf(1)).toHaveLength(20);
 });
 
 test("tokens are estimated from characters", () => {
