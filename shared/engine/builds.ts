@@ -47,8 +47,8 @@ const probeRounds = 30;
 const probeRows = 32;
 
 /**
- * Compiles those builds that the host validates, fastest first. A build whose probe gives other bits than the first one's is left out.
- * Throws `device_unavailable` where the host validates none: it has no WebAssembly SIMD.
+ * Compiles those builds that the host validates, fastest first. A build whose probe gives other bits than the first one's, or now these and
+ * now those, is left out. Throws `device_unavailable` where none is left, and where the host validates none: it has no WebAssembly SIMD.
  */
 export async function compileBuilds(modules: EngineModules): Promise<CompiledBuild[]> {
   const compiled: CompiledBuild[] = [];
@@ -74,10 +74,13 @@ async function fastestFirst(compiled: readonly CompiledBuild[]): Promise<Compile
   for (const { build, module } of compiled) probes.push({ build, module, probe: await createProbe(module) });
   // Twice, by turns: whichever build comes first has run before its code was optimized.
   for (let pass = 0; pass < 2; pass++) for (const { probe } of probes) probe.measure();
+  const steady = probes.filter(({ probe }) => probe.hashes.size === 1);
+  const [known] = steady[0]?.probe.hashes ?? [];
+  if (known === undefined) throw new EncoderError("device_unavailable", "WebAssembly SIMD does not compute the same bits each time");
   const ordered: typeof probes = [];
-  for (const candidate of probes) {
-    const { time, hash } = candidate.probe;
-    if (hash !== probes[0]?.probe.hash) continue;
+  for (const candidate of steady) {
+    const { time, hashes } = candidate.probe;
+    if (!hashes.has(known)) continue;
     const place = ordered.findIndex(({ probe }) => time < probe.time * worthChanging);
     ordered.splice(place < 0 ? ordered.length : place, 0, candidate);
   }
@@ -92,12 +95,12 @@ async function createProbe(module: WebAssembly.Module) {
   return {
     /** The shortest time so far, in ms: 0 where the host's clock stands still. */
     time: Number.POSITIVE_INFINITY,
-    /** Of the product's bits. */
-    hash: 0,
+    /** Of the product's bits: one, unless a host's optimized code computes other bits than its first. */
+    hashes: new Set<number>(),
     measure() {
       const end = performance.now() + probeTime;
       for (let now = performance.now(), rounds = 0; now < end && rounds < probeRounds; rounds++) {
-        this.hash = engine.probe();
+        this.hashes.add(engine.probe());
         const then = performance.now();
         this.time = Math.min(this.time, then - now);
         now = then;
