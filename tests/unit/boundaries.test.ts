@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 
@@ -44,6 +44,8 @@ describe("the linter refuses", () => {
     ["web/ that imports Node", "web/wrong.ts", 'import "node:fs";', "noRestrictedImports"],
     ["api/ that imports web/", "api/wrong.ts", 'import "../web/encoder.ts";', "noRestrictedImports"],
     ["api/ that imports a runtime", "api/wrong.ts", 'import "onnxruntime-node";', "noRestrictedImports"],
+    ["the engine that imports a runtime", "shared/engine/wrong.ts", 'import "onnxruntime-web/wasm";', "noRestrictedImports"],
+    ["the engine that imports web/", "shared/engine/wrong.ts", 'import "../../web/a.ts";', "noRestrictedImports"],
     ["a promise that nobody awaits", "api/wrong.ts", "export function f(): void {\n  Promise.resolve(1);\n}", "noFloatingPromises"],
     ["any", "api/wrong.ts", "export const a = (b: any): string => b;", "noExplicitAny"],
   ])("%s", (_, path, source, rule) => {
@@ -98,5 +100,45 @@ describe("the compiler refuses in shared/", () => {
       status: 0,
       output: "",
     });
+  });
+});
+
+/** What the files of a folder import from this project, paths from its root. */
+function importsOf(folder: string): { from: string; to: string }[] {
+  const files = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).filter((name) => /\.(ts|tsx|mts|mjs)$/.test(name));
+  return files.flatMap((name) => {
+    const file = join(root, folder, name);
+    const specifiers = readFileSync(file, "utf8").matchAll(/(?:from|import\(?|new URL\()\s*["'](\.[^"']*)["']/g);
+    return Array.from(specifiers, ([, specifier = ""]) => ({
+      from: relative(root, file),
+      to: relative(root, resolve(dirname(file), specifier)),
+    }));
+  });
+}
+
+describe("the engine", () => {
+  const engine = "shared/engine/";
+
+  test("imports nothing of this project but its own files and the errors", () => {
+    const imports = importsOf(engine);
+    expect(imports).toContainEqual({ from: `${engine}engine.ts`, to: `${engine}weights.ts` });
+    expect(imports.filter(({ to }) => !to.startsWith(engine) && to !== "shared/errors.ts")).toEqual([]);
+  });
+
+  test("is compiled from its own AssemblyScript alone, which nothing imports", () => {
+    const assembly = `${engine}assembly/`;
+    const inside = importsOf(assembly);
+    expect(inside).toContainEqual({ from: `${assembly}index.ts`, to: `${assembly}run` });
+    expect(inside.filter(({ to }) => !to.startsWith(assembly))).toEqual([]);
+    const outside = ["shared", "api", "web", "bench"].flatMap(importsOf).filter(({ from }) => !from.startsWith(assembly));
+    // The build reads it as a folder.
+    expect(outside.filter(({ to }) => to.startsWith(assembly))).toEqual([]);
+  });
+
+  test("is known outside by its builds, its loader and what both take", () => {
+    const outside = ["shared", "api", "web", "bench"].flatMap(importsOf).filter(({ from }) => !from.startsWith(engine));
+    const known = new Set(outside.flatMap(({ to }) => (to.startsWith(engine) ? [to.slice(engine.length)] : [])));
+    expect(["builds.ts", "engine.ts", "model.ts", "weights.ts"]).toEqual(expect.arrayContaining([...known]));
+    expect(known).toContain("engine.ts");
   });
 });
