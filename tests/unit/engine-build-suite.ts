@@ -5,7 +5,7 @@ import { type Engine, runLimits } from "../../shared/engine/engine.ts";
 import { bitsOf, generator, loadTiny, poolings, tinyModel, tinyRows } from "./tiny-model.ts";
 
 /** Token ids of texts of these lengths: as many of them as a run takes. */
-export function textsOf(lengths: readonly number[], seed: number): number[][] {
+function textsOf(lengths: readonly number[], seed: number): number[][] {
   const next = generator(seed);
   let tokens = 0;
   const fitting = lengths.filter((length) => {
