@@ -2,7 +2,22 @@ import { readFile } from "node:fs/promises";
 import { expect, type Page, test } from "playwright/test";
 import { readIndexFile, writeIndexFile } from "../../shared/search/index-file.ts";
 import { ServerProcess } from "../contract/server-process.ts";
-import { choose, collection, firstTitle, indexed, notes, openReady, paste, results, searchBox, yourDocuments } from "./visitor.ts";
+import {
+  choose,
+  collection,
+  firstTitle,
+  holdModel,
+  indexed,
+  keepAsOfOtherModel,
+  notes,
+  openReady,
+  otherFingerprint,
+  paste,
+  results,
+  searchBox,
+  status,
+  yourDocuments,
+} from "./visitor.ts";
 
 let server: ServerProcess;
 let page: Page;
@@ -19,6 +34,7 @@ test.afterAll(async () => {
   await server.stop();
 });
 
+const modelChanged = "The search model has changed. Your documents are being prepared again; keyword search works meanwhile.";
 const dialog = () => page.getByRole("dialog");
 const manage = (name: string) => page.locator("#manage").getByRole("button", { name });
 const shown = () => collection(page).locator("option:checked");
@@ -92,21 +108,41 @@ test("a file that is no good index is refused with a reason, and leaves nothing 
   await expect(collection(page).locator("option")).toHaveText(["My documents", "My house", "Copy"]);
 });
 
-test("a collection of another model is searched by words, and embedded anew when that is asked for", async () => {
+test("an index file of another model is imported, and embedded anew by itself", async () => {
   const { path } = await exported();
   const contents = await readIndexFile(new Uint8Array(await readFile(path)));
-  const foreign = Buffer.from(await writeIndexFile({ ...contents, fingerprint: "0".repeat(64) }));
+  const foreign = Buffer.from(await writeIndexFile({ ...contents, fingerprint: otherFingerprint }));
   await page.getByLabel("Import").setInputFiles({ name: "Foreign.samevec", mimeType: "", buffer: foreign });
   await expect(shown()).toHaveText("Foreign");
-  const notice = page.getByText("This collection was made with another model.");
-  await expect(notice).toBeVisible();
   await searchBox(page).fill("thermostat");
-  await expect(results(page).first()).toContainText("found by words");
-
-  await page.getByRole("button", { name: "Embed anew" }).click();
-  await expect(notice).toBeHidden();
+  await expect(results(page).first()).toContainText("thermostat");
   await searchBox(page).fill("a heater without warmth");
   await expect(results(page).first()).toContainText("%", { timeout: 60_000 });
+  await expect(page.getByText(modelChanged)).toBeHidden();
+});
+
+test("collections that another model embedded are searched by words at once, are embedded anew, and a line says so", async () => {
+  await searchBox(page).fill("");
+  await keepAsOfOtherModel(page);
+  const letModelCome = await holdModel(page);
+  await page.reload();
+  const line = page.getByText(modelChanged);
+  await expect(line).toBeVisible();
+  await expect(shown()).toHaveText("Foreign");
+  await expect(yourDocuments(page)).toHaveCount(1);
+  await searchBox(page).fill("thermostat");
+  await expect(results(page).first()).toContainText("found by words");
+  await expect(status(page)).toContainText("by words alone. Loading the model");
+
+  letModelCome();
+  await expect(line).toBeHidden({ timeout: 60_000 });
+  await searchBox(page).fill("a heater without warmth");
+  await expect(results(page).first()).toContainText("%");
+  await collection(page).selectOption("My documents");
+  await searchBox(page).fill("a floating marker was relocated");
+  await expect(results(page).first()).toContainText("yellow buoy");
+  await expect(line).toBeHidden();
+  await collection(page).selectOption("Foreign");
 });
 
 test("all documents are removed, and a collection deleted, only when it is confirmed", async () => {

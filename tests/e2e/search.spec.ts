@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type BrowserContext, expect, type Page, test } from "playwright/test";
 import type { SearchState } from "../../web/search/service.ts";
 import { CommandLine } from "../contract/command-line.ts";
+import { holdModel, keepAsOfOtherModel, otherFingerprint } from "./visitor.ts";
 
 const subjects = ["the tide", "sourdough bread", "an old cello", "a cold radiator", "the night train", "garden snails"];
 /** Notes in English, no two passages of which are alike. */
@@ -197,37 +198,89 @@ test("pausing holds the work, resuming goes on, and cancelling drops what is not
   expect(await found(page, "Note 1", { mode: "words" })).toContain("notes/001.md");
 });
 
-test("an index of another model is found by words alone, until it is embedded anew", async ({ page }) => {
+test("collections of another model open whole and are found by words at once, and are embedded anew by themselves", async ({ page }) => {
   await addFiles(page, notes(8));
-  await embedded(page);
   await page.evaluate(async () => {
-    const [{ name = "" } = {}] = await indexedDB.databases();
-    const database = await new Promise<IDBDatabase>((resolve) => {
-      const request = indexedDB.open(name);
-      request.onsuccess = () => resolve(request.result);
-    });
-    const store = database.transaction("collections", "readwrite").objectStore("collections");
-    const record = await new Promise<object>((resolve) => {
-      const request = store.getAll();
-      request.onsuccess = () => resolve(request.result[0]);
-    });
-    store.put({ ...record, fingerprint: "0".repeat(64) });
-    await new Promise((resolve) => {
-      store.transaction.oncomplete = resolve;
-    });
-    database.close();
+    const recipes = await window.search.createCollection("Recipes");
+    await window.search.addText(recipes, "Knead the dough until it is smooth, and let it rise.");
   });
+  const all = () =>
+    page.evaluate(() =>
+      window.until(({ collections }) => collections.every(({ coverage: { done, total } }) => done === total && done > 0)),
+    );
+  const { fingerprint } = (await all()).collections[0] ?? {};
+  await keepAsOfOtherModel(page);
+  const letModelCome = await holdModel(page);
   await open(page);
-  await ready(page);
-  expect(await found(page, "snails", { mode: "words" })).toContain("notes/005.md");
-  expect(await found(page, "stringed instrument", { mode: "meaning" })).toEqual([]);
-  expect(await page.evaluate(() => window.search.state())).toMatchObject({
-    collections: [{ otherModel: true, indexing: null, coverage: { done: 0, total: 8 } }],
+  expect(await found(page, "snails")).toContain("notes/005.md");
+  expect(await found(page, "stringed instrument")).toEqual([]);
+  expect(await page.evaluate(async () => window.search.state())).toMatchObject({
+    collections: [
+      { documents: 8, modelChanged: true, coverage: { done: 0, total: 8 } },
+      { documents: 1, modelChanged: true, coverage: { done: 0, total: 1 } },
+    ],
   });
-  await page.evaluate(async () => window.search.reembed(window.state.collections[0]?.id ?? ""));
-  await embedded(page);
+  expect(await page.evaluate(async () => window.search.document(window.state.collections[0]?.id ?? "", "notes/005.md"))).toMatchObject({
+    text: note(5),
+  });
+  letModelCome();
+  expect(await all()).toMatchObject({
+    collections: [
+      { modelChanged: false, indexing: null, fingerprint },
+      { modelChanged: false, indexing: null, fingerprint },
+    ],
+  });
   expect(await found(page, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
-  expect(await page.evaluate(() => window.search.state())).toMatchObject({ collections: [{ otherModel: false }] });
+});
+
+test("embedding anew is taken up where it stopped, and vectors of two models are never kept together", async ({ page, context }) => {
+  /** Of the vectors that are kept, how many blocks either model made, and the fingerprint that is kept with them. */
+  const kept = (of: Page) =>
+    of.evaluate(async () => {
+      const [{ name = "" } = {}] = await indexedDB.databases();
+      const opening = indexedDB.open(name);
+      const database = await new Promise<IDBDatabase>((resolve) => {
+        opening.onsuccess = () => resolve(opening.result);
+      });
+      const transaction = database.transaction(["collections", "vectors"]);
+      const [collections, vectors] = ["collections", "vectors"].map((store) => transaction.objectStore(store).getAll());
+      await new Promise((resolve) => {
+        transaction.oncomplete = resolve;
+      });
+      database.close();
+      const blocks: { rows: Float32Array }[] = vectors?.result ?? [];
+      const ofOther = blocks.filter(({ rows }) => rows.every((component) => component === 1)).length;
+      return { fingerprint: collections?.result[0].fingerprint, ofOther, ofThis: blocks.length - ofOther };
+    });
+  await addFiles(page, notes(64));
+  const { fingerprint } = (await embedded(page)).collections[0] ?? {};
+  await keepAsOfOtherModel(page);
+  await open(page);
+  expect(await kept(page)).toEqual({ fingerprint: otherFingerprint, ofOther: 64, ofThis: 0 });
+  await expect
+    .poll(
+      async () => {
+        const { ofOther, ofThis, ...record } = await kept(page);
+        expect(record.fingerprint).toBe(ofThis > 0 ? fingerprint : otherFingerprint);
+        expect(Math.min(ofOther, ofThis)).toBe(0);
+        return ofThis;
+      },
+      { intervals: [20], timeout: 60_000 },
+    )
+    .toBeGreaterThan(0);
+  const killed = page.waitForEvent("crash");
+  await killTabs(context);
+  await killed;
+
+  const next = await context.newPage();
+  await open(next);
+  const taken = await collection(next);
+  expect(taken).toMatchObject({ documents: 64, modelChanged: true, fingerprint });
+  expect(taken?.coverage.done).toBeGreaterThan(0);
+  expect(taken?.coverage.done).toBeLessThan(64);
+  expect((await embedded(next)).collections[0]).toMatchObject({ modelChanged: false, coverage: { done: 64, total: 64 } });
+  expect(await kept(next)).toEqual({ fingerprint, ofOther: 0, ofThis: 64 });
+  expect(await found(next, "stringed instrument", { mode: "meaning" })).not.toEqual([]);
 });
 
 test("the page's index file is read by Node, and Node's by the page; a damaged one is refused", async ({ page }) => {

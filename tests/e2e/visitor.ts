@@ -36,6 +36,41 @@ export async function holdModel(page: Page, files = "**/models/**"): Promise<() 
   return letGo;
 }
 
+/** A fingerprint that no model here has. */
+export const otherFingerprint = "0".repeat(64);
+
+/**
+ * Makes all that is kept look as if an earlier release had embedded it, with another model: the records name its fingerprint,
+ * all vectors are alike and mean nothing, and the browser has not kept the model of this release.
+ */
+export async function keepAsOfOtherModel(page: Page): Promise<void> {
+  await page.evaluate(async (fingerprint) => {
+    const [{ name = "" } = {}] = await indexedDB.databases();
+    const opening = indexedDB.open(name);
+    const database = await new Promise<IDBDatabase>((resolve) => {
+      opening.onsuccess = () => resolve(opening.result);
+    });
+    const transaction = database.transaction(["collections", "vectors"], "readwrite");
+    const rewrite = (store: string, change: (value: Record<string, unknown>) => void) => {
+      const request = transaction.objectStore(store).openCursor();
+      request.onsuccess = () => {
+        if (!request.result) return;
+        const value = request.result.value;
+        change(value);
+        request.result.update(value);
+        request.result.continue();
+      };
+    };
+    rewrite("collections", (record) => Object.assign(record, { fingerprint }));
+    rewrite("vectors", ({ rows }) => rows instanceof Float32Array && rows.fill(1));
+    await new Promise((resolve) => {
+      transaction.oncomplete = resolve;
+    });
+    database.close();
+    for (const key of await caches.keys()) await caches.delete(key);
+  }, otherFingerprint);
+}
+
 export async function paste(page: Page, text: string): Promise<void> {
   await page.getByRole("textbox", { name: "Text to add" }).fill(text);
   await page.getByRole("button", { name: "Add", exact: true }).click();
