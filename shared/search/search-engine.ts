@@ -150,7 +150,10 @@ export class SearchEngine {
     this.#embedOnceLoaded();
   }
 
-  /** Takes documents in as they were kept, and does not tell the keeper. Vectors of another model than the others' do not count. */
+  /**
+   * Takes documents in as they were kept, and does not tell the keeper. Vectors of another model than the others' do not count:
+   * those passages are embedded anew in the background, as soon as the model is there.
+   */
   async restore(documents: readonly KeptDocument[], fingerprint: string | null): Promise<void> {
     await this.#inOrder(async () => {
       const entries = documents.map((document) => entryOf(document));
@@ -226,7 +229,7 @@ export class SearchEngine {
       }
       const entries = await this.#index.takeIn(contents, withVectors);
       this.#queue.add(entries);
-      await this.#keeper?.putDocuments(entries, this.#vectorOf);
+      await this.#keeper?.putDocuments(entries, this.#vectorOf, this.fingerprint);
       return contents.fingerprint;
     });
     this.#embedOnceLoaded();
@@ -280,7 +283,7 @@ export class SearchEngine {
     const entries = documents.map((document) => entryOf(document));
     this.#queue.remove(await this.#index.put(entries));
     this.#queue.add(entries, addition);
-    await this.#keeper?.putDocuments(entries, this.#vectorOf);
+    await this.#keeper?.putDocuments(entries, this.#vectorOf, this.fingerprint);
     return entries;
   }
 
@@ -291,6 +294,7 @@ export class SearchEngine {
     await this.#keeper?.putVectors(
       batch.flatMap(({ hash }) => [...this.#index.sharing(hash)]),
       this.#vectorOf,
+      this.fingerprint,
     );
   }
 

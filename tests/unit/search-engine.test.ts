@@ -268,14 +268,18 @@ describe("a keeper", () => {
   class Keeper implements IndexKeeper {
     readonly kept = new Map<string, KeptDocument>();
     readonly told: string[] = [];
-    async putDocuments(entries: readonly Entry[], vectorOf: VectorOf) {
+    /** Of the models that made the vectors. */
+    readonly fingerprints = new Set<string | null>();
+    async putDocuments(entries: readonly Entry[], vectorOf: VectorOf, fingerprint: string | null) {
+      if (entries.some(({ passages }) => passages.some(({ hash }) => vectorOf(hash)))) this.fingerprints.add(fingerprint);
       for (const entry of entries) {
         this.told.push(`put ${entry.document.id}`);
         const vectors = entry.passages.map(({ hash }) => vectorOf(hash)?.slice() ?? null);
         this.kept.set(entry.document.id, { ...cutDocumentOf(entry), vectors });
       }
     }
-    async putVectors(passages: readonly Passage[], vectorOf: VectorOf) {
+    async putVectors(passages: readonly Passage[], vectorOf: VectorOf, fingerprint: string | null) {
+      this.fingerprints.add(fingerprint);
       for (const { entry, hash } of passages) {
         const known = this.kept.get(entry.document.id);
         const at = entry.passages.findIndex((passage) => passage.hash === hash);
@@ -339,17 +343,39 @@ describe("a keeper", () => {
     expect(encoder.embedded[0]).toContain("Note new");
   });
 
-  test("that kept another model's vectors gives back words alone", async () => {
+  test("that kept another model's vectors gives back words at once, and is told of new vectors once the model is there", async () => {
     const keeper = new Keeper();
     engine = new SearchEngine(encoder, library, keeper);
+    await engine.add([note("a", "A tide and a cello."), note("b", distinct(40))]);
+    const kept = [...keeper.kept.values()].map((document) => ({
+      ...document,
+      vectors: document.vectors.map(() => topicVector("bread")),
+    }));
+    const again = new Keeper();
+    for (const document of kept) again.kept.set(document.document.id, document);
+    engine = new SearchEngine(encoder, library, again);
+    await engine.restore(kept, "0".repeat(64));
+    expect(await found("cello", { mode: "words" })).toContain("a");
+    expect(engine.coverage()).toMatchObject({ done: 0 });
+    expect(again.fingerprints).toEqual(new Set());
+
+    await engine.load();
+    await expect.poll(() => engine.coverage()).toMatchObject({ done: engine.coverage().total });
+    expect(await found("cello", { mode: "meaning" })).toContain("a");
+    expect(await found("bread", { mode: "meaning" })).toEqual(["food"]);
+    expect(again.fingerprints).toEqual(new Set([encoder.model.fingerprint]));
+    const vectors = ({ kept }: Keeper) => [...kept.values()].map((document) => document.vectors);
+    expect(vectors(again)).toEqual(vectors(keeper));
+  });
+
+  test("is told which model made the vectors, also when it is not the library's", async () => {
+    const keeper = new Keeper();
+    encoder.model = { ...encoder.model, fingerprint: "0".repeat(64) };
+    engine = new SearchEngine(encoder, library, keeper);
     await engine.add(note("a", "A tide and a cello."));
-    const restored = new SearchEngine(encoder, library);
-    restored.pause();
-    await restored.restore([...keeper.kept.values()], "0".repeat(64));
-    await restored.load();
-    expect(restored.coverage()).toEqual({ done: 0, total: 1 });
-    expect((await restored.search("cello", { mode: "words" })).results.map(({ document }) => document.id)).toContain("a");
-    expect((await restored.search("cello", { mode: "meaning" })).results.map(({ document }) => document.id)).not.toContain("a");
+    await engine.put([await cutDocument({ ...note("a", "A tide and a cello."), id: "copy" })]);
+    expect(keeper.kept.get("copy")?.vectors).not.toContain(null);
+    expect(keeper.fingerprints).toEqual(new Set(["0".repeat(64)]));
   });
 });
 

@@ -70,8 +70,8 @@ export function mountAsking(store: PageStore, service: Search): (delay: number) 
   };
 
   const found = (state: ReturnType<PageStore["get"]>) => {
-    const { id, version, coverage, otherModel } = shownCollection(state) ?? {};
-    return JSON.stringify([id, version, coverage, otherModel, searchesBuiltIn(state)]);
+    const { id, version, coverage } = shownCollection(state) ?? {};
+    return JSON.stringify([id, version, coverage, searchesBuiltIn(state)]);
   };
   let foundBefore = found(store.get());
   let collectionBefore = shownCollection(store.get())?.id;

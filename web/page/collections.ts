@@ -58,7 +58,6 @@ export function mountCollections(store: PageStore, service: Search): void {
       documents.map((document) => document.id),
     );
   });
-  onClick("#other-model button", async ({ id }) => (await service).reembed(id));
   const importInput = find("#import", HTMLInputElement);
   importInput.addEventListener("change", () => {
     const [file] = importInput.files ?? [];
@@ -77,7 +76,7 @@ export function mountCollections(store: PageStore, service: Search): void {
       state.collections.map(({ id, name }) => [id, name] as const),
       collection.id,
     );
-    const { documents, passages, bytes, fingerprint, otherModel, indexing } = collection;
+    const { documents, passages, bytes, fingerprint, modelChanged } = collection;
     write(find(".summary", HTMLElement, section), summaryOf(documents, passages));
     write(find(".documents", HTMLElement, manage), numeral(documents));
     write(find(".passages", HTMLElement, manage), numeral(passages));
@@ -87,7 +86,7 @@ export function mountCollections(store: PageStore, service: Search): void {
     model.title = fingerprint ?? "";
     find(".remove-all", HTMLButtonElement, manage).disabled = documents === 0;
     find(".export", HTMLButtonElement, manage).disabled = documents === 0;
-    find("#other-model", HTMLElement).hidden = !otherModel || indexing !== null;
+    find("#model-changed", HTMLElement).hidden = !modelChanged;
   });
   store.watch(["storage", "collections", "chosen"], ({ storage, ...state }) => {
     const line = find("#storage", HTMLElement);

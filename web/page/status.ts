@@ -72,7 +72,7 @@ function answerText({ results, mode, embedTime, scanTime }: Answer, model: Model
 /** How much of the collection meaning finds, as long as it is not all. */
 function coverageText(state: Told): string {
   const collection = shownCollection(state);
-  if (!collection || collection.otherModel || collection.coverage.done >= collection.coverage.total) return "";
+  if (!collection || collection.coverage.done >= collection.coverage.total) return "";
   const { done, total } = collection.coverage;
   return `Meaning has ${countOf(done, total, "passage")} so far.`;
 }

@@ -2,7 +2,7 @@
  * Collections in IndexedDB: what they are, their documents, and their vectors in blocks. Each change is one transaction: a
  * tab may be killed at any time and leaves nothing half-written.
  */
-import { type DBSchema, type IDBPDatabase, openDB } from "idb";
+import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB } from "idb";
 import type { IndexKeeper, KeptDocument, VectorOf } from "../../shared/search/index-keeper.ts";
 import { type CutDocument, cutDocumentOf, type Entry, type Passage } from "../../shared/search/passages.ts";
 import type { CollectionState } from "./service.ts";
@@ -25,6 +25,8 @@ export interface CollectionRecord extends Pick<CollectionState, "id" | "name" | 
   readonly made: number;
   /** Of the model that made all vectors that are kept; null before the first. */
   readonly fingerprint: string | null;
+  /** Whether it is being embedded anew. Missing where an earlier version made the record. */
+  readonly modelChanged?: boolean;
   readonly folder: FollowedFolder | null;
 }
 
@@ -87,8 +89,13 @@ export class CollectionStore {
     return records.sort((a, b) => a.made - b.made);
   }
 
+  /** Keeps a record, but for its fingerprint: that changes with the vectors that are kept, by {@link keeper} alone. */
   async putCollection(record: CollectionRecord): Promise<void> {
-    await this.#keep(async () => void (await this.#database.put("collections", record)));
+    await this.#keep(async () => {
+      const transaction = this.#database.transaction("collections", "readwrite");
+      const { fingerprint = null } = (await transaction.store.get(record.id)) ?? {};
+      await Promise.all([transaction.store.put({ ...record, fingerprint }), transaction.done]);
+    });
   }
 
   async deleteCollection(id: string): Promise<void> {
@@ -130,41 +137,39 @@ export class CollectionStore {
 
   /** Keeps the documents and vectors of a collection. */
   keeper(collection: string): IndexKeeper {
+    const stores = ["collections", "documents", "vectors"] as const;
     return {
-      putDocuments: (entries, vectorOf) =>
+      putDocuments: (entries, vectorOf, fingerprint) =>
         this.#keep(async () => {
-          const transaction = this.#database.transaction(["documents", "vectors"], "readwrite");
+          const blocks = entries.flatMap((entry) => blocksOf(entry, placesOf(entry), vectorOf));
+          const transaction = this.#database.transaction(stores, "readwrite");
           const [documents, vectors] = [transaction.objectStore("documents"), transaction.objectStore("vectors")];
+          if (blocks.length > 0) await keepVectorsOfOneModel(transaction, collection, fingerprint);
           const writes: Promise<unknown>[] = [];
           for (const entry of entries) {
             const { id } = entry.document;
             writes.push(documents.put(cutDocumentOf(entry), [collection, id]));
             writes.push(vectors.delete(IDBKeyRange.bound([collection, id], [collection, id, last])));
-            for (let place = 0; place * passagesPerBlock < entry.passages.length; place++) {
-              const block = blockOf(entry, place, vectorOf);
-              if (block) writes.push(vectors.put(block, [collection, id, place]));
-            }
           }
+          for (const { id, place, block } of blocks) writes.push(vectors.put(block, [collection, id, place]));
           await Promise.all([...writes, transaction.done]);
         }),
 
-      putVectors: (passages, vectorOf) =>
+      putVectors: (passages, vectorOf, fingerprint) =>
         this.#keep(async () => {
           const places = new Map<Entry, Set<number>>();
           for (const passage of passages) {
             const place = Math.floor(passage.entry.passages.indexOf(passage) / passagesPerBlock);
             places.set(passage.entry, (places.get(passage.entry) ?? new Set()).add(place));
           }
-          const transaction = this.#database.transaction(["documents", "vectors"], "readwrite");
+          const blocks = [...places].flatMap(([entry, ofEntry]) => blocksOf(entry, ofEntry, vectorOf));
+          const transaction = this.#database.transaction(stores, "readwrite");
+          await keepVectorsOfOneModel(transaction, collection, fingerprint);
           const writes: Promise<unknown>[] = [];
-          for (const [entry, ofEntry] of places) {
-            const key = [collection, entry.document.id] as const;
+          for (const { id, place, block } of blocks) {
             // Removed since, or not kept for want of room: its vectors would belong to nothing.
-            if ((await transaction.objectStore("documents").getKey([...key])) === undefined) continue;
-            for (const place of ofEntry) {
-              const block = blockOf(entry, place, vectorOf);
-              if (block) writes.push(transaction.objectStore("vectors").put(block, [...key, place]));
-            }
+            if ((await transaction.objectStore("documents").getKey([collection, id])) === undefined) continue;
+            writes.push(transaction.objectStore("vectors").put(block, [collection, id, place]));
           }
           await Promise.all([...writes, transaction.done]);
         }),
@@ -179,11 +184,6 @@ export class CollectionStore {
           await Promise.all([...writes, transaction.done]);
         }),
     };
-  }
-
-  /** Drops the vectors of a collection, which another model made. */
-  async forgetVectors(collection: string): Promise<void> {
-    await this.#keep(() => this.#database.delete("vectors", IDBKeyRange.bound([collection], [collection, last])));
   }
 
   /** What cannot be kept is told, and is there until the tab is closed. */
@@ -202,15 +202,39 @@ export class CollectionStore {
   }
 }
 
-/** Null when none of its passages has a vector. */
-function blockOf({ passages }: Entry, place: number, vectorOf: VectorOf): VectorBlock | null {
-  const ofBlock = passages.slice(place * passagesPerBlock, (place + 1) * passagesPerBlock);
-  const vectors = ofBlock.map(({ hash }: Passage) => vectorOf(hash));
-  const dimensions = vectors.find((vector) => vector !== null)?.length;
-  if (dimensions === undefined) return null;
-  const rows = new Float32Array(ofBlock.length * dimensions);
-  for (const [i, vector] of vectors.entries()) if (vector) rows.set(vector, i * dimensions);
-  return { dimensions, rows };
+/**
+ * Sees to it that all vectors of a collection that are kept are of the model that makes those that come: the others go, and the
+ * record names the new model, in the same transaction.
+ */
+async function keepVectorsOfOneModel(
+  transaction: IDBPTransaction<Schema, ("collections" | "documents" | "vectors")[], "readwrite">,
+  collection: string,
+  fingerprint: string | null,
+): Promise<void> {
+  const record = await transaction.objectStore("collections").get(collection);
+  if (!record || record.fingerprint === fingerprint) return;
+  await Promise.all([
+    transaction.objectStore("collections").put({ ...record, fingerprint }),
+    transaction.objectStore("vectors").delete(IDBKeyRange.bound([collection], [collection, last])),
+  ]);
+}
+
+const placesOf = ({ passages }: Entry): number[] =>
+  Array.from({ length: Math.ceil(passages.length / passagesPerBlock) }, (_, place) => place);
+
+/** The blocks at these places in which a passage has a vector. */
+function blocksOf({ document, passages }: Entry, places: Iterable<number>, vectorOf: VectorOf) {
+  const blocks: { readonly id: string; readonly place: number; readonly block: VectorBlock }[] = [];
+  for (const place of places) {
+    const ofBlock = passages.slice(place * passagesPerBlock, (place + 1) * passagesPerBlock);
+    const vectors = ofBlock.map(({ hash }: Passage) => vectorOf(hash));
+    const dimensions = vectors.find((vector) => vector !== null)?.length;
+    if (dimensions === undefined) continue;
+    const rows = new Float32Array(ofBlock.length * dimensions);
+    for (const [i, vector] of vectors.entries()) if (vector) rows.set(vector, i * dimensions);
+    blocks.push({ id: document.id, place, block: { dimensions, rows } });
+  }
+  return blocks;
 }
 
 function rowOf(block: VectorBlock | undefined, row: number): Float32Array | null {

@@ -31,6 +31,11 @@ const longestWait = 250;
 /** Files that come within so many ms of those before are of the same addition: a page hands many over in parts. */
 const longestGap = 2_000;
 
+/** Whether vectors that are kept are of another model than the one here, and are to be made anew. */
+export function isOfOtherModel({ fingerprint }: CollectionRecord, here: string | null): boolean {
+  return fingerprint !== null && fingerprint !== here;
+}
+
 /** A set of documents: its search, what is kept of it, and what is being added to it. */
 export class Collection {
   readonly engine: SearchEngine;
@@ -39,8 +44,6 @@ export class Collection {
   #version = 0;
   #paused = false;
   #deleted = false;
-  /** Whether vectors of another model are kept, which are not used. */
-  #otherModel = false;
   #reading: { done: number; total: number } | null = null;
   #problems: readonly FileProblem[] = [];
   #access: ConnectedFolder["access"] = "asks";
@@ -76,7 +79,7 @@ export class Collection {
       coverage,
       bytes,
       fingerprint,
-      otherModel: this.#otherModel,
+      modelChanged: this.#record.modelChanged ?? false,
       indexing: this.#indexing(coverage),
       folder: folder && { name: folder.handle.name, access: this.#access },
       problems: this.#problems,
@@ -145,16 +148,10 @@ export class Collection {
     this.#changed();
   }
 
-  /** Adds what an index file holds. Vectors of another model are left out: it is found by words until it is re-embedded. */
+  /** Adds what an index file holds. Vectors of another model are left out: words find its documents, which are embedded anew. */
   async importIndex(file: Uint8Array<ArrayBuffer>): Promise<void> {
-    this.engine.pause();
-    try {
-      const fingerprint = await this.engine.importIndex(file, { reembed: true });
-      this.#otherModel = fingerprint !== this.engine.fingerprint;
-      await this.#keepRecord({ fingerprint });
-    } finally {
-      this.resume();
-    }
+    const fingerprint = await this.engine.importIndex(file, { reembed: true });
+    if (fingerprint !== this.engine.fingerprint) this.#record = { ...this.#record, modelChanged: true };
     await this.#summarize();
   }
 
@@ -205,7 +202,7 @@ export class Collection {
 
   resume(): void {
     this.#paused = false;
-    if (!this.#otherModel) this.engine.resume();
+    this.engine.resume();
     this.#changed();
   }
 
@@ -225,14 +222,6 @@ export class Collection {
     await this.#keepRecord({ name });
   }
 
-  /** Makes all vectors anew with the model that is here. */
-  async reembed(): Promise<void> {
-    await this.#options.store?.forgetVectors(this.#record.id);
-    this.#otherModel = false;
-    await this.#keepRecord({ fingerprint: null });
-    this.resume();
-  }
-
   /** Ends all work and forgets all that was kept. */
   async delete(): Promise<void> {
     this.#deleted = true;
@@ -244,8 +233,6 @@ export class Collection {
   async #restore(): Promise<void> {
     const { store, record } = this.#options;
     for await (const documents of store?.documents(record.id) ?? []) await this.engine.restore(documents, record.fingerprint);
-    this.#otherModel = record.fingerprint !== null && this.engine.fingerprint !== null && record.fingerprint !== this.engine.fingerprint;
-    if (this.#otherModel) this.engine.pause();
     if (record.folder) this.#access = await accessTo(record.folder.handle);
     await this.#summarize();
   }
@@ -259,15 +246,9 @@ export class Collection {
   /** A keeper that lets `keeper` do its work and tells what has changed. */
   #telling(keeper: IndexKeeper | null): IndexKeeper {
     return {
-      putDocuments: async (entries, vectorOf) => keeper?.putDocuments(entries, vectorOf),
-      putVectors: async (passages, vectorOf) => {
-        const { fingerprint } = this.engine;
-        // The model has changed since the first vectors were kept: they are all made anew.
-        if (this.#record.fingerprint !== null && this.#record.fingerprint !== fingerprint) {
-          await this.#options.store?.forgetVectors(this.#record.id);
-        }
-        await keeper?.putVectors(passages, vectorOf);
-        if (this.#record.fingerprint !== fingerprint) await this.#keepRecord({ fingerprint });
+      putDocuments: async (...change) => keeper?.putDocuments(...change),
+      putVectors: async (...change) => {
+        await keeper?.putVectors(...change);
         await this.#summarize();
       },
       removeDocuments: async (ids) => keeper?.removeDocuments(ids),
@@ -275,7 +256,7 @@ export class Collection {
   }
 
   #indexing({ done, total }: Coverage): CollectionState["indexing"] {
-    if (!this.#reading && (done === total || this.#otherModel)) return null;
+    if (!this.#reading && done === total) return null;
     const { perSecond } = this.#pace;
     return {
       phase: this.#paused ? "paused" : this.#reading ? "reading" : "embedding",
@@ -298,7 +279,10 @@ export class Collection {
     if (coverage.done === coverage.total) this.#latest.clear();
     this.#version += 1;
     const bytes = 2 * characters + 4 * coverage.done * this.engine.dimensions;
-    await this.#keepRecord({ documents: entries.length, passages, coverage, bytes });
+    const modelChanged =
+      coverage.done < coverage.total && (this.#record.modelChanged || isOfOtherModel(this.#record, this.engine.fingerprint));
+    const fingerprint = coverage.done > 0 ? this.engine.fingerprint : this.#record.fingerprint;
+    await this.#keepRecord({ documents: entries.length, passages, coverage, bytes, modelChanged, fingerprint });
   }
 
   async #keepRecord(patch: Partial<CollectionRecord>): Promise<void> {

@@ -2,7 +2,7 @@ import { withPlainErrors } from "../../shared/encoder/worker.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { type Library, type LibraryHeader, readLibrary } from "../../shared/search/library.ts";
 import { type BrowserEncoder, type BrowserEncoderOptions, createEncoder } from "../encoder.ts";
-import { Collection } from "./collection.ts";
+import { Collection, isOfOtherModel } from "./collection.ts";
 import { type CollectionRecord, CollectionStore } from "./collection-store.ts";
 import { DocumentReader } from "./document-reader.ts";
 import type { ModelState, SearchService, SearchState, StorageState } from "./service.ts";
@@ -66,8 +66,11 @@ export class SearchHost {
     const records = (await store?.collections().catch(() => null)) ?? [];
     host = new SearchHost(options, library, store, records);
     if (records.length === 0) await host.#create("My documents");
-    // So that what was left unfinished is taken up.
-    for (const { id, coverage } of records) if (coverage.done < coverage.total) void host.#collection(id).catch(() => {});
+    // So that what was left unfinished is taken up, and what another model has embedded is embedded anew.
+    for (const record of records) {
+      const { id, coverage } = record;
+      if (coverage.done < coverage.total || isOfOtherModel(record, library.fingerprint)) void host.#collection(id).catch(() => {});
+    }
     host.#startLoading();
     return host;
   }
@@ -134,7 +137,6 @@ export class SearchHost {
       deleteCollection: (id) => this.#delete(id),
       exportCollection: on(async ({ engine }) => new Blob([await engine.exportIndex()], { type: "application/octet-stream" })),
       importCollection: (name, file) => this.#import(name, file),
-      reembed: on((collection) => collection.reembed()),
 
       embed: async (text) => {
         await this.#load();
@@ -276,7 +278,7 @@ export class SearchHost {
 
 function closedState({ made: _made, folder, ...record }: CollectionRecord): SearchState["collections"][number] {
   const followed = folder && ({ name: folder.handle.name, access: "asks" } as const);
-  return { ...record, folder: followed, otherModel: false, indexing: null, problems: [], version: 0 };
+  return { ...record, folder: followed, modelChanged: record.modelChanged ?? false, indexing: null, problems: [], version: 0 };
 }
 
 function found<T>(value: T | null): T {

@@ -65,8 +65,8 @@ export interface CollectionState {
   readonly bytes: number;
   /** Of the model that its vectors were made with; null before the first. */
   readonly fingerprint: string | null;
-  /** Whether that is another model than the one here: words find its documents, meaning does not, until it is re-embedded. */
-  readonly otherModel: boolean;
+  /** Whether another model has embedded it, so that it is being embedded anew: words find all, meaning what is done. */
+  readonly modelChanged: boolean;
   /** Null when nothing is to be done. */
   readonly indexing: Indexing | null;
   readonly folder: ConnectedFolder | null;
@@ -164,10 +164,11 @@ export interface SearchService {
   deleteCollection(collection: string): Promise<void>;
   /** The collection as an index file. */
   exportCollection(collection: string): Promise<Blob>;
-  /** Makes a collection of an index file; its id. Rejects as `readIndexFile` does when it is not a good one. */
+  /**
+   * Makes a collection of an index file; its id. When another model has made it, its documents are embedded anew. Rejects as
+   * `readIndexFile` does when it is not a good one.
+   */
   importCollection(name: string, file: Blob): Promise<string>;
-  /** Makes the vectors of a collection anew, with the model that is here. */
-  reembed(collection: string): Promise<void>;
 
   embed(text: string): Promise<EmbeddedText>;
 }

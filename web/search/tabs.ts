@@ -62,7 +62,6 @@ const methods = [
   "deleteCollection",
   "exportCollection",
   "importCollection",
-  "reembed",
   "embed",
 ] as const satisfies readonly (keyof SearchService)[];
 
