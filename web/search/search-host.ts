@@ -78,7 +78,7 @@ export class SearchHost {
   get state(): SearchState {
     return {
       model: this.#model,
-      collections: this.#records.map((record) => this.#opened.get(record.id)?.state() ?? closedState(record)),
+      collections: this.#records.map((record) => this.#opened.get(record.id)?.state() ?? closedState(record, this.#library.fingerprint)),
       storage: this.#storage,
     };
   }
@@ -276,9 +276,13 @@ export class SearchHost {
   }
 }
 
-function closedState({ made: _made, folder, ...record }: CollectionRecord): SearchState["collections"][number] {
+/** @param here the fingerprint of the model that is here: what another one has embedded does not count */
+function closedState(kept: CollectionRecord, here: string): SearchState["collections"][number] {
+  const { made: _made, folder, modelChanged = false, ...record } = kept;
   const followed = folder && ({ name: folder.handle.name, access: "asks" } as const);
-  return { ...record, folder: followed, modelChanged: record.modelChanged ?? false, indexing: null, problems: [], version: 0 };
+  const state = { ...record, folder: followed, modelChanged, indexing: null, problems: [], version: 0 };
+  const { total } = record.coverage;
+  return isOfOtherModel(kept, here) ? { ...state, modelChanged: total > 0, coverage: { done: 0, total } } : state;
 }
 
 function found<T>(value: T | null): T {
