@@ -1,4 +1,5 @@
-import { z } from "zod";
+// The small build of zod: pages load this file too.
+import * as z from "zod/mini";
 import { EncoderError } from "../../errors.ts";
 import type { Model } from "../encoder.ts";
 
@@ -10,21 +11,23 @@ export type ReadJson = (name: string) => Promise<unknown>;
 
 const modulesSchema = z.array(z.object({ type: z.string(), path: z.string() }));
 
+const wholePositive = z.int().check(z.positive());
+
 /** sentence-transformers writes one `pooling_mode` today and wrote one flag a mode for years. */
 const poolingSchema = z.union([
   z.object({
-    embedding_dimension: z.number().int().positive(),
+    embedding_dimension: wholePositive,
     pooling_mode: z.union([z.string(), z.array(z.string())]),
-    include_prompt: z.boolean().default(true),
+    include_prompt: z._default(z.boolean(), true),
   }),
-  z
-    .object({ word_embedding_dimension: z.number().int().positive(), include_prompt: z.boolean().default(true) })
-    .catchall(z.unknown())
-    .transform(({ word_embedding_dimension, include_prompt, ...flags }) => ({
+  z.pipe(
+    z.catchall(z.object({ word_embedding_dimension: wholePositive, include_prompt: z._default(z.boolean(), true) }), z.unknown()),
+    z.transform(({ word_embedding_dimension, include_prompt, ...flags }) => ({
       embedding_dimension: word_embedding_dimension,
       pooling_mode: Object.keys(flags).filter((name) => name.startsWith("pooling_mode_") && flags[name] === true),
       include_prompt,
     })),
+  ),
 ]);
 
 const poolingModes: { readonly [mode in string]?: Model["pooling"] } = {
@@ -35,14 +38,14 @@ const poolingModes: { readonly [mode in string]?: Model["pooling"] } = {
 };
 
 const promptsSchema = z.object({
-  prompts: z.record(z.string(), z.string()).nullish(),
-  default_prompt_name: z.string().nullish(),
+  prompts: z.nullish(z.record(z.string(), z.string())),
+  default_prompt_name: z.nullish(z.string()),
 });
 
-const limitSchema = z.object({ max_seq_length: z.number().int().positive().nullish(), do_lower_case: z.boolean().nullish() });
-const modelLimitSchema = z.object({ max_position_embeddings: z.number().int().positive() });
+const limitSchema = z.object({ max_seq_length: z.nullish(wholePositive), do_lower_case: z.nullish(z.boolean()) });
+const modelLimitSchema = z.object({ max_position_embeddings: wholePositive });
 /** Tokenizers without a limit of their own name one of about 1e30. */
-const tokenizerLimitSchema = z.object({ model_max_length: z.number().positive() });
+const tokenizerLimitSchema = z.object({ model_max_length: z.number().check(z.positive()) });
 
 /**
  * Reads pooling, prompts and token limit as sentence-transformers would, and refuses what this encoder does not
@@ -53,7 +56,7 @@ const tokenizerLimitSchema = z.object({ model_max_length: z.number().positive() 
 export async function readHubConfig(id: string, read: ReadJson): Promise<HubConfig> {
   const refusal = (reason: string) => new EncoderError("load_failed", `The model ${id} cannot be used: ${reason}`);
 
-  const readOptional = async <T>(name: string, schema: z.ZodType<T>): Promise<T | null> => {
+  const readOptional = async <T>(name: string, schema: z.ZodMiniType<T>): Promise<T | null> => {
     const json = await read(name);
     if (json === null) return null;
     const parsed = schema.safeParse(json);
@@ -61,7 +64,7 @@ export async function readHubConfig(id: string, read: ReadJson): Promise<HubConf
     return parsed.data;
   };
 
-  const readRequired = async <T>(name: string, schema: z.ZodType<T>, subject: string): Promise<T> => {
+  const readRequired = async <T>(name: string, schema: z.ZodMiniType<T>, subject: string): Promise<T> => {
     const value = await readOptional(name, schema);
     if (value === null) throw refusal(`its repository has no ${name}, which would tell its ${subject}`);
     return value;

@@ -7,6 +7,15 @@ import { pipeline } from "node:stream/promises";
 import { z } from "zod";
 import { EncoderError } from "../../errors.ts";
 import { type HubConfig, readHubConfig } from "./hub-config.ts";
+import {
+  downloadFailure,
+  fetchRepository,
+  type HubRepository,
+  hubRepository,
+  parseHubJson,
+  publicHub,
+  refusalReason,
+} from "./hub-repository.ts";
 
 export interface HubOptions {
   /** The hub's address. Default `https://huggingface.co`. */
@@ -25,11 +34,6 @@ export interface HubSnapshot {
   readonly config: HubConfig;
 }
 
-/** `onnx/model.onnx` is float32 by the naming of transformers.js; `model_fp16`, `model_quantized` and others are not used. */
-export const graphFile = "onnx/model.onnx";
-const requiredFiles = ["config.json", "tokenizer_config.json", "tokenizer.json", graphFile];
-
-const modelId = /^(?<repository>\w[\w.-]*\/\w[\w.-]*)(?:@(?<revision>\w[\w.-]*))?$/;
 /** Written last: a folder without it is an unfinished download. */
 const snapshotFile = "snapshot.json";
 const snapshotSchema = z.object({ files: z.record(z.string(), z.string()) });
@@ -43,11 +47,10 @@ const snapshotSchema = z.object({ files: z.record(z.string(), z.string()) });
  * @returns rejects with `load_failed`
  */
 export async function hubSnapshot(id: string, options: HubOptions = {}): Promise<HubSnapshot> {
-  const { endpoint = "https://huggingface.co", cacheDirectory = join(homedir(), ".cache", "samevec"), stallTimeout = 30_000 } = options;
-  const { repository, revision = "main" } = modelId.exec(id)?.groups ?? {};
-  if (!repository) throw new EncoderError("load_failed", `"${id}" is not a model of the hub: it should be org/name or org/name@revision`);
-  const directory = resolve(cacheDirectory, repository, revision);
-  const readJson = (name: string) => readJsonFile(join(directory, name), `${name} of the model ${id}`);
+  const { endpoint = publicHub, cacheDirectory = join(homedir(), ".cache", "samevec"), stallTimeout = 30_000 } = options;
+  const place = hubRepository(id, endpoint);
+  const directory = resolve(cacheDirectory, place.repository, place.revision);
+  const readJson = async (name: string) => parseHubJson(id, name, await readFile(join(directory, name), "utf8"));
 
   const cached = await completeFiles(directory);
   if (cached) {
@@ -58,17 +61,11 @@ export async function hubSnapshot(id: string, options: HubOptions = {}): Promise
   const files: Record<string, string> = {};
   const fetchFile = async (name: string): Promise<boolean> => {
     if (name in files) return true;
-    const url = new URL(`${repository}/resolve/${revision}/${name}`, `${endpoint.replace(/\/+$/, "")}/`);
-    const hash = await download({ id, name, url, path: join(directory, name), stallTimeout });
+    const hash = await download({ place, name, path: join(directory, name), stallTimeout });
     if (hash !== null) files[name] = hash;
     return hash !== null;
   };
-  const config = await readHubConfig(id, async (name) => ((await fetchFile(name)) ? readJson(name) : null));
-  for (const name of requiredFiles) {
-    if (!(await fetchFile(name))) throw new EncoderError("load_failed", `The model ${id} cannot be used: its repository has no ${name}`);
-  }
-  // Graphs of more than 2 GB keep their weights beside them: `model.onnx_data`, `model.onnx_data_1` and so on.
-  for (let part = 0; await fetchFile(`${graphFile}_data${part === 0 ? "" : `_${part}`}`); part++);
+  const config = await fetchRepository(id, fetchFile, readJson);
   const unfinished = join(directory, `${snapshotFile}.${randomUUID()}.part`);
   await writeFile(unfinished, JSON.stringify({ files }, null, 2));
   await rename(unfinished, join(directory, snapshotFile));
@@ -91,9 +88,8 @@ async function completeFiles(directory: string): Promise<{ readonly [name: strin
 }
 
 interface Download {
-  readonly id: string;
+  readonly place: HubRepository;
   readonly name: string;
-  readonly url: URL;
   readonly path: string;
   readonly stallTimeout: number;
 }
@@ -102,24 +98,18 @@ interface Download {
  * Fetches one file: whole under its name, or not at all.
  * @returns its SHA-256; null where the repository has no such file
  */
-async function download({ id, name, url, path, stallTimeout }: Download): Promise<string | null> {
-  const failure = (reason: string, cause?: unknown) =>
-    new EncoderError("load_failed", `The model ${id} could not be downloaded from ${url.origin}: ${reason}`, {}, { cause });
+async function download({ place, name, path, stallTimeout }: Download): Promise<string | null> {
+  const failure = (reason: string, cause?: unknown) => downloadFailure(place, reason, cause);
   const stalled = new AbortController();
   const timer = setTimeout(() => stalled.abort(failure(`it sent nothing of ${name} for ${stallTimeout} ms`)), stallTimeout);
   const unfinished = `${path}.${randomUUID()}.part`;
   try {
-    const response = await fetch(url, { signal: stalled.signal });
+    const response = await fetch(new URL(name, place.folder), { signal: stalled.signal });
     if (!response.ok || !response.body) {
       await response.body?.cancel();
-      const code = response.headers.get("x-error-code");
-      if (code === "RevisionNotFound") throw failure("there is no such revision");
-      // The hub answers 401, not 404, for a repository that is not there: it does not tell it from a private one.
-      if (code === "RepoNotFound" || response.status === 401 || response.status === 403) {
-        throw failure(`there is no such model, or it is not public (status ${response.status})`);
-      }
-      if (response.status === 404) return null;
-      throw failure(`status ${response.status} for ${name}`);
+      const reason = refusalReason(name, { status: response.status, code: response.headers.get("x-error-code") });
+      if (reason === null) return null;
+      throw failure(reason);
     }
     const hash = createHash("sha256");
     await mkdir(dirname(path), { recursive: true });
@@ -149,13 +139,4 @@ async function download({ id, name, url, path, stallTimeout }: Download): Promis
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;
-}
-
-async function readJsonFile(path: string, description: string): Promise<unknown> {
-  const text = await readFile(path, "utf8");
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new EncoderError("load_failed", `${description} is not JSON`, {}, { cause });
-  }
 }
