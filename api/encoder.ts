@@ -14,8 +14,13 @@ import { NativeGate } from "./native-gate.ts";
 export type ModelSource = { readonly directory: string } | ({ readonly hub: string } & HubOptions);
 
 export interface NodeEncoderOptions {
-  /** A folder with a manifest, or `{hub: "org/name"}`. Default: the bundled model. */
-  readonly model?: ModelSource;
+  /**
+   * A model of the Hugging Face hub, `org/name` or `org/name@revision`, or `{hub}` with more settings of its download; or a folder with a
+   * manifest. Default: the bundled model.
+   */
+  readonly model?: string | ModelSource;
+  /** Where the hub is of a model that is named by its id. Default `https://huggingface.co`. */
+  readonly hubUrl?: string | URL;
   /**
    * What computes the bundled model: `native` is onnxruntime-node, `wasm` the WebAssembly engine, whose vectors have the same bits as in
    * pages and isolates. Default: native where onnxruntime-node is installed, else wasm. One that is named and cannot be had rejects with
@@ -47,9 +52,16 @@ const engineDirectory = fileURLToPath(new URL("../engine", import.meta.url));
 /** What a worker loads from. */
 export type PreparedModel = NodeModelOptions | Extract<ModelSource, { hub: string }>;
 
-/** The encoder in Node: a pool over worker threads. Nothing is loaded before the first call. */
+/**
+ * The encoder in Node: a pool over worker threads. Nothing is loaded before the first call.
+ * @example
+ * const encoder = createEncoder({ model: "sentence-transformers/all-MiniLM-L6-v2" });
+ * const { vectors } = await encoder.embed("how tides work", { kind: "query" });
+ * await encoder.dispose();
+ */
 export function createEncoder({
   model = { directory: bundledModel },
+  hubUrl,
   device,
   workers = availableParallelism(),
   interactiveWorkers = 0,
@@ -60,7 +72,7 @@ export function createEncoder({
     spawn: (duty) => spawnWorker({ yielding: duty === "any" && interactiveWorkers > 0 }),
     size: workers,
     interactiveWorkers,
-    prepare: () => prepareModel(model, device),
+    prepare: () => prepareModel(typeof model === "string" ? { hub: model, endpoint: hubUrl?.toString() } : model, device),
   });
 }
 

@@ -91,7 +91,7 @@ testEncoderConformance("a session encoder over a model of the hub", async () => 
 
 describe("a model of the hub", () => {
   test("gives the known token ids", async () => {
-    const { model, tokenizer, session } = await openHubModel("tiny/bert", options())({ exactProducts: false });
+    const { model, tokenizer, session } = await openHubModel("tiny/bert", options())();
     await session.dispose();
     for (const { kind, text, token_ids } of rows) {
       expect(cutTokens(tokenizer.encode(model.prompts[kind] + text), model.maxTokens)).toEqual(token_ids);
@@ -101,6 +101,15 @@ describe("a model of the hub", () => {
   test("gives the known vectors in this thread and in worker threads", async () => {
     await expectKnownVectors(openHere());
     await expectKnownVectors(openInWorkers());
+  });
+
+  test("is named by a plain string too, and its hub beside it", async () => {
+    const encoder = kept(createEncoder({ model: "tiny/bert@v2", hubUrl: `${hub.endpoint}/`, workers: 1 }));
+    vi.stubEnv("HOME", cacheDirectory);
+    await expectKnownVectors(encoder);
+    vi.unstubAllEnvs();
+    expect(encoder.info().model?.id).toBe("tiny/bert@v2");
+    expect(hub.requests).toContain("/tiny/bert/resolve/v2/onnx/model.onnx");
   });
 
   test("tells pooling, prompts, dimensions and token limit as its repository does", async () => {
@@ -126,7 +135,7 @@ describe("a model of the hub", () => {
 
   test("pools the first token where the repository says so", async () => {
     await hub.serveJson("1_Pooling/config.json", () => ({ embedding_dimension: 32, pooling_mode: "cls" }));
-    const { model, tokenizer, session } = await openHubModel("tiny/bert", options())({ exactProducts: false });
+    const { model, tokenizer, session } = await openHubModel("tiny/bert", options())();
     expect(model.pooling).toBe("cls");
     const ids = tokenizer.encode("hello world");
     const [vector] = await session.run([ids]);
@@ -142,7 +151,7 @@ describe("a model of the hub", () => {
   });
 
   test("logs nothing of a text whose run fails", async () => {
-    const { session } = await openHubModel("tiny/bert", options())({ exactProducts: false });
+    const { session } = await openHubModel("tiny/bert", options())();
     const log = (["log", "info", "warn", "error"] as const).map((level) => vi.spyOn(console, level));
     await expect(session.run([[101, 1_000_000, 102]])).rejects.toThrow();
     for (const spy of log) expect(spy).not.toHaveBeenCalled();
