@@ -8,10 +8,11 @@ export interface AssetStore {
   keepOnly(keys: readonly string[]): Promise<void>;
 }
 
-const cacheName = "samevec";
-
-/** The store in Cache Storage for one folder of assets. One that keeps nothing where a browser has none. */
-export async function openAssetStore(folder: URL): Promise<AssetStore> {
+/**
+ * The store in Cache Storage for one folder of assets. One that keeps nothing where a browser has none.
+ * @param cacheName of the cache that it is in: folders within each other need one each
+ */
+export async function openAssetStore(folder: URL, cacheName = "samevec"): Promise<AssetStore> {
   const urlOf = (key: string) => new URL(key, folder).href;
   try {
     const cache = await caches.open(cacheName);

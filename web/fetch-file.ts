@@ -7,7 +7,7 @@ const mostAttempts = 4;
 const firstDelay = 500;
 
 /** A download of which nothing has come for so long, in ms, is taken for cut. */
-const stallTimeout = 30_000;
+const defaultStallTimeout = 30_000;
 
 export interface FetchOptions {
   /** How the file is called in errors. */
@@ -16,7 +16,11 @@ export interface FetchOptions {
   readonly bytes?: number;
   /** Default 4. */
   readonly attempts?: number;
+  /** In ms. Default 30,000. */
+  readonly stallTimeout?: number | undefined;
   readonly onBytes?: (loaded: number) => void;
+  /** Told how many bytes the whole file has, as the server says it: those on the way, where it compresses. */
+  readonly onAnswer?: (bytes: number) => void;
   readonly signal: AbortSignal;
 }
 
@@ -26,17 +30,31 @@ export interface FetchedFile {
   readonly resumed: boolean;
 }
 
+/** The cause of the error of a file that the server refused. */
+export class RefusedRequest extends Error {
+  readonly status: number;
+  /** The header `x-error-code` of a Hugging Face hub. */
+  readonly code: string | null;
+
+  constructor({ status, headers }: Response) {
+    super(`the server answered ${status}`);
+    this.status = status;
+    this.code = headers.get("x-error-code");
+  }
+}
+
 /**
  * Fetches a file. Where the connection is cut it goes on with what is missing, or from the start when the server gives
  * no ranges. Rejects with `load_failed` when the server refuses, or when the connection was cut too often; with the
  * signal's reason.
  */
-export async function fetchFile(url: URL, { name, bytes, attempts = mostAttempts, onBytes, signal }: FetchOptions): Promise<FetchedFile> {
+export async function fetchFile(url: URL, options: FetchOptions): Promise<FetchedFile> {
+  const { name, bytes, attempts = mostAttempts, onBytes, signal } = options;
   let parts: Uint8Array<ArrayBuffer>[] = [];
   let loaded = 0;
   let resumed = false;
   const receive = async () => {
-    for await (const chunk of answerTo(url, loaded, signal)) {
+    for await (const chunk of answerTo(url, loaded, options)) {
       if (chunk === "from the start") {
         parts = [];
         loaded = 0;
@@ -68,7 +86,11 @@ export async function fetchFile(url: URL, { name, bytes, attempts = mostAttempts
 class CutConnection extends Error {}
 
 /** What comes of a file, from a byte on. Told first when the server begins with the first byte all the same. */
-async function* answerTo(url: URL, start: number, signal: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer> | "from the start"> {
+async function* answerTo(
+  url: URL,
+  start: number,
+  { stallTimeout = defaultStallTimeout, onAnswer, signal }: FetchOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer> | "from the start"> {
   const stall = new AbortController();
   const onStall = () => stall.abort(new CutConnection(`nothing arrived for ${stallTimeout} ms`));
   let timer = setTimeout(onStall, stallTimeout);
@@ -79,7 +101,8 @@ async function* answerTo(url: URL, start: number, signal: AbortSignal): AsyncGen
       // Names stay when a site is deployed anew: what a browser has under them may be the last model's.
       cache: "no-cache",
     });
-    if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
+    if (!response.ok || !response.body) throw new RefusedRequest(response);
+    if (start === 0) onAnswer?.(Number(response.headers.get("content-length") ?? 0));
     if (start > 0 && !response.headers.get("content-range")?.startsWith(`bytes ${start}-`)) yield "from the start";
     const reader = response.body.getReader();
     for (let next = await reader.read(); !next.done; next = await reader.read()) {

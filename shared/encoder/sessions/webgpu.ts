@@ -1,9 +1,8 @@
-import type { InferenceSession } from "onnxruntime-web";
-import { EncoderError } from "../../errors.ts";
 import { type LoadFile, openedBundledModel } from "../bundled.ts";
 import type { OpenModel } from "../encoder.ts";
 import type { Manifest } from "../manifest.ts";
-import type { BatchPolicy, Session } from "../session.ts";
+import type { BatchPolicy } from "../session.ts";
+import { guarded, withoutSubgroups } from "./graphics-device.ts";
 import { onnxSession } from "./onnx.ts";
 
 export interface WebgpuModelOptions {
@@ -34,7 +33,7 @@ export function openWebgpuModel({ manifest, load, loadRuntime }: WebgpuModelOpti
     // The runtime copies graph and weights into its own memory; ours are let go with this function.
     const externalData = await Promise.all(manifest.weights.map(async (path) => ({ path, data: await load(path) })));
     const bytes = await load(file);
-    const created = await withoutSubgroups(() =>
+    const runtime = await withoutSubgroups(() =>
       InferenceSession.create(bytes, {
         executionProviders: ["webgpu"],
         externalData,
@@ -48,60 +47,7 @@ export function openWebgpuModel({ manifest, load, loadRuntime }: WebgpuModelOpti
     );
     // Compiled by now.
     delete env.wasm.wasmBinary;
-    const runtime = guarded(created, await env.webgpu.device);
-    const session: Session = onnxSession({ runtime, Tensor, inputs, device: "webgpu", batch: gpuBatch });
+    const session = guarded(onnxSession({ runtime, Tensor, inputs, device: "webgpu", batch: gpuBatch }), await env.webgpu.device);
     return openedBundledModel(manifest, load, session, null);
-  };
-}
-
-/**
- * Runs `create` while devices are given without subgroups, for which the runtime asks where an adapter has them. With them
- * its kernels for 32 tokens and more give wrong vectors (a cosine of 0.895) on an adapter with subgroups of 4; which others
- * they are right on is not known.
- */
-async function withoutSubgroups<Result>(create: () => Promise<Result>): Promise<Result> {
-  // Not there in browsers without WebGPU, where `create` fails with a reason of its own.
-  const adapters: { prototype: GPUAdapter } | undefined = globalThis.GPUAdapter;
-  if (!adapters) return create();
-  const { prototype } = adapters;
-  const { requestDevice } = prototype;
-  prototype.requestDevice = function (descriptor) {
-    const requiredFeatures = [...(descriptor?.requiredFeatures ?? [])].filter((feature) => !feature.startsWith("subgroup"));
-    return requestDevice.call(this, { ...descriptor, requiredFeatures });
-  };
-  try {
-    return await create();
-  } finally {
-    prototype.requestDevice = requestDevice;
-  }
-}
-
-/**
- * The session, until its device is lost or reports an error that no call has caught, such as one of memory. From then on no
- * run is begun: the runtime would wait for the device in a loop that never ends, and that nothing in this thread can break.
- */
-function guarded(session: InferenceSession, device: GPUDevice): Pick<InferenceSession, "run" | "release"> {
-  let released = false;
-  const failed = new Promise<never>((_, reject) => {
-    const fail = (message: string) => {
-      if (released) return;
-      const error = new EncoderError("inference_failed", message);
-      reject(error);
-      // Whoever owns this worker is told at once, not at the next text.
-      reportError(error);
-    };
-    void device.lost.then(({ message }) => fail(`The graphics device was lost (${message.trim() || "no reason given"})`));
-    device.addEventListener("uncapturederror", ({ error }) => fail(`The graphics device failed (${error.message})`), { once: true });
-  });
-  let lost = false;
-  failed.catch(() => {
-    lost = true;
-  });
-  return {
-    run: (feeds: Parameters<InferenceSession["run"]>[0]) => (lost ? failed : Promise.race([failed, session.run(feeds)])),
-    release() {
-      released = true;
-      return session.release();
-    },
   };
 }
