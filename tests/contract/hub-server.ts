@@ -4,6 +4,9 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 
+/** As the hub says it to pages of any origin. */
+const forPages = { "access-control-allow-origin": "*", "access-control-expose-headers": "x-error-code, content-range" };
+
 /** What is served in place of a file: other bytes, none (`missing`), half of it and then a cut or silence, or a status. */
 export type Served = Buffer | "missing" | "cut" | "stalled" | number;
 
@@ -63,10 +66,10 @@ export class HubServer {
     const bytes = Buffer.isBuffer(instead) ? instead : await readFile(join(this.#directory, name)).catch(() => null);
     if (!bytes || instead === "missing") return refuse(response, 404, "EntryNotFound");
     if (name.endsWith(".onnx") && !large) {
-      response.writeHead(302, { location: `/large-files${path}` }).end();
+      response.writeHead(302, { ...forPages, location: `/large-files${path}` }).end();
       return;
     }
-    response.writeHead(200, { "content-length": bytes.length });
+    response.writeHead(200, { ...forPages, "content-length": bytes.length });
     if (instead !== "cut" && instead !== "stalled") {
       response.end(bytes);
       return;
@@ -78,5 +81,5 @@ export class HubServer {
 }
 
 function refuse(response: ServerResponse, status: number, code?: string): void {
-  response.writeHead(status, code === undefined ? {} : { "x-error-code": code }).end("no");
+  response.writeHead(status, { ...forPages, ...(code !== undefined && { "x-error-code": code }) }).end("no");
 }

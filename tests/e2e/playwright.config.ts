@@ -5,10 +5,11 @@ import { findBrowser, launchOptions } from "./browser.ts";
 process.env.CHROMIUM_PATH ??= findBrowser();
 const browser = launchOptions(process.env.CHROMIUM_PATH);
 
-/** The first of two ports: another checkout on this machine may take others. */
+/** The first of three ports: another checkout on this machine may take others. */
 const port = Number(process.env.E2E_PORT ?? 4110);
 const encoderPage = `http://127.0.0.1:${port}`;
 const searchPage = `http://127.0.0.1:${port + 1}`;
+const hubPage = `http://127.0.0.1:${port + 2}`;
 
 /** Builds a page that the tests alone have, and serves it. */
 const served = (page: string, url: string) => ({
@@ -37,6 +38,12 @@ export default defineConfig({
     },
     { name: "package", testMatch: "package.spec.ts", use: { launchOptions: browser } },
     { name: "edge", testMatch: "edge.spec.ts", use: { launchOptions: browser } },
+    { name: "hub", testMatch: "hub-model.spec.ts", use: { baseURL: hubPage, launchOptions: browser } },
+    {
+      name: "hub-webgpu",
+      testMatch: "hub-model-webgpu.spec.ts",
+      use: { baseURL: hubPage, launchOptions: { ...browser, args: [...(browser.args ?? []), "--enable-unsafe-webgpu"] } },
+    },
     {
       name: "encoder-webgpu",
       testMatch: "encoder-webgpu.spec.ts",
@@ -45,5 +52,5 @@ export default defineConfig({
       use: { baseURL: encoderPage, launchOptions: { ...browser, args: [...(browser.args ?? []), "--enable-unsafe-webgpu"] } },
     },
   ],
-  webServer: [served("encoder-page", encoderPage), served("search-page", searchPage)],
+  webServer: [served("encoder-page", encoderPage), served("search-page", searchPage), served("hub-page", hubPage)],
 });

@@ -1,0 +1,154 @@
+import { expect, test } from "playwright/test";
+import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
+import { HubServer } from "../contract/hub-server.ts";
+import { knownTexts, openPool, tinyBert, vectorsInPage } from "./tiny-bert.ts";
+
+let hub: HubServer;
+test.beforeEach(async ({ page }) => {
+  hub = await HubServer.start("tiny/bert", tinyBert);
+  await page.goto("/");
+});
+test.afterEach(() => hub.close());
+
+const here = (model = "tiny/bert") => ({ model, hubUrl: hub.endpoint });
+const cosine = (a: readonly number[] = [], b: readonly number[] = []) => cosineSimilarity(Float32Array.from(a), Float32Array.from(b));
+
+function expectKnownVectors(vectors: readonly number[][]): void {
+  for (const [i, { vector }] of knownTexts.entries()) expect(cosine(vectors[i], vector)).toBeGreaterThan(0.9999);
+}
+
+test("gives the known vectors and ranks by them, and asks nobody but the page's server and the hub", async ({ page, baseURL }) => {
+  const urls: string[] = [];
+  const complaints: string[] = [];
+  page.on("request", (request) => urls.push(request.url()));
+  page.on("console", (message) => complaints.push(message.text()));
+  page.on("pageerror", (error) => complaints.push(error.message));
+  const opened = await openPool(page, here());
+  expect(opened).toMatchObject({
+    failure: null,
+    device: "wasm",
+    model: { id: "tiny/bert", dimensions: 32, maxTokens: 64, pooling: "mean", prompts: { query: "query: ", passage: "passage: " } },
+    choices: [{ device: "wasm", reason: expect.stringContaining("WebGPU"), workers: 1 }],
+    kept: [true],
+  });
+  const last = opened.progress?.at(-1);
+  expect(last?.loaded).toBe(last?.total);
+  expect(last).toMatchObject({ stored: 0, loaded: expect.any(Number) });
+
+  const vectors = await vectorsInPage(page);
+  expectKnownVectors(vectors);
+  const ranking = (of: readonly (readonly number[])[]) =>
+    of.map((_, i) => i).sort((a, b) => cosine(of[0], of[b]) - cosine(of[0], of[a]) || a - b);
+  expect(ranking(vectors)).toEqual(ranking(knownTexts.map(({ vector }) => vector)));
+
+  const [worker] = page.workers();
+  const fetchedInWorker = await worker?.evaluate(() => performance.getEntriesByType("resource").map(({ name }) => name));
+  expect(fetchedInWorker).toEqual([]);
+  expect(urls.filter((url) => !url.startsWith(`${baseURL}/`) && !url.startsWith(hub.endpoint))).toEqual([]);
+  // Of weights beside the graph, which are not there; and what Chromium says by itself of a machine without a GPU.
+  expect(complaints.filter((text) => text !== "No available adapters.")).toEqual([expect.stringContaining("404")]);
+});
+
+test("has it without the hub at the next visit, under the same fingerprint", async ({ page }) => {
+  const first = await openPool(page, here("tiny/bert@v2"));
+  expect(hub.requests).toContain("/tiny/bert/resolve/v2/onnx/model.onnx");
+  await hub.close();
+  await page.reload();
+  const again = await openPool(page, here("tiny/bert@v2"));
+  expect(again.model).toEqual(first.model);
+  const last = again.progress?.at(-1);
+  expect(last).toMatchObject({ stored: last?.total, loaded: last?.total });
+  expectKnownVectors(await vectorsInPage(page));
+});
+
+test("fetches it anew where a stored file has been altered", async ({ page }) => {
+  await openPool(page, here());
+  await page.evaluate(async (url) => {
+    const cache = await caches.open("samevec-hub");
+    await cache.put(url, new Response("no graph"));
+  }, `${hub.endpoint}/tiny/bert/resolve/main/onnx/model.onnx`);
+  await page.reload();
+  const asked = hub.files.length;
+  expect(await openPool(page, here())).toMatchObject({ failure: null });
+  expect(hub.files.slice(asked)).toEqual(hub.files.slice(0, asked));
+});
+
+test("has weights that lie beside the graph", async ({ page }) => {
+  hub.served.set("onnx/model.onnx_data", Buffer.from("weights that this graph does not look for"));
+  const { model } = await openPool(page, here());
+  expect(hub.files).toContain("onnx/model.onnx_data");
+  expectKnownVectors(await vectorsInPage(page));
+  hub.served.clear();
+  expect((await openPool(page, here("tiny/bert@v2"))).model?.fingerprint).not.toBe(model?.fingerprint);
+});
+
+const refusals: readonly { readonly what: string; readonly model?: string; readonly spoil?: () => unknown; readonly message: RegExp }[] = [
+  { what: "an id that is none", model: "../etc/passwd", message: /should be org\/name/ },
+  {
+    what: "a model that is not there",
+    model: "nobody/nothing",
+    message: /nobody\/nothing could not be downloaded .*there is no such model/,
+  },
+  { what: "a revision that is not there", model: "tiny/bert@v3", message: /there is no such revision/ },
+  { what: "no graph", spoil: () => hub.served.set("onnx/model.onnx", "missing"), message: /no onnx\/model\.onnx/ },
+  { what: "a graph that is none", spoil: () => hub.served.set("onnx/model.onnx", Buffer.from("no graph")), message: /./ },
+  { what: "no pooling", spoil: () => hub.served.set("modules.json", "missing"), message: /no modules\.json, which would tell its pooling/ },
+  {
+    what: "a file that is not JSON",
+    spoil: () => hub.served.set("modules.json", Buffer.from("<html>")),
+    message: /modules\.json .*not JSON/,
+  },
+  {
+    what: "max pooling",
+    spoil: () => hub.serveJson("1_Pooling/config.json", () => ({ embedding_dimension: 32, pooling_mode: "max" })),
+    message: /asks for the pooling max; supported are cls and mean/,
+  },
+  {
+    what: "other dimensions than its graph's",
+    spoil: () => hub.serveJson("1_Pooling/config.json", () => ({ embedding_dimension: 31, pooling_mode: "mean" })),
+    message: /31 dimensions/,
+  },
+  { what: "a hub that fails", spoil: () => hub.served.set("tokenizer.json", 503), message: /status 503 for tokenizer\.json/ },
+  { what: "no hub", spoil: () => hub.close(), message: /could not be downloaded from .*modules\.json could not be fetched/ },
+  { what: "a hub that falls silent", spoil: () => hub.served.set("tokenizer.json", "stalled"), message: /nothing arrived for 200 ms/ },
+];
+for (const { what, model, spoil, message } of refusals) {
+  test(`refuses ${what}`, async ({ page }) => {
+    await spoil?.();
+    const { failure } = await openPool(page, { ...here(model), stallTimeout: 200 });
+    expect(failure).toEqual({ code: "load_failed", message: expect.stringMatching(message) });
+    await expect.poll(() => page.workers()).toEqual([]);
+  });
+}
+
+test("computes on WASM, in fresh workers, where the workers have no WebGPU", async ({ page }) => {
+  await page.evaluate(() => {
+    const info = { isFallbackAdapter: false, vendor: "v", architecture: "a", device: "d", description: "a real one" };
+    Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => ({ info }) } });
+  });
+  expect(await openPool(page, { ...here(), workers: 2 })).toMatchObject({
+    failure: null,
+    device: "wasm",
+    choices: [{ device: "wasm", reason: expect.stringMatching(/^WebGPU failed: /), workers: 2 }],
+  });
+  expectKnownVectors(await vectorsInPage(page));
+});
+
+test("refuses WebGPU that is named and cannot be had", async ({ page }) => {
+  expect(await openPool(page, { ...here(), device: "webgpu" })).toMatchObject({ failure: { code: "device_unavailable" } });
+  expect(hub.requests).toEqual([]);
+});
+
+test("ends whatever is under way when it is told to", async ({ page }) => {
+  hub.served.set("onnx/model.onnx", "stalled");
+  const reason = await page.evaluate(async (options) => {
+    const controller = new AbortController();
+    const opening = window.openPool({ ...options, signal: controller.signal });
+    setTimeout(() => controller.abort(new Error("enough")), 500);
+    return opening.then(
+      () => "opened",
+      (error) => error.message,
+    );
+  }, here());
+  expect(reason).toBe("enough");
+});

@@ -1,0 +1,39 @@
+import { type HubPool, type HubPoolOptions, openHubPool } from "../../../web/hub-pool.ts";
+
+type Choice = Parameters<NonNullable<HubPoolOptions["onDevice"]>>[0];
+
+/** A pool, and what it has told. */
+export interface OpenedPool {
+  readonly pool: HubPool;
+  readonly choices: readonly Choice[];
+  readonly progress: readonly { readonly loaded: number; readonly total: number; readonly stored: number }[];
+  readonly kept: readonly boolean[];
+}
+
+declare global {
+  interface Window {
+    openPool(options: Pick<HubPoolOptions, "model" | "hubUrl"> & Partial<HubPoolOptions>): Promise<OpenedPool>;
+    opened?: OpenedPool;
+  }
+}
+
+window.openPool = async (options) => {
+  const choices: Choice[] = [];
+  const progress: OpenedPool["progress"][number][] = [];
+  const kept: boolean[] = [];
+  const pool = await openHubPool({
+    device: "auto",
+    workers: 1,
+    interactiveWorkers: 0,
+    loadTimeout: 60_000,
+    runTimeout: 60_000,
+    loadRuntime: async () => (await fetch("runtimes/webgpu.bin")).blob(),
+    onDevice: (choice) => choices.push(choice),
+    onProgress: (told) => progress.push(told),
+    onKept: (told) => kept.push(told),
+    signal: new AbortController().signal,
+    ...options,
+  });
+  window.opened = { pool, choices, progress, kept };
+  return window.opened;
+};
