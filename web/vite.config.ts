@@ -18,8 +18,8 @@ const workerPlugins = () => [withoutRawRuntimes()];
 /** What computes on WebGPU: fetched when that pays, and not kept, since the engine computes offline. */
 const isOfWebgpu = (name: string) => /^assets\/(ort\.|webgpu-)/.test(name);
 
-/** All but what is only of `/docs`, whose files have its name, or of WebGPU. */
-const isOfSearchPage = (name: string) => !/^(docs\/|assets\/docs-)/.test(name) && !isOfWebgpu(name);
+/** All but what is only of `/docs`, of WebGPU, or of models of the hub, which the search page does not use. */
+const isOfSearchPage = (name: string) => !/^(docs\/|assets\/(docs|hub)-)/.test(name) && !isOfWebgpu(name);
 
 /** What reads files: fetched when the first file of a kind is read, and kept for the next visit as all of the search page is. */
 const isOfReading = (name: string) => name.startsWith("assets/reading-");

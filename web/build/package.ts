@@ -1,10 +1,13 @@
 import { build, type Plugin } from "vite";
 
-/** The page's scripts as other people's bundlers find them, by entry: what is imported, and the worker that it starts. */
-const scripts = { samevec: "encoder.ts", "encoder-worker": "encoder-worker.ts" };
+/** The page's scripts as other people's bundlers find them, by entry: what is imported, and the workers that it starts. */
+const scripts = { samevec: "encoder.ts", "encoder-worker": "encoder-worker.ts", "hub-worker": "hub-worker.ts" };
+
+/** What is imported comes in parts: those for models of the hub are loaded only where there is one. */
+const inParts = { chunkFileNames: "[name].js" };
 
 /**
- * Builds, after the site, the scripts of the npm package for pages. Each is whole in itself: a bundler takes a worker that
+ * Builds, after the site, the scripts of the npm package for pages. Each worker is whole in itself: a bundler takes one that
  * comes in parts only when told so.
  * @param sources folder of the scripts
  * @param outDir where they are built to
@@ -21,13 +24,13 @@ export function packageScripts(sources: string, outDir: string, define: Record<s
           configFile: false,
           logLevel: "warn",
           define,
-          plugins: [workerByItsName(), ...plugins()],
+          plugins: [workersByTheirNames(), ...plugins()],
           build: {
             outDir,
             emptyOutDir: false,
             target: "es2023",
             lib: { entry: { [name]: `${sources}/${source}` }, formats: ["es"] },
-            rolldownOptions: { output: { codeSplitting: false } },
+            rolldownOptions: { output: name === "samevec" ? inParts : { codeSplitting: false } },
           },
         });
       }
@@ -35,14 +38,14 @@ export function packageScripts(sources: string, outDir: string, define: Record<s
   };
 }
 
-/** Leaves the worker to the bundler of the page, which looks for `new Worker(new URL("…", import.meta.url))`. */
-function workerByItsName(): Plugin {
+/** Leaves the workers to the bundler of the page, which looks for `new Worker(new URL("…", import.meta.url))`. */
+function workersByTheirNames(): Plugin {
   return {
-    name: "worker-by-its-name",
+    name: "workers-by-their-names",
     enforce: "pre",
     transform: {
-      filter: { id: /pools\.ts$/ },
-      handler: (code) => code.replace('new URL("./encoder-worker.ts"', 'new URL(/* @vite-ignore */ "./encoder-worker.js"'),
+      filter: { id: /-pool\.ts$/ },
+      handler: (code) => code.replace(/new URL\("\.\/([\w-]+-worker)\.ts"/g, 'new URL(/* @vite-ignore */ "./$1.js"'),
     },
     // What is not meant for the page's bundler.
     renderChunk: (code) => code.replace(/\/\* @vite-ignore \*\/\s*/g, ""),
