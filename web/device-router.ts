@@ -2,7 +2,7 @@ import { abortable, type Embeddings, type EmbedOptions, type EncoderInfo, meanTi
 import { estimatedTokens, laneOf } from "../shared/encoder/queue.ts";
 import { EncoderError } from "../shared/errors.ts";
 import type { WebDevice } from "./download.ts";
-import type { PagePool } from "./pools.ts";
+import type { PagePool } from "./page-pool.ts";
 
 /** Which device computes bulk text, and why it is not WebGPU where that was considered; null otherwise. */
 export interface DeviceChoice {

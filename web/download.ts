@@ -63,19 +63,13 @@ export class ModelDownload {
 
   /** Rejects with `load_failed`, `integrity_failed` or the signal's reason. */
   async get(device: WebDevice): Promise<DownloadedModel> {
-    if (!isSecureContext) {
-      throw new EncoderError(
-        "load_failed",
-        "Browsers check and store a model in secure contexts alone: open the page over https or on localhost",
-      );
-    }
-    const store = await openAssetStore(this.#options.assets);
+    const store = await this.#store();
     const manifest = await this.#manifest(store);
     await store.keepOnly([manifestName, webgpuRuntime.sha256, ...Object.values(manifest.files).map(({ sha256 }) => sha256)]);
 
     const names = filesOf(manifest, device);
     const wanted = names.map((name) => modelFile(manifest, name));
-    if (device === "webgpu") wanted.push({ ...webgpuRuntime, file: `runtimes/${webgpuRuntime.file}` });
+    if (device === "webgpu") wanted.push(runtimeFile);
     const report = () => this.#report(wanted);
     const blobs = await Promise.all(wanted.map((file) => this.#file(file, store, report)));
     return {
@@ -83,6 +77,19 @@ export class ModelDownload {
       files: new Map(names.map((name, i) => [name, blobs[i] as Blob])), // as many as were wanted
       runtime: blobs[names.length] ?? null,
     };
+  }
+
+  /** ONNX Runtime's WASM alone, compressed with gzip: for models that are not bundled. */
+  async getRuntime(): Promise<Blob> {
+    return this.#file(runtimeFile, await this.#store(), () => this.#report([runtimeFile]));
+  }
+
+  async #store(): Promise<AssetStore> {
+    if (isSecureContext) return openAssetStore(this.#options.assets);
+    throw new EncoderError(
+      "load_failed",
+      "Browsers check and store a model in secure contexts alone: open the page over https or on localhost",
+    );
   }
 
   /** The newest, or without a network the one of the last visit. */
@@ -154,6 +161,8 @@ export class ModelDownload {
     return checked(wanted, first.blob);
   }
 }
+
+const runtimeFile: AssetFile = { ...webgpuRuntime, file: `runtimes/${webgpuRuntime.file}` };
 
 function modelFile(manifest: Manifest, name: string): AssetFile {
   const entry = manifest.files[name];

@@ -6,7 +6,7 @@ import type { OpenModel } from "../shared/encoder/encoder.ts";
 import { openWasmModel } from "../shared/encoder/wasm-model.ts";
 import { exposeEncoder } from "../shared/encoder/worker.ts";
 import { EncoderError } from "../shared/errors.ts";
-import type { PreparedModel } from "./pools.ts";
+import type { PreparedModel } from "./page-pool.ts";
 
 exposeEncoder<PreparedModel>(({ device, manifest, files, runtime }): OpenModel => {
   // Checked when they were downloaded.

@@ -15,10 +15,17 @@ import type { Token } from "../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../shared/errors.ts";
 import { type DeviceChoice, DeviceRouter } from "./device-router.ts";
 import { type DownloadProgress, ModelDownload, type WebDevice } from "./download.ts";
-import { createEnginePool, createWebgpuPool, type PagePool } from "./pools.ts";
+import { createEnginePool, createWebgpuPool } from "./page-pool.ts";
 import { webgpuRefusal } from "./webgpu.ts";
 
 export interface BrowserEncoderOptions {
+  /**
+   * A sentence-transformers model of the Hugging Face hub, `org/name` or `org/name@revision`, which transformers.js runs on WebGPU or on
+   * its WASM. Its vectors are not promised to be the same everywhere. Default: the bundled model.
+   */
+  readonly model?: string;
+  /** Where the hub is. Default `https://huggingface.co`. */
+  readonly hubUrl?: string | URL;
   /**
    * `auto`, the default, is the WebAssembly engine, and for bulk text WebGPU: on real graphics hardware, once much text has come, where
    * it passes its self-test and is measured to be faster, and as long as it does not fail. A device that is named is used or refused.
@@ -68,6 +75,10 @@ const script = import.meta.url;
  * The encoder in a browser: a pool over workers, for a page or for a worker of it. Nothing is loaded before the first
  * call. A device that is named and cannot be had rejects with `device_unavailable`, one that computes wrongly with
  * `self_test_failed`.
+ * @example
+ * const encoder = createEncoder();
+ * const { vectors } = await encoder.embed(["The tide comes in twice a day."]);
+ * const query = await encoder.embed("why does the sea come and go", { kind: "query" });
  */
 export function createEncoder(options: BrowserEncoderOptions = {}): BrowserEncoder {
   return new PageEncoder(options);
@@ -75,8 +86,8 @@ export function createEncoder(options: BrowserEncoderOptions = {}): BrowserEncod
 
 /** A pool that has loaded. */
 interface Opened {
-  readonly pool: PagePool;
-  /** Null where a device is named: all texts go to its pool. */
+  readonly pool: Encoder;
+  /** Null where all texts go to one pool: where a device is named, or a model of the hub. */
   readonly router: DeviceRouter | null;
 }
 
@@ -92,6 +103,8 @@ class PageEncoder implements BrowserEncoder {
   #choice: DeviceChoice | null = null;
   #error: EncoderError | null = null;
   #download: ModelDownload | null = null;
+  /** Whether the browser has kept a model of the hub. */
+  #hubKept = true;
   #disposal = new AbortController();
 
   constructor(options: BrowserEncoderOptions) {
@@ -135,7 +148,7 @@ class PageEncoder implements BrowserEncoder {
 
   info(): BrowserEncoderInfo {
     const { device = "auto", interactiveWorkers = 1 } = this.#options;
-    const own = { choice: this.#choice, kept: this.#download?.kept ?? false };
+    const own = { choice: this.#choice, kept: (this.#download?.kept ?? false) && this.#hubKept };
     if (this.#opened) return { ...(this.#opened.router ?? this.#opened.pool).info(), ...own };
     return {
       state: this.#opening ? "loading" : this.#error ? "failed" : "idle",
@@ -178,17 +191,38 @@ class PageEncoder implements BrowserEncoder {
 
   /** Rejects with `device_unavailable` when WebGPU is named and cannot be had, and otherwise as `Encoder.load`. */
   async #openPool(signal: AbortSignal): Promise<Opened> {
-    const { device = "auto", interactiveWorkers = 1, webgpuThreshold = 20_000, onDownload, onDevice } = this.#options;
+    const { device = "auto", model, hubUrl, interactiveWorkers = 1, webgpuThreshold = 20_000, onDownload, onDevice } = this.#options;
     const { loadTimeout = 120_000, runTimeout = 60_000 } = this.#options;
     const limits = { loadTimeout, runTimeout };
     const workers = device === "webgpu" ? 1 : this.#workers;
-    this.#download ??= new ModelDownload({ assets: this.#assets, onProgress: onDownload, signal });
+    this.#download ??= new ModelDownload({ assets: this.#assets, onProgress: model === undefined ? onDownload : undefined, signal });
     const download = this.#download;
     const choose = (choice: DeviceChoice) => {
       if (signal.aborted) return;
       this.#choice = choice;
       onDevice?.(choice);
     };
+
+    if (model !== undefined) {
+      // For pages that use a model of the hub alone.
+      const { openHubPool } = await import("./hub-pool.ts");
+      const pool = await openHubPool({
+        model,
+        hubUrl,
+        device,
+        workers: this.#workers,
+        interactiveWorkers,
+        ...limits,
+        loadRuntime: () => download.getRuntime(),
+        signal,
+        onProgress: onDownload,
+        onDevice: choose,
+        onKept: (kept) => {
+          this.#hubKept = kept;
+        },
+      });
+      return { pool, router: null };
+    }
 
     const refusal = device === "webgpu" ? await webgpuRefusal({ software: true }) : null;
     if (refusal) throw new EncoderError("device_unavailable", refusal);

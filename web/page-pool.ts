@@ -1,7 +1,7 @@
 import type { EncoderObserver } from "../shared/encoder/observer.ts";
 import { EncoderPool } from "../shared/encoder/pool.ts";
-import type { WorkerHandle } from "../shared/encoder/pool-worker.ts";
 import type { DownloadedModel, ModelDownload, WebDevice } from "./download.ts";
+import { workerHandle } from "./worker-handle.ts";
 
 /** What a worker loads from. */
 export interface PreparedModel extends DownloadedModel {
@@ -44,19 +44,5 @@ export function createWebgpuPool(download: ModelDownload, limits: PoolLimits, ob
   });
 }
 
-function spawnWorker(): WorkerHandle {
-  const worker = new Worker(new URL("./encoder-worker.ts", import.meta.url), { type: "module", name: "encoder" });
-  return {
-    endpoint: worker,
-    onDeath(listener) {
-      worker.addEventListener("error", (event) => {
-        // It is dealt with here: nothing is left to report for the page's console.
-        event.preventDefault();
-        // A script that cannot be fetched gives an event without a message.
-        listener(event.message?.replace(/^Uncaught (\w*Error: )?/, "") || "its script could not be loaded");
-      });
-      worker.addEventListener("messageerror", () => listener("a message could not be read"));
-    },
-    terminate: () => worker.terminate(),
-  };
-}
+// Written out, for bundlers to find.
+const spawnWorker = () => workerHandle(new Worker(new URL("./encoder-worker.ts", import.meta.url), { type: "module", name: "encoder" }));
