@@ -49,6 +49,28 @@ test("gives the known vectors and ranks by them, and asks nobody but the page's 
   expect(complaints.filter((text) => text !== "No available adapters.")).toEqual([expect.stringContaining("404")]);
 });
 
+test("is found by createEncoder, which searches with it and keeps its runtime for the next visit", async ({ page }) => {
+  const search = () =>
+    page.evaluate(
+      async ({ options, texts }) => {
+        const encoder = window.createEncoder({ ...options, assetsUrl: "./", workers: 1, interactiveWorkers: 0 });
+        const { vectors } = await encoder.embed(texts);
+        const query = await encoder.embed(texts[1] ?? "");
+        const scores = vectors.map((vector) => vector.reduce((sum, x, i) => sum + x * (query.vectors[0]?.[i] ?? 0), 0));
+        const { device, kept, model } = encoder.info();
+        await encoder.dispose();
+        return { best: scores.indexOf(Math.max(...scores)), device, kept, dimensions: model?.dimensions };
+      },
+      { options: here(), texts: knownTexts.filter(({ kind }) => kind === "passage").map(({ text }) => text) },
+    );
+  const found = { best: 1, device: "wasm", kept: true, dimensions: 32 };
+  expect(await search()).toEqual(found);
+  await hub.close();
+  await page.route("**/runtimes/*", (route) => route.abort());
+  await page.reload();
+  expect(await search()).toEqual(found);
+});
+
 test("has it without the hub at the next visit, under the same fingerprint", async ({ page }) => {
   const first = await openPool(page, here("tiny/bert@v2"));
   expect(hub.requests).toContain("/tiny/bert/resolve/v2/onnx/model.onnx");

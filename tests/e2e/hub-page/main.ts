@@ -1,3 +1,4 @@
+import { createEncoder } from "../../../web/encoder.ts";
 import { type HubPool, type HubPoolOptions, openHubPool } from "../../../web/hub-pool.ts";
 
 type Choice = Parameters<NonNullable<HubPoolOptions["onDevice"]>>[0];
@@ -12,11 +13,13 @@ export interface OpenedPool {
 
 declare global {
   interface Window {
+    createEncoder: typeof createEncoder;
     openPool(options: Pick<HubPoolOptions, "model" | "hubUrl"> & Partial<HubPoolOptions>): Promise<OpenedPool>;
     opened?: OpenedPool;
   }
 }
 
+window.createEncoder = createEncoder;
 window.openPool = async (options) => {
   const choices: Choice[] = [];
   const progress: OpenedPool["progress"][number][] = [];
