@@ -19,7 +19,8 @@ const sourceSchema = z.object({
 const { documents, examples } = sourceSchema.parse(JSON.parse(await readFile(source, "utf8")));
 const texts = textsOf({ documents, examples });
 
-const encoder = createEncoder();
+// The engine: the same bits as in the page, on whatever machine the site is built.
+const encoder = createEncoder({ device: "wasm" });
 const { fingerprint, dimensions } = await encoder.load();
 const passages = await encoder.embed(texts.passages, { truncate: false });
 const queries = await encoder.embed(texts.queries, { kind: "query", truncate: false });

@@ -186,7 +186,7 @@ export function createSessionEncoder(open: OpenModel, { oneRunPerCall = false, m
       const { pooled, time } = await serialized(async () => {
         if (opened !== opening) throw disposedError();
         const began = performance.now();
-        const pooled = await runSession(session, batch);
+        const pooled = await runSession(session, batch, vectors.length);
         return { pooled, time: { queue: began - called, inference: performance.now() - began } };
       });
       for (const [place, ids] of batch.entries()) {
@@ -280,11 +280,14 @@ async function selfTestMiss({ model, tokenizer, session, selfTest }: OpenedModel
   return null;
 }
 
-async function runSession(session: Session, batch: readonly TokenIds[]): Promise<Float32Array<ArrayBuffer>[]> {
+/** @param first index of the run's first text in its call */
+async function runSession(session: Session, batch: readonly TokenIds[], first: number): Promise<Float32Array<ArrayBuffer>[]> {
   try {
     return await session.run(batch);
   } catch (error) {
-    throw EncoderError.from(error, "inference_failed");
+    const failure = EncoderError.from(error, "inference_failed");
+    const { index } = failure.details;
+    throw index === undefined ? failure : failure.at(first + index);
   }
 }
 

@@ -90,7 +90,7 @@ async function fastestFirst(compiled: readonly CompiledBuild[]): Promise<Compile
 /** Times a small product. */
 async function createProbe(module: WebAssembly.Module) {
   const engine = await instantiate(module);
-  engine.reserve(1, probeRows, 1);
+  if (engine.reserve(1, probeRows, 1) === 0) throw new EncoderError("load_failed", "The WASM engine could not reserve its memory");
   engine.prepareProbe();
   return {
     /** The shortest time so far, in ms: 0 where the host's clock stands still. */

@@ -297,6 +297,17 @@ describe("supervision", () => {
     }
   });
 
+  test("a pool that its observer disposes of when a worker fails rejects the text that this worker was computing", async () => {
+    const fake = new FakeModel();
+    fake.onRun = () => {
+      throw new Error("the device is lost");
+    };
+    const pool = createPool(fake, { size: 1, observer: { onRestart: () => void pool.dispose() } });
+    await pool.load();
+    await expect(pool.embed("a text")).rejects.toMatchObject({ code: "inference_failed" });
+    expect(pool.info().state).toBe("idle");
+  });
+
   test("a pool that keeps trying recovers by itself, with longer and longer pauses, until it is disposed of", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true });
     try {
