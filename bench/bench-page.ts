@@ -45,8 +45,6 @@ export interface BenchPage {
   vectorsOf(texts: readonly string[], kind: Kind): Promise<number[][]>;
   /** Searches among vectors, in a worker, as the search of the real page does. */
   scan(options: PackedScan): Promise<Scan>;
-  /** The WASM memory of each worker, in bytes. It only grows. */
-  wasmMemory(): Promise<number[]>;
   /**
    * The longest task that this page's own thread has had since this was last asked, in ms; 0 where none took 50 ms, below
    * which browsers tell nothing.

@@ -2,7 +2,7 @@ import { type BrowserOptions, compareInBrowser, compareOnWebgpu } from "./browse
 import { measureRatios } from "./check.ts";
 import { compare } from "./compare.ts";
 import type { AnyContender } from "./contender-process.ts";
-import { encoders, growthContenders, singleThreads } from "./contenders/all.ts";
+import { encoders, growthContenders } from "./contenders/all.ts";
 import type { PeerModel } from "./contenders/contender.ts";
 import { pythonContenders } from "./contenders/python.ts";
 import { type Collection, cranfieldCollection, type TextSet } from "./cranfield.ts";
@@ -88,14 +88,6 @@ function compareEncoders(plan: Plan): Promise<Comparison> {
   return compareContenders(python ? [...encoders, ...pythonContenders] : encoders, textSets, plan);
 }
 
-function compareThreads(plan: Plan): Promise<Comparison> {
-  const textSets = [
-    { name: "abstracts", texts: plan.abstracts.slice(0, 100) },
-    { name: "queries", texts: plan.queries },
-  ];
-  return compareContenders(singleThreads, textSets, plan);
-}
-
 async function measureGrowths(plan: Plan): Promise<Growth> {
   const { abstracts, quick, rounds, peer, python } = plan;
   const environment = await describeWithPeers(plan);
@@ -172,7 +164,7 @@ async function soakService({ command, abstracts, soakRequests }: Plan): Promise<
 }
 
 async function measureEdgeIsolates({ command, rounds }: Plan): Promise<EdgeResult> {
-  const environment = await describeEnvironment(command, ["onnxruntime-web", "wrangler"]);
+  const environment = await describeEnvironment(command, ["wrangler"]);
   let round = 0;
   const seen = await measureEdge(rounds, ({ first }) => {
     round += 1;
@@ -219,7 +211,6 @@ export const measure: { readonly [name in keyof Results]: (plan: Plan) => Promis
   edge: measureEdgeIsolates,
   browser: measureBrowser,
   webgpu: measureWebgpu,
-  threads: compareThreads,
   dimensions: compareDimensions,
   search: async ({ command, rounds, quick, peer }) => ({
     environment: await describeEnvironment(command),
@@ -227,7 +218,7 @@ export const measure: { readonly [name in keyof Results]: (plan: Plan) => Promis
   }),
   vectors: ({ command, peer, devices, quick }) => acrossDevices({ command, peer, devices, onProgress }).vectors(quick ? 16 : 500),
   start: async ({ command, rounds }) => ({
-    environment: await describeEnvironment(command, ["onnxruntime-node", "onnxruntime-web", "wrangler"]),
+    environment: await describeEnvironment(command, ["onnxruntime-node", "wrangler"]),
     ...(await measureStart(rounds, onProgress)),
   }),
   ratios: async ({ command, rounds }) => ({
@@ -235,7 +226,7 @@ export const measure: { readonly [name in keyof Results]: (plan: Plan) => Promis
     ratios: await measureRatios(rounds, onProgress),
   }),
   page: async ({ command, rounds, abstracts, collection, quick }) => ({
-    environment: await describeEnvironment(command, ["onnxruntime-web"]),
+    environment: await describeEnvironment(command, []),
     ...(await measurePageUse(quick ? abstracts : notesOf(collection), rounds, ({ idle, indexing }) =>
       onProgress(
         `page: key to results ${Math.max(...idle.keyToResults).toFixed(0)} ms at most, while indexing ${Math.max(...indexing.keyToResults).toFixed(0)} ms`,

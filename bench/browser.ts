@@ -7,6 +7,7 @@ import { machineCpuSeconds } from "./cpu-time.ts";
 import type { TextSet } from "./cranfield.ts";
 import type { GoldenRow } from "./golden.ts";
 import { PageServer } from "./page-server.ts";
+import { peakMemoryOf } from "./peak-memory.ts";
 import type { BrowserComparison, BrowserMeasurement, Visits, WebgpuResult } from "./results.ts";
 import { rotated } from "./statistics.ts";
 import { measureVisits } from "./visits.ts";
@@ -50,7 +51,7 @@ const graphicsArguments = process.platform === "linux" ? ["--enable-unsafe-webgp
 export interface BrowserOptions {
   /** What is measured. */
   readonly textSet: TextSet;
-  /** Embedded before, so that the engine has optimized the runtime's code. */
+  /** Embedded before, so that V8 has optimized what computes. */
   readonly warmUp: readonly string[];
   readonly rounds: number;
   readonly peer: PeerModel;
@@ -154,7 +155,6 @@ async function measure(page: Page, browser: Browser, method: Method, { textSet, 
       if (method.encoder === "samevec") throw error;
       throw new Unavailable("transformers.js could not load its model; name a folder that holds it by --peer-model", { cause: error });
     });
-  const loadedBytes = await page.evaluate(() => benchPage.wasmMemory());
   await page.evaluate((texts) => benchPage.embed(texts), warmUp);
   const loading = await page.evaluate(() => benchPage.longestTask());
 
@@ -164,12 +164,11 @@ async function measure(page: Page, browser: Browser, method: Method, { textSet, 
   const cpuSeconds = (await browserCpuSeconds(browser)) - cpuBefore;
   const coresElsewhere = Math.max(0, (machineCpuSeconds() - machineBefore - cpuSeconds) / seconds);
   const embedding = await page.evaluate(() => benchPage.longestTask());
-  const peakBytes = await page.evaluate(() => benchPage.wasmMemory());
+  const peakBytes = await rendererPeak(browser);
   return {
     seconds,
     cpuSeconds,
     coresElsewhere,
-    loadedBytes,
     peakBytes,
     longestTask: { loading, embedding },
     vectors: await vectorsOf(page),
@@ -203,10 +202,20 @@ function cosines(expected: readonly Float32Array[], found: readonly Float32Array
 
 /** Processor time of all processes of a browser since it was started. */
 async function browserCpuSeconds(browser: Browser): Promise<number> {
+  return (await processesOf(browser)).reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+}
+
+/** The memory of the process that has the page and its workers, at its highest. A browser keeps one in reserve, which has less. */
+async function rendererPeak(browser: Browser): Promise<number | null> {
+  const peaks = (await processesOf(browser)).filter(({ type }) => type === "renderer").map(({ id }) => peakMemoryOf(id));
+  const known = peaks.filter((peak) => peak !== null);
+  return known.length > 0 ? Math.max(...known) : null;
+}
+
+async function processesOf(browser: Browser) {
   const session = await browser.newBrowserCDPSession();
   try {
-    const { processInfo } = await session.send("SystemInfo.getProcessInfo");
-    return processInfo.reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+    return (await session.send("SystemInfo.getProcessInfo")).processInfo;
   } finally {
     await session.detach();
   }

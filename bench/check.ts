@@ -18,7 +18,7 @@ export async function measureRatios(rounds: number, onProgress: OnProgress): Pro
 /** Whether every ratio is as good as the one that is kept. Prints those that are not. Throws where none are kept. */
 export async function nothingGotWorse(onProgress: OnProgress): Promise<boolean> {
   const kept = await readResult("ratios");
-  if (!kept) throw new Error("bench/results/ratios.json is not there: npm run bench -- ratios");
+  if (!kept) throw new Error("No ratios are kept for this model: npm run bench -- ratios");
   const worse = await whatGotWorse(kept, onProgress);
   console.log(worse.length === 0 ? "No ratio got worse." : `What got worse:\n${worse.join("\n")}`);
   return worse.length === 0;

@@ -1,10 +1,14 @@
 import { type Claim, judgeOnce } from "./claim.ts";
+import type { DeviceId } from "./devices/device.ts";
 import type { QualityResult, VectorsResult } from "./matrix-results.ts";
 import type { Scan, SearchBenchmark } from "./search-results.ts";
 
+/** Where the WebAssembly engine computes. */
+const enginePlaces: { readonly [device in DeviceId]?: string } = { wasm: "Node", page: "Chromium", edge: "workerd" };
+
 /** Of the vectors of all devices. */
 export function vectorsClaims({ sets }: VectorsResult): Claim[] {
-  return sets.flatMap(({ name, texts, between, within }) => {
+  return sets.flatMap(({ name, texts, devices, between, within }) => {
     const ofAll = within.filter((own) => own.texts === texts);
     const largest = Math.max(...ofAll.map(({ largestDifference }) => largestDifference));
     const withPublished = ({ a, b }: (typeof between)[number]) => a === "published" || b === "published";
@@ -15,7 +19,20 @@ export function vectorsClaims({ sets }: VectorsResult): Claim[] {
       return [judgeOnce(says, worst, (x) => x >= 0.994, worst.toFixed(4))];
     };
     const count = texts.toLocaleString("en");
+    const onEngine = between.filter(({ a, b }) => enginePlaces[a] && enginePlaces[b]);
+    const places = devices.flatMap(({ id }) => enginePlaces[id] ?? []);
+    const fewest = Math.min(...onEngine.map(({ identical }) => identical));
     return [
+      ...(onEngine.length > 0
+        ? [
+            judgeOnce(
+              `The engine gives each of ${count} ${name} the same bits in ${places.join(", ")}`,
+              fewest,
+              (x) => x === texts,
+              `${fewest} of ${texts}`,
+            ),
+          ]
+        : []),
       judgeOnce(
         `On every device, each of ${count} ${name} has the same vector alone, in one call with all others and among other calls, to 1e-6 per component`,
         largest,

@@ -24,7 +24,7 @@ export function speedRatio(
 }
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
-export function claimsOf(results: Omit<Results, "threads" | "dimensions" | "growth" | "fastapi">): Claim[] {
+export function claimsOf(results: Omit<Results, "dimensions" | "growth" | "fastapi">): Claim[] {
   const { encode, service, load, soak, edge, browser, webgpu, search, vectors, quality, page } = results;
   const claims: Claim[] = [];
   const times = (ratio: Spread) => `${formatSpread(ratio, 2)} ×`;
@@ -136,12 +136,6 @@ export function claimsOf(results: Omit<Results, "threads" | "dimensions" | "grow
       atLeast("In Chromium, two workers on WASM embed abstracts at least 1.7 times as fast as one", "pool-1", 1.7),
       atLeast("… at least 1.7 times as fast as `pipeline` called text by text", "pipeline-1", 1.7),
       atLeast("… and at least 6 times as fast as `pipeline` in batches of 32", "pipeline-32", 6),
-      judge(
-        "… with at most 51 MB of WASM memory in each once it has loaded",
-        spreadOf(browser.measurements.filter(({ contender }) => contender === "pool-2").flatMap(({ loadedBytes }) => loadedBytes)),
-        (x) => x <= 51e6,
-        ({ median, min, max }) => `${formatSpread({ median: median / 1e6, min: min / 1e6, max: max / 1e6 }, 1)} MB`,
-      ),
     );
   }
   if (browser && browser.visits.length > 0) {

@@ -1,5 +1,7 @@
-import { readFile, writeFile } from "node:fs/promises";
-import type { z } from "zod";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { z } from "zod";
+import { readManifest } from "./environment.ts";
+import { environmentSchema } from "./environment-schema.ts";
 import { qualitySchema, vectorsSchema } from "./matrix-results.ts";
 import { pageUseSchema } from "./page-use-results.ts";
 import { ratiosSchema } from "./ratios-schema.ts";
@@ -31,7 +33,6 @@ const schemas = {
   browser: browserSchema,
   page: pageUseSchema,
   webgpu: webgpuSchema,
-  threads: comparisonSchema,
   vectors: vectorsSchema,
   quality: qualitySchema,
   dimensions: dimensionsSchema,
@@ -49,14 +50,21 @@ export const benchmarkNames = Object.keys(schemas) as BenchmarkName[];
 /** As before the first benchmark. */
 export const noResults = Object.fromEntries(benchmarkNames.map((name) => [name, null])) as Results;
 
+/** What every result tells, also one of an earlier schema. */
+const measuredSchema = z.object({ environment: environmentSchema });
+
 const fileOf = (name: BenchmarkName) => new URL(`../../bench/results/${name}.json`, import.meta.url);
 
 /** Keeps a result as `bench/results/<name>.json`. */
 export async function saveResult(name: BenchmarkName, result: object): Promise<void> {
+  await mkdir(new URL(".", fileOf(name)), { recursive: true });
   await writeFile(fileOf(name), `${JSON.stringify(result, null, 1)}\n`);
 }
 
-/** A result as it was kept, or null when this benchmark has never run. Throws when the file is not such a result. */
+/**
+ * A result as it was kept. Null when this benchmark has never run, or ran with another model, which is told. Throws when the file is not
+ * such a result.
+ */
 export async function readResult<Name extends BenchmarkName>(name: Name): Promise<Results[Name]> {
   let content: string;
   try {
@@ -65,7 +73,16 @@ export async function readResult<Name extends BenchmarkName>(name: Name): Promis
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return null;
     throw error;
   }
-  return schemas[name].parse(JSON.parse(content)) as Results[Name];
+  const json: unknown = JSON.parse(content);
+  const { environment } = measuredSchema.parse(json);
+  const { fingerprint } = await readManifest();
+  if (environment.model.fingerprint !== fingerprint) {
+    console.error(
+      `${name}.json is left out: it was measured with another model (fingerprint ${environment.model.fingerprint.slice(0, 12)})`,
+    );
+    return null;
+  }
+  return schemas[name].parse(json) as Results[Name];
 }
 
 /** All that is kept. */

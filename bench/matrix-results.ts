@@ -9,8 +9,8 @@ export const ways = ["alone", "together", "loaded"] as const;
 
 export type Way = (typeof ways)[number];
 
-/** How much two lists of vectors of the same texts agree. */
-const agreementSchema = z.object({ texts: z.number(), worst: z.number(), mean: z.number() });
+/** How much two lists of vectors of the same texts agree: cosines, and how many are the same bits. */
+const agreementSchema = z.object({ texts: z.number(), worst: z.number(), mean: z.number(), identical: z.number() });
 
 const skippedSchema = z.array(z.object({ device, reason: z.string() }));
 
@@ -21,10 +21,10 @@ export const vectorsSchema = z.object({
       name: z.string(),
       texts: z.number(),
       devices: z.array(z.object({ id: device, label: z.string() })),
-      /** Cosines of one device's vectors to another's: the worst over every way of both, and the mean of texts alone. */
+      /** One device's vectors to another's: the worst and the fewest over every way of both, and the mean of texts alone. */
       between: z.array(agreementSchema.extend({ a: device, b: device })),
-      /** A device's vectors to its own of texts alone: cosines, how many are the same bits, and the largest difference of a component. */
-      within: z.array(agreementSchema.extend({ device, way: z.enum(ways), identical: z.number(), largestDifference: z.number() })),
+      /** A device's vectors to its own of texts alone, with the largest difference of a component. */
+      within: z.array(agreementSchema.extend({ device, way: z.enum(ways), largestDifference: z.number() })),
     }),
   ),
   skipped: skippedSchema,

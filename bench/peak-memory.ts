@@ -5,7 +5,12 @@ import { readFileSync } from "node:fs";
  * of the process that started this one.
  */
 export function peakMemory(): number {
-  if (process.platform !== "linux") return process.resourceUsage().maxRSS * 1024;
-  const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+  return peakMemoryOf("self") ?? process.resourceUsage().maxRSS * 1024;
+}
+
+/** That of another process. Null where there is no `/proc`. */
+export function peakMemoryOf(id: number | "self"): number | null {
+  if (process.platform !== "linux") return null;
+  const [, kilobytes] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, "utf8")) ?? [];
   return Number(kilobytes) * 1024;
 }

@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { createEncoder } from "../api/encoder.ts";
 import { CachedEncoder } from "../shared/encoder/cache.ts";
@@ -12,7 +11,7 @@ import { SearchEngine } from "../shared/search/search-engine.ts";
 import { Child } from "./child.ts";
 import { cranfieldAbstracts, cranfieldQueries } from "./cranfield.ts";
 import type { EncodeAnswer, EncodeJob } from "./encode-child.ts";
-import { modelDirectory } from "./environment.ts";
+import { nodeModel } from "./environment.ts";
 import { measureScans } from "./index-scans.ts";
 
 /** A figure that a busy machine changes little, because both its parts are measured on it, one after the other. */
@@ -38,7 +37,7 @@ export class Ratios implements AsyncDisposable {
 
   static async open(): Promise<Ratios> {
     const [one, two] = [createEncoder({ workers: 1 }), createEncoder({ workers: 2 })];
-    const session = createSessionEncoder(openNodeModel(fileURLToPath(modelDirectory)));
+    const session = createSessionEncoder(openNodeModel(nodeModel));
     const encoders = [one, two, session];
     await Promise.all(encoders.map((encoder) => encoder.load()));
     while (two.info().workers.ready < 2) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -114,7 +113,7 @@ const workers = (two: Encoder): Ratio => ({
 
 /** Texts of all lengths, as the encoder runs them and each as long as the longest: what padding would cost. */
 async function padding(session: Encoder, abstracts: readonly string[], queries: readonly string[]): Promise<Ratio> {
-  const raw = await openNodeModel(fileURLToPath(modelDirectory))({ exactProducts: false });
+  const raw = await openNodeModel(nodeModel)();
   return {
     id: "padding",
     says: "speed on texts of mixed lengths over that on the same texts padded to the longest",

@@ -21,7 +21,6 @@ export function webgpuSections(result: WebgpuResult | null): string[] {
 
 function comparisonSections({ browser, rounds, contenders, textSets, measurements, skipped }: BrowserComparison): string[] {
   const reference = contenders[0]?.id ?? "";
-  const megabytes = (bytes: readonly number[], digits: number) => formatSpread(spreadOf(bytes.map((each) => each / 1e6)), digits);
   return textSets.map(({ name, texts, tokens }) => {
     const elsewhere = measurements.map(({ coresElsewhere }) => coresElsewhere);
     const rows = contenders.map(({ id, label }) => {
@@ -29,6 +28,7 @@ function comparisonSections({ browser, rounds, contenders, textSets, measurement
       const own = measurements.filter(({ contender }) => contender === id);
       if (skip || own.length === 0) return [label, `SKIPPED: ${skip?.reason}`];
       const ratio = id === reference ? null : speedRatio(measurements, name, reference, id);
+      const peaks = own.flatMap(({ peakBytes }) => (peakBytes === null ? [] : peakBytes / 1e6));
       const longestTask = (part: "loading" | "embedding") => {
         const longest = Math.max(...own.map((each) => each.longestTask[part]));
         return longest === 0 ? "none of 50" : longest.toFixed(0);
@@ -38,14 +38,7 @@ function comparisonSections({ browser, rounds, contenders, textSets, measurement
         formatSpread(spreadOf(own.map(({ seconds }) => texts / seconds)), 1),
         ratio ? `${formatSpread(ratio, 2)} ×` : "",
         formatSpread(spreadOf(own.map(({ cpuSeconds }) => (cpuSeconds * 1e3) / texts)), 0),
-        megabytes(
-          own.flatMap(({ loadedBytes }) => loadedBytes),
-          1,
-        ),
-        megabytes(
-          own.flatMap(({ peakBytes }) => peakBytes),
-          1,
-        ),
+        peaks.length > 0 ? formatSpread(spreadOf(peaks), 0) : "not known",
         longestTask("loading"),
         longestTask("embedding"),
         id === reference ? "" : Math.min(...own.map(({ worstCosine }) => worstCosine)).toFixed(4),
@@ -57,8 +50,7 @@ function comparisonSections({ browser, rounds, contenders, textSets, measurement
       "texts/s",
       "speed of the first against it",
       "CPU ms per text",
-      "WASM memory of a worker, loaded, MB",
-      "… after all texts, MB",
+      "peak memory of the page's process, MB",
       "longest task of the page while it loads, ms",
       "… while it embeds, ms",
       "worst cosine to the first",

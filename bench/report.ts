@@ -29,24 +29,8 @@ import { spreadOf } from "./statistics.ts";
  */
 export function renderReport(results: Results, drawn: readonly Figure[]): string {
   const images = (...names: string[]) => drawn.filter(({ name }) => names.includes(name)).map(imageOf);
-  const {
-    encode,
-    service,
-    load,
-    soak,
-    edge,
-    browser,
-    webgpu,
-    threads,
-    dimensions,
-    search,
-    growth,
-    fastapi,
-    vectors,
-    quality,
-    start,
-    page,
-  } = results;
+  const { encode, service, load, soak, edge, browser, webgpu, dimensions, search, growth, fastapi, vectors, quality, start, page } =
+    results;
   const sections = [
     "# Benchmarks",
     "Made by `npm run bench` from the figures in `bench/results`: change nothing here by hand. A figure is the median of its rounds, with the lowest and the highest in brackets. `bench/README.md` tells how each is measured.",
@@ -83,14 +67,6 @@ export function renderReport(results: Results, drawn: readonly Figure[]): string
   if (browser) sections.push("## In a browser", ...browserSections(browser));
   if (page) sections.push("## The page in use", ...pageUseSections(page));
   sections.push("## In a browser, on WebGPU", ...webgpuSections(webgpu));
-  if (threads) {
-    sections.push(
-      "## Where the time of one thread goes",
-      environmentLine(threads.environment),
-      "Each on one thread and one text per run, without workers.",
-      ...comparisonTables(threads),
-    );
-  }
   if (vectors) sections.push("## The same vector everywhere", ...vectorsSections(vectors));
   if (quality) sections.push("## What is found", ...qualitySections(quality));
   if (dimensions) {
@@ -126,6 +102,7 @@ export function withFigures(readme: string, results: Results): string {
 const allClaims = (results: Results) => [...claimsOf(results), ...(results.encode ? peerClaims(results.encode) : [])];
 
 function claimsTable(claims: readonly Claim[]): string {
+  if (claims.length === 0) return "Nothing has been measured with this model yet.";
   const emphasized = (verdict: Claim["verdict"]) => (verdict === "holds" ? verdict : `**${verdict}**`);
   return table(
     ["claim", "measured", ""],

@@ -50,9 +50,8 @@ const browserMeasurementSchema = z.object({
   ...measurementSchema.pick({ contender: true, texts: true, round: true, seconds: true, coresElsewhere: true, worstCosine: true }).shape,
   /** Processor time of all processes of the browser, while it embedded. */
   cpuSeconds: z.number(),
-  /** WASM memory of each worker: once it has loaded, and after all texts, which is its peak. */
-  loadedBytes: z.array(z.number()).min(1),
-  peakBytes: z.array(z.number()).min(1),
+  /** Of the page's process, workers included, loading included; null where the platform does not tell. */
+  peakBytes: z.number().nullable(),
   /** On the page's own thread, while it loaded and while it embedded, in ms; 0 where none took 50 ms. */
   longestTask: z.object({ loading: z.number(), embedding: z.number() }),
 });

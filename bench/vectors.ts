@@ -133,7 +133,9 @@ function compared(devices: readonly Labelled[], vectors: ReadonlyMap<DeviceId, M
         [...(vectors.get(b.id)?.values() ?? [])].map((ofB) => agreement(ofA, ofB)),
       );
       const [first] = pairs;
-      return first ? [{ a: a.id, b: b.id, texts: first.texts, mean: first.mean, worst: Math.min(...pairs.map(({ worst }) => worst)) }] : [];
+      if (!first) return [];
+      const least = (figure: "worst" | "identical") => Math.min(...pairs.map((pair) => pair[figure]));
+      return [{ a: a.id, b: b.id, texts: first.texts, mean: first.mean, worst: least("worst"), identical: least("identical") }];
     }),
   );
   const within = present.flatMap(({ id }) => {

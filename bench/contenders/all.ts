@@ -10,26 +10,12 @@ const pool = (workers: number): Contender => ({
   open: async () => (await import("./pool.ts")).openPool(workers),
 });
 
-const pipelineOf = (id: string, label: string, options: { textsPerCall: number; threads?: number }): Contender => ({
+const pipelineOf = (id: string, label: string, options: { textsPerCall: number }): Contender => ({
   id,
   label: `transformers.js \`pipeline\`, ${label}`,
   precision: "int8",
   open: async (peer) => (await import("./pipeline.ts")).openPipeline({ peer, ...options }),
 });
-
-const session: Contender = {
-  id: "session",
-  label: "**Samevec's session**, its own graph",
-  precision: "int8",
-  open: async () => (await import("./session.ts")).openSession(),
-};
-
-const runtime: Contender = {
-  id: "runtime",
-  label: "ONNX Runtime called directly, published graph",
-  precision: "int8",
-  open: async (peer) => (await import("./runtime.ts")).openRuntime(peer),
-};
 
 /** The product against what its users would write without it. The first of a list is what the others are compared to. */
 export const encoders: readonly Contender[] = [
@@ -50,16 +36,9 @@ export function growthContenders(cores: number, withPython: boolean): readonly A
   return [...poolsFor(cores), ...others.filter(({ id }) => shown.includes(id))];
 }
 
-/** Where the time of one thread goes: model classes, runtime, graph. */
-export const singleThreads: readonly Contender[] = [
-  session,
-  runtime,
-  pipelineOf("pipeline-1-thread", "one text per call, published graph", { textsPerCall: 1, threads: 1 }),
-];
-
 /** Throws `RangeError` when there is none of this id. */
 export function contenderOf(id: string): Contender {
-  const contender = [...encoders, ...singleThreads, ...poolsFor(Number.POSITIVE_INFINITY)].find((candidate) => candidate.id === id);
+  const contender = [...encoders, ...poolsFor(Number.POSITIVE_INFINITY)].find((candidate) => candidate.id === id);
   if (!contender) throw new RangeError(`There is no contender ${id}`);
   return contender;
 }

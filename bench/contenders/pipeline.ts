@@ -6,12 +6,10 @@ export interface PipelineOptions {
   readonly peer: PeerModel;
   /** Texts in one call: `Infinity` for all at once. */
   readonly textsPerCall: number;
-  /** Threads of the session. Default: the runtime's own choice, which is one for each core. */
-  readonly threads?: number;
 }
 
-/** transformers.js as its documentation shows it, on the published int8 graph. */
-export async function openPipeline({ peer, textsPerCall, threads }: PipelineOptions): Promise<Embed> {
+/** transformers.js as its documentation shows it, on the published int8 graph. Threads are its own choice: one for each core. */
+export async function openPipeline({ peer, textsPerCall }: PipelineOptions): Promise<Embed> {
   const model = "hub" in peer ? peer.hub : basename(resolve(peer.directory));
   if ("directory" in peer) {
     env.localModelPath = dirname(resolve(peer.directory));
@@ -20,7 +18,6 @@ export async function openPipeline({ peer, textsPerCall, threads }: PipelineOpti
   const extract = await pipeline("feature-extraction", model, {
     dtype: "q8",
     device: "cpu",
-    ...(threads && { session_options: { intraOpNumThreads: threads, interOpNumThreads: 1 } }),
   }).catch((error: unknown) => {
     throw new Unavailable("transformers.js could not load its model; name a folder that holds it by --peer-model", { cause: error });
   });

@@ -11,8 +11,9 @@ export function allDevices(server: PageServer, peer: PeerModel, asked: readonly 
   const inChromium = async (device: "wasm" | "webgpu") => (await import("./chromium.ts")).openChromium(server, device);
   const all: DeviceSource[] = [
     { id: "published", label: "published model, float32", open: async () => (await import("./node.ts")).openPublished(peer) },
-    { id: "node", label: "**Node**, 2 workers", open: async () => (await import("./node.ts")).openNode() },
-    { id: "wasm", label: "**Chromium, WASM**, 2 workers", open: () => inChromium("wasm") },
+    { id: "native", label: "**Node, native**, 2 workers", open: async () => (await import("./node.ts")).openNode("native") },
+    { id: "wasm", label: "**Node, WASM**, 2 workers", open: async () => (await import("./node.ts")).openNode("wasm") },
+    { id: "page", label: "**Chromium, WASM**, 2 workers", open: () => inChromium("wasm") },
     { id: "edge", label: "**edge**, workerd", open: async () => (await import("./edge.ts")).openEdge() },
     {
       id: "gpu-graph",

@@ -20,6 +20,6 @@ export interface DeviceSource {
   open(): Promise<MeasuredDevice>;
 }
 
-export const deviceIds = ["published", "node", "gpu-graph", "wasm", "webgpu", "edge"] as const;
+export const deviceIds = ["published", "native", "gpu-graph", "wasm", "page", "edge", "webgpu"] as const;
 
 export type DeviceId = (typeof deviceIds)[number];

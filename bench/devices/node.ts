@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { createEncoder } from "../../api/encoder.ts";
-import { bundledModel, modelOf } from "../../shared/encoder/bundled.ts";
-import { createSessionEncoder, type Encoder } from "../../shared/encoder/encoder.ts";
+import { modelOf, openedBundledModel } from "../../shared/encoder/bundled.ts";
+import { createSessionEncoder, type Encoder, type OpenModel } from "../../shared/encoder/encoder.ts";
 import { oneTextPerRun } from "../../shared/encoder/session.ts";
 import { onnxSession } from "../../shared/encoder/sessions/onnx.ts";
 import { createTokenizer } from "../../shared/encoder/tokenizer.ts";
@@ -13,14 +13,14 @@ import { modelDirectory, readManifest } from "../environment.ts";
 import type { MeasuredDevice } from "./device.ts";
 
 /** The pool, on two worker threads. */
-export async function openNode(): Promise<MeasuredDevice> {
-  return deviceOf(createEncoder({ workers: 2 }));
+export async function openNode(device: "native" | "wasm"): Promise<MeasuredDevice> {
+  return deviceOf(createEncoder({ workers: 2, device }));
 }
 
 /** A session's threads wait for each other without keeping their cores busy: on a busy machine that takes most of the time. */
 const patientThreads = { intra_op: { allow_spinning: "0" } };
 
-/** As shared/encoder/sessions/web.ts batches on WebGPU. */
+/** As shared/encoder/sessions/webgpu.ts has it. */
 const gpuBatch = { texts: 32, tokens: 4096, lengthStep: 32 };
 
 /**
@@ -28,23 +28,19 @@ const gpuBatch = { texts: 32, tokens: 4096, lengthStep: 32 };
  * stands for WebGPU where there is no graphics hardware, as far as a graph goes and kernels do not.
  */
 export async function openGpuGraph(): Promise<MeasuredDevice> {
-  const read = async (name: string) => new Uint8Array(await readFile(new URL(name, modelDirectory)));
   const manifest = await readManifest();
-  const open = bundledModel({
-    manifest,
-    load: read,
-    graph: "gpu",
-    exactProductsMayHelp: false,
-    async createSession({ graph }) {
-      const runtime = await InferenceSession.create(fileURLToPath(new URL(graph.file, modelDirectory)), {
-        executionProviders: ["cpu"],
-        enableMemPattern: false,
-        // As on WebGPU: the weights become float32 once, at load.
-        extra: { session: { disable_quant_qdq: "1", ...patientThreads } },
-      });
-      return onnxSession({ runtime, Tensor, inputs: graph.inputs, device: "node", batch: gpuBatch });
-    },
-  });
+  const { file, inputs } = manifest.devices.webgpu;
+  const open: OpenModel = async () => {
+    const runtime = await InferenceSession.create(fileURLToPath(new URL(file, modelDirectory)), {
+      executionProviders: ["cpu"],
+      enableMemPattern: false,
+      // As on WebGPU: the weights become float32 once, at load.
+      extra: { session: { disable_quant_qdq: "1", ...patientThreads } },
+    });
+    // The device is that of the vectors that the self-test expects.
+    const session = onnxSession({ runtime, Tensor, inputs, device: "webgpu", batch: gpuBatch });
+    return openedBundledModel(manifest, async (name) => new Uint8Array(await readFile(new URL(name, modelDirectory))), session, null);
+  };
   return deviceOf(createSessionEncoder(open));
 }
 
@@ -76,9 +72,9 @@ export async function openPublished(peer: PeerModel): Promise<MeasuredDevice> {
     createSessionEncoder(async () => ({
       model: modelOf(manifest),
       tokenizer,
-      session: onnxSession({ runtime: pooled, Tensor, inputs, device: "node", batch: oneTextPerRun }),
-      selfTest: { minCosine: 0, rows: [] },
-      exactProductsMayHelp: false,
+      session: onnxSession({ runtime: pooled, Tensor, inputs, device: "native", batch: oneTextPerRun }),
+      selfTest: null,
+      otherwise: null,
     })),
   );
 }

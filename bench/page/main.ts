@@ -4,14 +4,9 @@ import { createEncoder } from "../../web/encoder.ts";
 import { webgpuRefusal } from "../../web/webgpu.ts";
 import type { BenchPage, Method } from "../bench-page.ts";
 import type { IndexWorker } from "./index-worker.ts";
-import { type MemoryRecord, memoryChannel } from "./memory-record.ts";
 import type { Pipeline } from "./pipeline-worker.ts";
 
-/** How long workers may take to tell of their memory, in ms. */
-const memoryPatience = 10_000;
-
 interface Opened {
-  readonly workers: number;
   embed(texts: readonly string[], kind: Kind): Promise<Iterable<number>[]>;
 }
 
@@ -23,13 +18,13 @@ async function open(method: Method, { whole = true } = {}): Promise<Opened> {
   if (method.encoder === "pipeline") {
     const pipeline = wrap<Pipeline>(new Worker(new URL("./pipeline-worker.ts", import.meta.url), { type: "module" }));
     await pipeline.load(method);
-    return { workers: 1, embed: (texts) => pipeline.embed(texts) };
+    return { embed: (texts) => pipeline.embed(texts) };
   }
   const { device, workers } = method;
   const encoder = createEncoder({ device, workers, interactiveWorkers: 0, runTimeout: 600_000 });
   if (whole) await encoder.load();
   while (whole && encoder.info().workers.ready < workers) await new Promise((resolve) => setTimeout(resolve, 5));
-  return { workers, embed: async (texts, kind) => (await encoder.embed(texts, { kind })).vectors };
+  return { embed: async (texts, kind) => (await encoder.embed(texts, { kind })).vectors };
 }
 
 function opened(): Promise<Opened> {
@@ -71,22 +66,6 @@ const page: BenchPage = {
       return await wrap<IndexWorker>(worker).measure(options);
     } finally {
       worker.terminate();
-    }
-  },
-  async wasmMemory() {
-    const { workers } = await opened();
-    const channel = new BroadcastChannel(memoryChannel);
-    try {
-      return await new Promise<number[]>((resolve, reject) => {
-        const told: number[] = [];
-        setTimeout(() => reject(new Error(`${told.length} of ${workers} workers told of their memory`)), memoryPatience);
-        channel.addEventListener("message", ({ data: { bytes } }: MessageEvent<MemoryRecord>) => {
-          if (told.push(bytes) === workers) resolve(told);
-        });
-        channel.postMessage("ask");
-      });
-    } finally {
-      channel.close();
     }
   },
   longestTask() {
