@@ -9,6 +9,7 @@ import { type Collection, cranfieldCollection, type TextSet } from "./cranfield.
 import type { DeviceId } from "./devices/device.ts";
 import { measureDimensions } from "./dimensions.ts";
 import { measureEdge } from "./edge.ts";
+import { measureEngine } from "./engine.ts";
 import { describeEnvironment, tokenCounter } from "./environment.ts";
 import type { Environment } from "./environment-schema.ts";
 import { compareServices } from "./fastapi.ts";
@@ -220,6 +221,10 @@ export const measure: { readonly [name in keyof Results]: (plan: Plan) => Promis
   start: async ({ command, rounds }) => ({
     environment: await describeEnvironment(command, ["onnxruntime-node", "wrangler"]),
     ...(await measureStart(rounds, onProgress)),
+  }),
+  engine: async ({ command, rounds, quick }) => ({
+    environment: await describeEnvironment(command, ["onnxruntime-web", "onnxruntime-node", "wrangler"]),
+    ...(await measureEngine({ rounds, turns: quick ? 3 : 15 }, onProgress)),
   }),
   ratios: async ({ command, rounds }) => ({
     environment: await describeEnvironment(command),

@@ -1,6 +1,7 @@
 import { type Claim, judge } from "./claim.ts";
 import { qualityClaims, searchClaims, vectorsClaims } from "./claims-matrix.ts";
 import type { Results } from "./kept-results.ts";
+import { engineClaims } from "./report-engine.ts";
 import { pageUseClaims } from "./report-page-use.ts";
 import type { Measurement, SoakResult } from "./results.ts";
 import { type Spread, spreadOf } from "./statistics.ts";
@@ -25,7 +26,7 @@ export function speedRatio(
 
 /** The claims that these results can speak to, judged by the median of the rounds and by every one of them. */
 export function claimsOf(results: Omit<Results, "dimensions" | "growth" | "fastapi">): Claim[] {
-  const { encode, service, load, soak, edge, browser, webgpu, search, vectors, quality, page } = results;
+  const { encode, service, load, soak, edge, browser, webgpu, search, vectors, quality, page, engine } = results;
   const claims: Claim[] = [];
   const times = (ratio: Spread) => `${formatSpread(ratio, 2)} ×`;
   if (encode) {
@@ -165,6 +166,7 @@ export function claimsOf(results: Omit<Results, "dimensions" | "growth" | "fasta
     );
   }
   if (page) claims.push(...pageUseClaims(page));
+  if (engine) claims.push(...engineClaims(engine));
   if (vectors) claims.push(...vectorsClaims(vectors));
   if (quality) claims.push(...qualityClaims(quality));
   if (search) claims.push(...searchClaims(search));

@@ -9,6 +9,7 @@ import { unstable_readConfig } from "wrangler";
 import { modelDirectory } from "./environment.ts";
 
 const wrangler = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
+const root = fileURLToPath(new URL("../../", import.meta.url));
 const config = fileURLToPath(new URL("../../wrangler.toml", import.meta.url));
 
 /** A folder with what `wrangler deploy` would upload. */
@@ -19,16 +20,22 @@ export class EdgeBundle implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  static async make(): Promise<EdgeBundle> {
+  /** @param script the worker, by its path from the root */
+  static async make(script = "api/edge.ts"): Promise<EdgeBundle> {
     const directory = await mkdtemp(join(tmpdir(), "samevec-edge-"));
-    await promisify(execFile)(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", directory, "--config", config]);
+    const commandLine = [wrangler, "deploy", script, "--dry-run", "--outdir", directory, "--config", config];
+    await promisify(execFile)(process.execPath, commandLine, { cwd: root });
     return new EdgeBundle(directory);
   }
 
   /** Starts it in a workerd of its own. */
   async start(): Promise<EdgeIsolate> {
     const { compatibility_date: compatibilityDate = "", compatibility_flags: compatibilityFlags, vars } = unstable_readConfig({ config });
-    const wasm = (await readdir(this.#directory)).find((name) => name.endsWith(".wasm")) ?? "";
+    const files = await readdir(this.#directory);
+    const read = async (extension: string) => {
+      const path = files.find((name) => name.endsWith(extension)) ?? "";
+      return { path, contents: await readFile(join(this.#directory, path)) };
+    };
     const miniflare = new Miniflare({
       host: "127.0.0.1",
       port: 0,
@@ -36,8 +43,8 @@ export class EdgeBundle implements AsyncDisposable {
       compatibilityDate,
       compatibilityFlags,
       modules: [
-        { type: "ESModule", path: "edge.js", contents: await readFile(join(this.#directory, "edge.js"), "utf8") },
-        { type: "CompiledWasm", path: wasm, contents: await readFile(join(this.#directory, wasm)) },
+        { type: "ESModule", ...(await read(".js")) },
+        { type: "CompiledWasm", ...(await read(".wasm")) },
       ],
       bindings: vars,
       serviceBindings: {

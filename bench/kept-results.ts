@@ -1,5 +1,6 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
+import { engineSchema } from "./engine-results.ts";
 import { readManifest } from "./environment.ts";
 import { environmentSchema } from "./environment-schema.ts";
 import { qualitySchema, vectorsSchema } from "./matrix-results.ts";
@@ -30,6 +31,7 @@ const schemas = {
   soak: soakSchema,
   start: startSchema,
   edge: edgeSchema,
+  engine: engineSchema,
   browser: browserSchema,
   page: pageUseSchema,
   webgpu: webgpuSchema,

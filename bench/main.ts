@@ -16,7 +16,7 @@ import { renderReport, withFigures } from "./report.ts";
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
 
 /** What is measured when nothing is named: minutes each, where others take a quarter of an hour. */
-const usual: readonly BenchmarkName[] = ["encode", "service", "start", "edge", "browser", "page"];
+const usual: readonly BenchmarkName[] = ["encode", "service", "start", "edge", "engine", "browser", "page"];
 const usualWithPeers: readonly BenchmarkName[] = [...usual, "growth", "fastapi"];
 
 const settings = z.object({

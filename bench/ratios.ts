@@ -11,8 +11,10 @@ import { SearchEngine } from "../shared/search/search-engine.ts";
 import { Child } from "./child.ts";
 import { cranfieldAbstracts, cranfieldQueries } from "./cranfield.ts";
 import type { EncodeAnswer, EncodeJob } from "./encode-child.ts";
+import type { EngineAnswer, EngineJob } from "./engine-child.ts";
 import { nodeModel } from "./environment.ts";
 import { measureScans } from "./index-scans.ts";
+import { spreadOf } from "./statistics.ts";
 
 /** A figure that a busy machine changes little, because both its parts are measured on it, one after the other. */
 export interface Ratio {
@@ -29,10 +31,12 @@ export interface Ratio {
 export class Ratios implements AsyncDisposable {
   readonly all: readonly Ratio[];
   readonly #encoders: readonly Encoder[];
+  readonly #children: readonly Child[];
 
-  private constructor(all: readonly Ratio[], encoders: readonly Encoder[]) {
+  private constructor(all: readonly Ratio[], encoders: readonly Encoder[], children: readonly Child[]) {
     this.all = all;
     this.#encoders = encoders;
+    this.#children = children;
   }
 
   static async open(): Promise<Ratios> {
@@ -44,6 +48,7 @@ export class Ratios implements AsyncDisposable {
     const abstracts = await cranfieldAbstracts();
     const queries = await cranfieldQueries();
     const library = await builtInLibrary();
+    const [engine, onnxRuntime] = [new Child("engine-child.js"), new Child("engine-child.js")];
     return new Ratios(
       [
         workers(two),
@@ -54,13 +59,16 @@ export class Ratios implements AsyncDisposable {
         codes(library),
         meaning(one, library),
         secondWorker(abstracts),
+        await engineSpeed(engine, onnxRuntime),
       ],
       encoders,
+      [engine, onnxRuntime],
     );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const encoder of this.#encoders) await encoder.dispose();
+    for (const child of this.#children) await child[Symbol.asyncDispose]();
   }
 }
 
@@ -221,6 +229,28 @@ const secondWorker = (abstracts: readonly string[]): Ratio => ({
     return (await peak("pool-1")) / (await peak("pool-2"));
   },
 });
+
+/** By turns, in processor time: V8's register allocation decides it, so that another V8 may change it. */
+async function engineSpeed(engine: Child, onnxRuntime: Child): Promise<Ratio> {
+  const timeOf = async (child: Child, rival: EngineJob["rival"], times: number) =>
+    (await child.ask<EngineAnswer>({ rival, lengths: [128], times } satisfies EngineJob)).cpuMs;
+  // Until V8 has optimized the code.
+  await timeOf(engine, "engine", 20);
+  await timeOf(onnxRuntime, "onnxruntime-web", 20);
+  return {
+    id: "engine-speed",
+    says: "speed of the WASM engine over that of ONNX Runtime Web, in Node, on texts of 128 tokens",
+    room: 0.85,
+    async measure() {
+      const times = { engine: [] as number[], onnxRuntime: [] as number[] };
+      for (let turn = 0; turn < 9; turn++) {
+        times.engine.push(await timeOf(engine, "engine", 2));
+        times.onnxRuntime.push(await timeOf(onnxRuntime, "onnxruntime-web", 2));
+      }
+      return spreadOf(times.onnxRuntime).median / spreadOf(times.engine).median;
+    },
+  };
+}
 
 const readText = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), "utf8");
 

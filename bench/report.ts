@@ -6,6 +6,7 @@ import type { Figure } from "./figures/canvas.ts";
 import type { Results } from "./kept-results.ts";
 import { environmentLine, table } from "./markdown.ts";
 import { browserSections, webgpuSections } from "./report-browser.ts";
+import { engineSections } from "./report-engine.ts";
 import { qualitySections, vectorsSections } from "./report-matrix.ts";
 import { pageUseSections } from "./report-page-use.ts";
 import { fastapiTable, growthTables } from "./report-peers.ts";
@@ -29,7 +30,7 @@ import { spreadOf } from "./statistics.ts";
  */
 export function renderReport(results: Results, drawn: readonly Figure[]): string {
   const images = (...names: string[]) => drawn.filter(({ name }) => names.includes(name)).map(imageOf);
-  const { encode, service, load, soak, edge, browser, webgpu, dimensions, search, growth, fastapi, vectors, quality, start, page } =
+  const { encode, service, load, soak, edge, browser, webgpu, dimensions, search, growth, fastapi, vectors, quality, start, page, engine } =
     results;
   const sections = [
     "# Benchmarks",
@@ -64,6 +65,7 @@ export function renderReport(results: Results, drawn: readonly Figure[]): string
   if (edge) {
     sections.push("## At the edge", environmentLine(edge.environment), ...edgeSection(edge));
   }
+  if (engine) sections.push("## The engine against ONNX Runtime", ...engineSections(engine));
   if (browser) sections.push("## In a browser", ...browserSections(browser));
   if (page) sections.push("## The page in use", ...pageUseSections(page));
   sections.push("## In a browser, on WebGPU", ...webgpuSections(webgpu));
@@ -83,8 +85,8 @@ const figures = /(<!-- figures -->\n)[\s\S]*?(<!-- \/figures -->)/;
 /** `readme` with the claims between its two markers. Throws when it has none. */
 export function withFigures(readme: string, results: Results): string {
   if (!figures.test(readme)) throw new Error("there is no <!-- figures --> … <!-- /figures --> to fill");
-  const { encode, service, load, soak, edge, browser, webgpu, vectors, quality, search, start } = results;
-  const environments = [encode, service, load, soak, edge, browser, webgpu, vectors, quality, search, start].flatMap(
+  const { encode, service, load, soak, edge, browser, webgpu, vectors, quality, search, start, engine } = results;
+  const environments = [encode, service, load, soak, edge, browser, webgpu, vectors, quality, search, start, engine].flatMap(
     (result) => result?.environment ?? [],
   );
   const [environment] = environments;

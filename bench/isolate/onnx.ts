@@ -1,0 +1,55 @@
+/** The worker of api/edge.ts with ONNX Runtime Web in the place of the engine, for the comparison of the two. */
+import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
+import * as onnxRuntime from "onnxruntime-web/wasm";
+import { createApp, defaultConfig } from "../../api/app.ts";
+import { createIsolateEncoder } from "../../api/isolate-encoder.ts";
+import { checkedFiles, openedBundledModel } from "../../shared/encoder/bundled.ts";
+import type { OpenModel } from "../../shared/encoder/encoder.ts";
+import { parseManifest } from "../../shared/encoder/manifest.ts";
+import { openOnnxSession } from "../engine-rivals.ts";
+
+interface Bindings {
+  readonly ASSETS: Fetcher;
+}
+
+const limits = { requestTokens: 8_192, queue: { texts: 1_024, tokens: 16_384 }, requestTimeout: 60_000 };
+
+let app: ReturnType<typeof createApp> | null = null;
+
+export default {
+  fetch(request, { ASSETS }, context) {
+    app ??= createApp({ encoder: createIsolateEncoder(openModel(ASSETS), limits), config: defaultConfig });
+    return app.fetch(request, {}, context);
+  },
+} satisfies ExportedHandler<Bindings>;
+
+function openModel(assets: Fetcher): OpenModel {
+  return async () => {
+    const read = async (name: string) => new Uint8Array(await (await assets.fetch(`https://assets.invalid/${name}`)).arrayBuffer());
+    const manifest = parseManifest(JSON.parse(new TextDecoder().decode(await read("manifest.json"))));
+    const load = checkedFiles(manifest, read);
+    const session = await withCompiledRuntime((placeholder) => openOnnxSession(onnxRuntime, manifest, load, placeholder));
+    // The vectors of native are those of cpu.onnx: the self-test is that of both.
+    return openedBundledModel(manifest, load, { ...session, device: "native" }, null);
+  };
+}
+
+/**
+ * Runs `create` while `WebAssembly.instantiate` answers ONNX Runtime's call with the compiled module: an isolate may not compile. The call
+ * is told from others by the placeholder that the runtime is given instead of its WASM.
+ */
+async function withCompiledRuntime<Result>(create: (placeholder: ArrayBuffer) => Promise<Result>): Promise<Result> {
+  const placeholder = new ArrayBuffer(1);
+  // Without its overloads: what it is called with is passed on as it came.
+  const instantiate = WebAssembly.instantiate as (source: unknown, imports?: unknown) => Promise<unknown>;
+  const answerWithRuntime = async (source: unknown, imports?: unknown): Promise<unknown> =>
+    ArrayBuffer.isView(source) && source.buffer === placeholder
+      ? { module: wasm, instance: await instantiate(wasm, imports) }
+      : instantiate(source, imports);
+  Object.assign(WebAssembly, { instantiate: answerWithRuntime });
+  try {
+    return await create(placeholder);
+  } finally {
+    Object.assign(WebAssembly, { instantiate });
+  }
+}
