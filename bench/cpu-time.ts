@@ -13,40 +13,36 @@ export function machineCpuSeconds(): number {
  */
 export function descendantsCpuMs(names: { readonly process?: string; readonly thread?: string }): number | null {
   if (process.platform !== "linux") return null;
-  const started = new Map<number, { parent: number; name: string }>();
-  for (const entry of readdirSync("/proc")) {
-    const [, name = "", parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(/^\d+$/.test(entry) ? contentOf(`/proc/${entry}/stat`) : "") ?? [];
-    if (parent !== undefined) started.set(Number(entry), { parent: Number(parent), name });
+  const running = new Map<string, { parent: string; name: string }>();
+  for (const id of listed("/proc")) {
+    const [, name, parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(content(`/proc/${id}/stat`)) ?? [];
+    if (name !== undefined && parent !== undefined) running.set(id, { parent, name });
   }
-  const isDescendant = (id: number): boolean => {
-    const { parent } = started.get(id) ?? {};
-    return parent !== undefined && (parent === process.pid || isDescendant(parent));
+  const isOurs = (id: string): boolean => {
+    const parent = running.get(id)?.parent;
+    return parent !== undefined && (parent === String(process.pid) || isOurs(parent));
   };
-  let nanoseconds = 0;
-  for (const [id, { name }] of started) {
-    if ((names.process !== undefined && names.process !== name) || !isDescendant(id)) continue;
-    for (const thread of readdirOf(`/proc/${id}/task`)) {
-      const path = `/proc/${id}/task/${thread}`;
-      if (names.thread !== undefined && contentOf(`${path}/comm`).trim() !== names.thread) continue;
-      nanoseconds += Number(contentOf(`${path}/schedstat`).split(" ")[0]);
-    }
-  }
-  return nanoseconds / 1e6;
+  const threads = [...running]
+    .filter(([id, { name }]) => (names.process ?? name) === name && isOurs(id))
+    .flatMap(([id]) => listed(`/proc/${id}/task`).map((thread) => `/proc/${id}/task/${thread}`))
+    .filter((path) => names.thread === undefined || content(`${path}/comm`).trim() === names.thread);
+  return threads.reduce((sum, path) => sum + Number(content(`${path}/schedstat`).split(" ")[0]) / 1e6, 0);
 }
 
-/** Processes and threads may end while they are looked at. */
-function contentOf(path: string): string {
+/** The numbers in a folder of /proc: none where the process has ended meanwhile. */
+function listed(path: string): string[] {
+  try {
+    return readdirSync(path).filter((name) => /^\d+$/.test(name));
+  } catch {
+    return [];
+  }
+}
+
+/** Empty where the process or thread has ended meanwhile. */
+function content(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
     return "";
-  }
-}
-
-function readdirOf(path: string): string[] {
-  try {
-    return readdirSync(path);
-  } catch {
-    return [];
   }
 }

@@ -1,6 +1,5 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism, cpus, totalmem } from "node:os";
-import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { modelOf } from "../shared/encoder/bundled.ts";
 import { parseManifest } from "../shared/encoder/manifest.ts";
@@ -9,12 +8,6 @@ import type { Environment } from "./environment-schema.ts";
 
 /** The folder of the bundled model, seen from `dist/bench`. */
 export const modelDirectory = new URL("../../models/bge-small-en-v1.5/", import.meta.url);
-
-/** What Node loads the bundled model from. */
-export const nodeModel = {
-  directory: fileURLToPath(modelDirectory),
-  engineDirectory: fileURLToPath(new URL("../engine", import.meta.url)),
-};
 
 const readJson = async (url: URL): Promise<unknown> => JSON.parse(await readFile(url, "utf8"));
 /** What the bundled model's files are, and what it is proved by. */

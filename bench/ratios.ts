@@ -2,9 +2,7 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { createEncoder } from "../api/encoder.ts";
 import { CachedEncoder } from "../shared/encoder/cache.ts";
-import { createSessionEncoder, type Encoder } from "../shared/encoder/encoder.ts";
-import { openNodeModel } from "../shared/encoder/sessions/node.ts";
-import { cutTokens } from "../shared/encoder/tokenizer.ts";
+import type { Encoder } from "../shared/encoder/encoder.ts";
 import type { SearchMode } from "../shared/search/fusion.ts";
 import { type Library, type LibraryHeader, readLibrary } from "../shared/search/library.ts";
 import { SearchEngine } from "../shared/search/search-engine.ts";
@@ -12,7 +10,6 @@ import { Child } from "./child.ts";
 import { cranfieldAbstracts, cranfieldQueries } from "./cranfield.ts";
 import type { EncodeAnswer, EncodeJob } from "./encode-child.ts";
 import type { EngineAnswer, EngineJob } from "./engine-child.ts";
-import { nodeModel } from "./environment.ts";
 import { measureScans } from "./index-scans.ts";
 import { spreadOf } from "./statistics.ts";
 
@@ -41,8 +38,7 @@ export class Ratios implements AsyncDisposable {
 
   static async open(): Promise<Ratios> {
     const [one, two] = [createEncoder({ workers: 1 }), createEncoder({ workers: 2 })];
-    const session = createSessionEncoder(openNodeModel(nodeModel));
-    const encoders = [one, two, session];
+    const encoders = [one, two];
     await Promise.all(encoders.map((encoder) => encoder.load()));
     while (two.info().workers.ready < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     const abstracts = await cranfieldAbstracts();
@@ -52,8 +48,7 @@ export class Ratios implements AsyncDisposable {
     return new Ratios(
       [
         workers(two),
-        await padding(session, abstracts, queries),
-        longTexts(session),
+        longTexts(one),
         shortTexts(one, queries),
         cache(one, abstracts),
         codes(library),
@@ -119,34 +114,15 @@ const workers = (two: Encoder): Ratio => ({
   },
 });
 
-/** Texts of all lengths, as the encoder runs them and each as long as the longest: what padding would cost. */
-async function padding(session: Encoder, abstracts: readonly string[], queries: readonly string[]): Promise<Ratio> {
-  const raw = await openNodeModel(nodeModel)();
-  return {
-    id: "padding",
-    says: "speed on texts of mixed lengths over that on the same texts padded to the longest",
-    room: 0.6,
-    async measure(round) {
-      const texts = [...textsOf(abstracts, 2, round), ...textsOf(queries, 10, round)];
-      const ids = texts.map((text) => cutTokens(raw.tokenizer.encode(text), raw.model.maxTokens));
-      const longest = Math.max(...ids.map(({ length }) => length));
-      const padded = await cpuSecondsOf(async () => {
-        for (const own of ids) await raw.session.run([Array.from({ length: longest }, (_, place) => own[place] ?? 0)]);
-      });
-      return padded / (await cpuSecondsOf(() => session.embed(texts)));
-    },
-  };
-}
-
-const longTexts = (session: Encoder): Ratio => {
+const longTexts = (encoder: Encoder): Ratio => {
   const textOf = (tokens: number) => "word ".repeat(tokens - 2); // beside [CLS] and [SEP]
   return {
     id: "long-texts",
     says: "tokens per second in texts of 512 tokens over those in texts of 64",
     room: 0.7,
     async measure() {
-      const short = await cpuSecondsOf(() => session.embed(Array.from({ length: 16 }, () => textOf(64))));
-      return short / (await cpuSecondsOf(() => session.embed([textOf(512), textOf(512)])));
+      const short = await cpuSecondsOf(() => encoder.embed(Array.from({ length: 16 }, () => textOf(64))));
+      return short / (await cpuSecondsOf(() => encoder.embed([textOf(512), textOf(512)])));
     },
   };
 };
