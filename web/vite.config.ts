@@ -2,7 +2,6 @@ import { fileURLToPath } from "node:url";
 import { defineConfig, normalizePath } from "vite";
 import { viteStaticCopy } from "vite-plugin-static-copy";
 import { packageScripts } from "./build/package.ts";
-
 import { serviceWorker } from "./build/service-worker.ts";
 import { sizeReport } from "./build/size-report.ts";
 import { packWebgpuRuntime, withoutRawRuntimes } from "./build/webgpu-runtime.ts";
@@ -62,7 +61,8 @@ export default defineConfig({
     serviceWorker(fromHere("service-worker.ts"), isOfSearchPage),
     viteStaticCopy({
       targets: [
-        { src: normalizePath(model), dest: "models" },
+        // cpu.onnx is native Node's alone.
+        { src: `${normalizePath(model)}/!(cpu.onnx)`, dest: "models/bge-small-en-v1.5" },
         { src: normalizePath(fromHere(`../dist/runtimes/${webgpuRuntime.file}`)), dest: "runtimes" },
       ],
     }),
