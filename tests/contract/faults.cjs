@@ -21,25 +21,33 @@ function take(fault) {
   }
 }
 
+/** A module whose one function traps. */
+const trapping = new WebAssembly.Module(
+  Uint8Array.from([
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, 0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00, 0x07, 0x08, 0x01, 0x04,
+    0x74, 0x72, 0x61, 0x70, 0x00, 0x00, 0x0a, 0x05, 0x01, 0x03, 0x00, 0x00, 0x0b,
+  ]),
+);
+
 if (folder && !isMainThread) {
-  const { InferenceSession } = require("onnxruntime-node");
   const { selfTest } = require("../../models/bge-small-en-v1.5/manifest.json");
-  const { create } = InferenceSession;
-  InferenceSession.create = async (...args) => {
-    if (existsSync(join(folder, "load-fails"))) throw new Error("the fault that the test asked for");
-    while (existsSync(join(folder, "load-waits"))) await new Promise((resolve) => setTimeout(resolve, 10));
-    const session = await create.apply(InferenceSession, args);
-    const { run } = session;
-    let selfTests = selfTest.texts.filter(({ cpu }) => cpu).length;
-    session.run = async (...runArgs) => {
-      if (selfTests-- > 0) return run.apply(session, runArgs);
+  let runs = 0;
+  require("./around-sessions.cjs")({
+    async create(open) {
+      if (existsSync(join(folder, "load-fails"))) throw new Error("the fault that the test asked for");
+      while (existsSync(join(folder, "load-waits"))) await new Promise((resolve) => setTimeout(resolve, 10));
+      return open();
+    },
+    run(compute, device) {
+      runs += 1;
+      if (runs <= selfTest.texts.filter((text) => text[device]).length) return compute();
       if (take("exit")) process.exit(1);
-      if (take("hang")) await new Promise(() => {});
+      if (take("trap")) new WebAssembly.Instance(trapping).exports.trap();
+      if (device === "native" && take("hang")) return new Promise(() => {});
       if (take("memory")) for (const hoard = []; ; ) hoard.push(Array.from({ length: 1e5 }, Math.random));
-      return run.apply(session, runArgs);
-    };
-    return session;
-  };
+      return compute();
+    },
+  });
   // Between two native calls, as a tokenizer that never comes back.
   setInterval(() => {
     while (take("spin")) for (;;);

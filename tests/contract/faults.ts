@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /** What worker threads can be made to do: see faults.cjs. */
-type Fault = "exit" | "hang" | "memory" | "spin" | "load-fails" | "load-waits";
+type Fault = "exit" | "trap" | "hang" | "memory" | "spin" | "load-fails" | "load-waits";
 
 /** Faults for the worker threads of a process that is started with `nodeArguments` and `env`. */
 export class Faults {

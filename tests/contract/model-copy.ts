@@ -6,6 +6,9 @@ import { type Manifest, parseManifest, sha256Hex } from "../../shared/encoder/ma
 
 export const modelDirectory = fileURLToPath(new URL("../../models/bge-small-en-v1.5", import.meta.url));
 
+/** The builds of the WebAssembly engine. */
+export const engineDirectory = fileURLToPath(new URL("../../dist/engine", import.meta.url));
+
 export const readManifest = async (): Promise<Manifest> =>
   parseManifest(JSON.parse(await readFile(join(modelDirectory, "manifest.json"), "utf8")));
 

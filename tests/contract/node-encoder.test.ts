@@ -6,26 +6,47 @@ import { createEncoder } from "../../dist/api/encoder.js";
 import { decodeVector } from "../../shared/encoder/bundled.ts";
 import { cosineSimilarity, createSessionEncoder, type Encoder, type OpenModel } from "../../shared/encoder/encoder.ts";
 import { fingerprintOf } from "../../shared/encoder/manifest.ts";
-import { openNodeModel } from "../../shared/encoder/sessions/node.ts";
+import { type NodeModelOptions, openNodeModel } from "../../shared/encoder/sessions/node.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { goldenBounds, goldenRows } from "../golden.ts";
-import { ModelCopy, modelDirectory, readManifest } from "./model-copy.ts";
+import { engineDirectory, ModelCopy, modelDirectory, readManifest } from "./model-copy.ts";
 import { RuntimeLog } from "./runtime-log.ts";
 
-testEncoderConformance("a session encoder over the bundled model in Node", () => {
+const opening = (options?: Pick<NodeModelOptions, "device">, directory = modelDirectory) =>
+  openNodeModel({ directory, engineDirectory, ...options });
+
+testEncoderConformance("a session encoder over the bundled model in Node, native", () => {
   const create = vi.spyOn(InferenceSession, "create");
   return {
-    encoder: createSessionEncoder(openNodeModel(modelDirectory)),
+    encoder: createSessionEncoder(opening({ device: "native" })),
     sessionsCreated: () => create.mock.calls.length,
     sessionsPerLoad: 1,
   };
 });
 
-testEncoderConformance("a pool of two worker threads over the bundled model", () => {
-  const log = new RuntimeLog();
-  process.env.RUNTIME_LOG = log.file;
-  return { encoder: createEncoder({ workers: 2 }), sessionsCreated: () => log.count("create"), sessionsPerLoad: 2 };
+testEncoderConformance("a session encoder over the bundled model in Node, wasm", () => {
+  const instantiate = vi.spyOn(WebAssembly, "instantiate");
+  return {
+    encoder: createSessionEncoder(opening({ device: "wasm" })),
+    // The probes have memory for one layer.
+    sessionsCreated: () => instantiate.mock.settledResults.filter(({ value }) => memoryOf(value) > 20e6).length,
+    sessionsPerLoad: 1,
+  };
 });
+
+function memoryOf(instance: unknown): number {
+  if (!(instance instanceof WebAssembly.Instance)) return 0;
+  const { memory } = instance.exports;
+  return memory instanceof WebAssembly.Memory ? memory.buffer.byteLength : 0;
+}
+
+for (const device of ["native", "wasm"] as const) {
+  testEncoderConformance(`a pool of two worker threads over the bundled model, ${device}`, () => {
+    const log = new RuntimeLog();
+    process.env.RUNTIME_LOG = log.file;
+    return { encoder: createEncoder({ workers: 2, device }), sessionsCreated: () => log.count("create"), sessionsPerLoad: 2 };
+  });
+}
 
 const disposables: Encoder[] = [];
 const kept = <E extends Encoder>(encoder: E): E => {
@@ -37,18 +58,19 @@ afterEach(async () => {
   await Promise.all(disposables.splice(0).map((encoder) => encoder.dispose()));
 });
 
-describe("the bundled model in Node", () => {
-  const encoder = createSessionEncoder(openNodeModel(modelDirectory));
+describe.each(["native", "wasm"] as const)("the bundled model in Node, %s", (device) => {
+  const encoder = createSessionEncoder(opening({ device }));
   afterAll(() => encoder.dispose());
 
   test("has the fingerprint that its files give", async () => {
     const manifest = await readManifest();
     expect(await fingerprintOf(manifest)).toBe(manifest.fingerprint);
     expect((await encoder.load()).fingerprint).toBe(manifest.fingerprint);
+    expect(encoder.info().device).toBe(device);
   });
 
   test("gives the golden token ids", async () => {
-    const { model, tokenizer, session } = await openNodeModel(modelDirectory)({ exactProducts: false });
+    const { model, tokenizer, session } = await opening({ device })();
     await session.dispose();
     for (const { kind, text, tokenIds } of goldenRows) {
       const ids = tokenizer.encode(model.prompts[kind] + text);
@@ -68,12 +90,23 @@ describe("the bundled model in Node", () => {
   });
 });
 
-describe("a model that was tampered with", () => {
+test("the engine's vectors of the golden texts are near the native ones", async () => {
+  const [native, wasm] = (["native", "wasm"] as const).map((device) => kept(createSessionEncoder(opening({ device }))));
+  const cosines = [];
+  for (const { kind, text } of goldenRows) {
+    const [a, b] = await Promise.all([native?.embed(text, { kind }), wasm?.embed(text, { kind })]);
+    cosines.push(cosineSimilarity(a?.vectors[0] ?? new Float32Array(), b?.vectors[0] ?? new Float32Array()));
+  }
+  expect(Math.min(...cosines)).toBeGreaterThanOrEqual(0.9975);
+  expect(cosines.reduce((a, b) => a + b) / cosines.length).toBeGreaterThanOrEqual(0.999);
+});
+
+describe.each(["native", "wasm"] as const)("a model that was tampered with (%s)", (device) => {
   test("is refused when a file is not the one that the manifest names", async () => {
     const copy = await ModelCopy.create();
     try {
       await copy.alter("weights-0.bin");
-      const encoder = kept(createSessionEncoder(openNodeModel(copy.directory)));
+      const encoder = kept(createSessionEncoder(opening({ device }, copy.directory)));
       await expect(encoder.embed("hello")).rejects.toMatchObject({ code: "integrity_failed" });
     } finally {
       await copy.remove();
@@ -85,7 +118,7 @@ describe("a model that was tampered with", () => {
     try {
       await copy.alter("weights-0.bin");
       await copy.vouchFor("weights-0.bin");
-      const encoder = kept(createEncoder({ model: { directory: copy.directory }, workers: 1 }));
+      const encoder = kept(createEncoder({ model: { directory: copy.directory }, workers: 1, device }));
       await expect(encoder.embed("hello")).rejects.toMatchObject({ code: "self_test_failed" });
       expect(encoder.info()).toMatchObject({ state: "failed", error: { code: "self_test_failed" } });
     } finally {
@@ -104,12 +137,11 @@ describe("a processor that saturates int8 products", () => {
 
   test("is found by the self-test, which loads the model again with exact products", async () => {
     const saturated = await readSaturated();
-    const openHere = openNodeModel(modelDirectory);
-    const opens: boolean[] = [];
-    const open: OpenModel = async (options) => {
-      opens.push(options.exactProducts);
-      const opened = await openHere(options);
-      if (options.exactProducts) return opened;
+    const opens: string[] = [];
+    const openHere = opening({ device: "native" });
+    const open: OpenModel = async () => {
+      opens.push("saturating");
+      const opened = await openHere();
       // Such a processor's vectors in place of this one's, for the texts of the self-test.
       const known = saturated.map(({ text, vector }) => {
         const row = opened.selfTest?.rows.find((one) => one.text === text) ?? expect.fail(`${text} is not a self-test text`);
@@ -118,33 +150,41 @@ describe("a processor that saturates int8 products", () => {
       const run: typeof opened.session.run = async ([ids]) => [
         Float32Array.from(known.find((one) => one.ids === ids?.join())?.vector ?? expect.fail("only the self-test may run here")),
       ];
-      return { ...opened, session: { ...opened.session, run } };
+      const otherwise: OpenModel = () => {
+        opens.push("exact");
+        return opened.otherwise?.() ?? expect.fail("there is no other way");
+      };
+      return { ...opened, session: { ...opened.session, run }, otherwise };
     };
     const encoder = kept(createSessionEncoder(open));
     const exact = await encoder.embed("hello");
-    expect(opens).toEqual([false, true]);
+    expect(opens).toEqual(["saturating", "exact"]);
     const rows = (await readManifest()).selfTest.texts;
-    for (const { kind, text, cpu } of rows) {
-      if (!cpu) continue;
+    for (const { kind, text, native } of rows) {
+      if (!native) continue;
       const { vectors } = await encoder.embed(text, { kind });
-      expect(cosineSimilarity(vectors[0] ?? new Float32Array(), decodeVector(cpu))).toBeGreaterThan(0.99999);
+      expect(cosineSimilarity(vectors[0] ?? new Float32Array(), decodeVector(native))).toBeGreaterThan(0.99999);
     }
     expect(exact.vectors).toHaveLength(1);
   });
 
-  test("is asked of ONNX Runtime by the option that prevents it", async () => {
+  test("is asked of ONNX Runtime by the option that prevents it, on the second opening", async () => {
     const create = vi.spyOn(InferenceSession, "create");
-    const { session } = await openNodeModel(modelDirectory)({ exactProducts: true });
-    await session.dispose();
-    expect(create.mock.calls.at(-1)?.[1]).toMatchObject({ extra: { session: { x64quantprecision: "1" } } });
+    const first = await opening({ device: "native" })();
+    const second = await first.otherwise?.();
+    expect(create.mock.calls.map(([, options]) => options)).toMatchObject(
+      ["0", "1"].map((x64quantprecision) => ({ extra: { session: { x64quantprecision } } })),
+    );
+    expect(second?.otherwise).toBeNull();
+    await Promise.all([first.session.dispose(), second?.session.dispose()]);
   });
 });
 
-describe("worker threads", () => {
+describe.each(["native", "wasm"] as const)("worker threads (%s)", (device) => {
   test("never run two texts at once in one worker, do overlap across workers, and leave the asking thread alone", async () => {
     const log = new RuntimeLog();
     process.env.RUNTIME_LOG = log.file;
-    const encoder = kept(createEncoder({ workers: 2 }));
+    const encoder = kept(createEncoder({ workers: 2, device }));
     await encoder.load();
     // Else the first of them may have done all before the other one is there.
     await expect.poll(() => encoder.info().workers.ready, { timeout: 20_000 }).toBe(2);
@@ -165,7 +205,7 @@ describe("worker threads", () => {
     const threads: Worker[] = [];
     const remember = (thread: Worker) => threads.push(thread);
     process.on("worker", remember);
-    const encoder = kept(createEncoder({ workers: 2 }));
+    const encoder = kept(createEncoder({ workers: 2, device }));
     const texts = Array.from({ length: 30 }, (_, i) => `text ${i} ${"of some length ".repeat(20)}`);
     const before = await encoder.embed(texts);
     expect(threads).toHaveLength(2);

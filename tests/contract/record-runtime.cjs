@@ -1,7 +1,7 @@
 /**
  * Preloaded with `--require` into a process and so into its worker threads: appends what each thread really does with
- * ONNX Runtime to the file that RUNTIME_LOG names, one JSON line an event. `at` is in ms on a clock common to all
- * threads. Without RUNTIME_LOG it does nothing.
+ * ONNX Runtime and with the WebAssembly engine to the file that RUNTIME_LOG names, one JSON line an event. `at` is in ms on a clock
+ * common to all threads. Without RUNTIME_LOG it does nothing.
  */
 const { appendFileSync } = require("node:fs");
 const { threadId } = require("node:worker_threads");
@@ -17,22 +17,15 @@ if (file) {
     return dlopen.call(process, module, path, ...rest);
   };
 
-  if (threadId !== 0) {
-    const { InferenceSession } = require("onnxruntime-node");
-    const { create } = InferenceSession;
-    InferenceSession.create = async (...args) => {
-      record("create");
-      const session = await create.apply(InferenceSession, args);
-      const { run } = session;
-      session.run = async (...runArgs) => {
-        record("run-start");
-        try {
-          return await run.apply(session, runArgs);
-        } finally {
-          record("run-end");
-        }
-      };
-      return session;
-    };
-  }
+  const recorded = (compute, device) => {
+    record("run-start");
+    const end = () => record("run-end");
+    if (device === "native") return compute().finally(end);
+    try {
+      return compute();
+    } finally {
+      end();
+    }
+  };
+  if (threadId !== 0) require("./around-sessions.cjs")({ run: recorded, created: () => record("create") });
 }
