@@ -39,7 +39,7 @@ export function createLog(level: LogLevel): Log {
     onFault({ id, route }, error) {
       log.error({ id, route, ...placeOf(error) }, "fault");
     },
-    onLoad: ({ ms }) => log.info({ ms: rounded(ms) }, "model loaded"),
+    onLoad: ({ ms, device }) => log.info({ ms: rounded(ms), device }, "model loaded"),
     onLoadFailure: ({ code }) => log.error({ code }, "model not loaded"),
     onRestart: ({ code }) => log.warn({ code }, "worker replaced"),
   };

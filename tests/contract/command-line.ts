@@ -6,8 +6,10 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const { bin } = JSON.parse(readFileSync(`${root}/package.json`, "utf8")) as { bin: { samevec: string } };
 
+const commandIn = (folder: string) => `${folder}/${bin.samevec}`;
+
 /** What `npx samevec` runs. */
-export const command = `${root}/${bin.samevec}`;
+export const command = commandIn(root);
 
 export interface Ended {
   /** Null when a signal killed it. */
@@ -21,8 +23,9 @@ export class CommandLine {
   readonly process: ChildProcessWithoutNullStreams;
   readonly ended: Promise<Ended>;
 
-  constructor(args: readonly string[], env: Record<string, string> = {}) {
-    const child = spawn(process.execPath, [command, ...args], { env: { ...process.env, ...env } });
+  /** @param folder of the package: this checkout, or one that was installed */
+  constructor(args: readonly string[], env: Record<string, string> = {}, folder = root) {
+    const child = spawn(process.execPath, [commandIn(folder), ...args], { env: { ...process.env, ...env } });
     this.process = child;
     const output = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const) {
@@ -34,8 +37,11 @@ export class CommandLine {
     this.ended = once(child, "close").then(([code]) => ({ code, ...output }));
   }
 
-  static run(args: readonly string[], { input = "", env = {} }: { input?: string; env?: Record<string, string> } = {}): Promise<Ended> {
-    const running = new CommandLine(args, env);
+  static run(
+    args: readonly string[],
+    { input = "", env = {}, folder }: { input?: string; env?: Record<string, string>; folder?: string } = {},
+  ): Promise<Ended> {
+    const running = new CommandLine(args, env, folder);
     running.process.stdin.end(input);
     return running.ended;
   }
