@@ -1,19 +1,17 @@
-/** What the tests use of it: the types of Node 20 name it, but do not have it. */
+/** What the tests use of it. Neither `@types/node` nor the compiler's `lib` has it without the DOM. */
 declare namespace WebAssembly {
-  interface Module {
-    readonly [Symbol.toStringTag]: "WebAssembly.Module";
+  class Module {
+    constructor(bytes: Uint8Array<ArrayBuffer>);
   }
-  interface Memory {
+  class Memory {
+    constructor(descriptor: object);
     readonly buffer: ArrayBuffer;
   }
-  interface Instance {
+  class Instance {
+    constructor(module: Module);
     readonly exports: { readonly [name: string]: unknown };
   }
+  function validate(bytes: Uint8Array<ArrayBuffer>): boolean;
+  function compile(bytes: Uint8Array<ArrayBuffer>): Promise<Module>;
+  function instantiate(module: Module, imports: object): Promise<Instance>;
 }
-
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
-  readonly Memory: new (descriptor: object) => WebAssembly.Memory;
-  readonly Instance: new (module: WebAssembly.Module) => WebAssembly.Instance;
-  instantiate(module: WebAssembly.Module, imports: object): Promise<WebAssembly.Instance>;
-};

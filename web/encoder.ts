@@ -6,7 +6,6 @@ import {
   type EmbedOptions,
   type Encoder,
   type EncoderInfo,
-  type Kind,
   type Model,
   type TokenizeOptions,
   textList,
@@ -130,13 +129,6 @@ class PageEncoder implements BrowserEncoder {
     const waited = performance.now() - called;
     const { time, ...embeddings } = await (router ?? pool).embed(list, options);
     return { ...embeddings, time: { ...time, queue: waited + time.queue } };
-  }
-
-  async countTokens(texts: string | readonly string[], options: CallOptions & { readonly kind?: Kind } = {}): Promise<number[]> {
-    const list = textList(texts);
-    if (list.length === 0) return [];
-    const { pool } = await abortable(this.#open(), options.signal);
-    return pool.countTokens(list, options);
   }
 
   async tokenize(texts: string | readonly string[], options: TokenizeOptions = {}): Promise<Token[][]> {

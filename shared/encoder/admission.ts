@@ -1,13 +1,5 @@
 import { EncoderError } from "../errors.ts";
-import {
-  type CallOptions,
-  type Embeddings,
-  type EmbedOptions,
-  type Encoder,
-  type Kind,
-  type TokenizeOptions,
-  textList,
-} from "./encoder.ts";
+import { type CallOptions, type Embeddings, type EmbedOptions, type Encoder, type TokenizeOptions, textList } from "./encoder.ts";
 import { EncoderLayer } from "./layer.ts";
 import type { EncoderObserver } from "./observer.ts";
 import { laneOf } from "./queue.ts";
@@ -65,11 +57,6 @@ export class AdmissionEncoder extends EncoderLayer {
         },
       }),
     );
-  }
-
-  override async countTokens(texts: string | readonly string[], options: CallOptions & { readonly kind?: Kind } = {}): Promise<number[]> {
-    const list = textList(texts);
-    return this.#admit(list, options, () => super.countTokens(list, options));
   }
 
   override async tokenize(texts: string | readonly string[], options: TokenizeOptions = {}): Promise<Token[][]> {

@@ -92,8 +92,6 @@ export interface Encoder {
   load(options?: CallOptions): Promise<Model>;
   /** Rejects with an {@link EncoderError} whose `details.index` names the text, or with `signal.reason`. */
   embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Embeddings>;
-  /** Tokens of each text before any cut, special tokens and prompt included. */
-  countTokens(texts: string | readonly string[], options?: CallOptions & { readonly kind?: Kind }): Promise<number[]>;
   /** The tokens of each text before any cut, its prompt's among them. */
   tokenize(texts: string | readonly string[], options?: TokenizeOptions): Promise<Token[][]>;
   /** The state as it is, at once. */
@@ -209,12 +207,6 @@ export function createSessionEncoder(open: OpenModel, { oneRunPerCall = false, m
     async embed(texts, options = {}) {
       const list = textList(texts);
       return abortable(embedAll(list, options), options.signal);
-    },
-
-    async countTokens(texts, { kind = "passage", signal } = {}) {
-      const list = textList(texts);
-      const { model, tokenizer } = await abortable(openOnce(), signal);
-      return list.map((text) => tokenizer.encode(model.prompts[kind] + text).length);
     },
 
     async tokenize(texts, { kind = "passage", specialTokens = true, signal } = {}) {

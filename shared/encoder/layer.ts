@@ -1,4 +1,4 @@
-import type { CallOptions, Embeddings, EmbedOptions, Encoder, EncoderInfo, Kind, Model, TokenizeOptions } from "./encoder.ts";
+import type { CallOptions, Embeddings, EmbedOptions, Encoder, EncoderInfo, Model, TokenizeOptions } from "./encoder.ts";
 import type { Token } from "./tokenizer.ts";
 
 /**
@@ -18,10 +18,6 @@ export abstract class EncoderLayer implements Encoder {
 
   embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
     return this.pass(options, (below, options) => below.embed(texts, options));
-  }
-
-  countTokens(texts: string | readonly string[], options: CallOptions & { readonly kind?: Kind } = {}): Promise<number[]> {
-    return this.pass(options, (below, options) => below.countTokens(texts, options));
   }
 
   tokenize(texts: string | readonly string[], options: TokenizeOptions = {}): Promise<Token[][]> {

@@ -1,6 +1,6 @@
 import { type Endpoint, wrap } from "comlink";
 import { EncoderError } from "../errors.ts";
-import type { EmbeddingTime, Kind, TextOptions, TokenizeOptions } from "./encoder.ts";
+import type { EmbeddingTime, TextOptions, TokenizeOptions } from "./encoder.ts";
 import type { Token } from "./tokenizer.ts";
 import type { LoadedWorker, RemoteEncoder } from "./worker.ts";
 
@@ -65,10 +65,6 @@ export class PoolWorker<Prepared> {
   async embed(texts: readonly string[], options: TextOptions): Promise<TextResult[]> {
     const { vectors, tokens, truncated, time } = await this.#bounded(this.#remote.embed(texts, options), this.#runTimeout);
     return vectors.map((vector, i) => ({ vector, tokens: tokens[i] ?? 0, truncated: truncated[i] ?? 0, time }));
-  }
-
-  countTokens(texts: readonly string[], kind: Kind): Promise<number[]> {
-    return this.#bounded(this.#remote.countTokens(texts, kind), this.#runTimeout);
   }
 
   tokenize(texts: readonly string[], options: TokenizeOptions): Promise<Token[][]> {

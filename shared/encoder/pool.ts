@@ -7,7 +7,6 @@ import {
   type EmbedOptions,
   type Encoder,
   type EncoderInfo,
-  type Kind,
   type Model,
   meanTime,
   type TokenizeOptions,
@@ -114,10 +113,6 @@ export class EncoderPool<Prepared> implements Encoder {
     };
   }
 
-  async countTokens(texts: string | readonly string[], { kind, signal }: CallOptions & { readonly kind?: Kind } = {}): Promise<number[]> {
-    return this.#compute(textList(texts), signal, { run: (worker, batch) => worker.countTokens(batch, kind ?? "passage") });
-  }
-
   async tokenize(texts: string | readonly string[], { signal, ...options }: TokenizeOptions = {}): Promise<Token[][]> {
     return this.#compute(textList(texts), signal, { run: (worker, batch) => worker.tokenize(batch, options) });
   }
@@ -195,7 +190,10 @@ export class EncoderPool<Prepared> implements Encoder {
     // After a failed run a runtime may fail every later one in its realm, so the worker goes, not just the text.
     this.#retire(worker, error);
     // The observer, which was told, may have disposed of the pool.
-    if (!this.#loading) return request.fail(error);
+    if (!this.#loading) {
+      request.fail(error);
+      return;
+    }
     const again = indexes.find((index) => request.retried.has(index));
     if (again !== undefined) {
       request.fail(indexes.length === 1 ? error.at(again) : error);

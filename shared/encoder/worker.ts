@@ -4,7 +4,6 @@ import {
   createSessionEncoder,
   type Embeddings,
   type Encoder,
-  type Kind,
   type Model,
   type OpenModel,
   type TextOptions,
@@ -26,7 +25,6 @@ export interface RemoteEncoder<Prepared> {
   load(prepared: Prepared, duty: Duty): Promise<LoadedWorker>;
   /** Computes as many texts, from the first on, as share a run, and gives as many results: at least one. */
   embed(texts: readonly string[], options: TextOptions): Promise<Embeddings>;
-  countTokens(texts: readonly string[], kind: Kind): Promise<number[]>;
   tokenize(texts: readonly string[], options: TokenizeOptions): Promise<Token[][]>;
 }
 
@@ -69,8 +67,6 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared, duty: Duty)
         embeddings.vectors.map((vector) => vector.buffer),
       );
     }),
-
-    countTokens: withPlainErrors((texts: readonly string[], kind: Kind) => loaded().countTokens(texts, { kind })),
 
     tokenize: withPlainErrors((texts: readonly string[], options: TokenizeOptions) => loaded().tokenize(texts, options)),
   };

@@ -9,7 +9,7 @@ import { EncoderError } from "../errors.ts";
 export type EngineBuild = "plain" | "checked" | "relaxed";
 
 /** A compiled `WebAssembly.Module`, or the bytes of one. */
-export type ModuleSource = WebAssembly.Module | Uint8Array<ArrayBuffer>;
+type ModuleSource = WebAssembly.Module | Uint8Array<ArrayBuffer>;
 
 /** The builds that a platform offers, in the order of preference where the probe finds no difference. */
 export type EngineModules = { readonly [build in EngineBuild]?: ModuleSource };

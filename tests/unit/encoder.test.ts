@@ -18,7 +18,7 @@ describe("loading", () => {
     const fake = new FakeModel();
     fake.loadFailures.push(new Error("the disk is gone"));
     const encoder = createSessionEncoder(fake.open);
-    const waiting = await Promise.allSettled([encoder.load(), encoder.embed("a"), encoder.countTokens("b")]);
+    const waiting = await Promise.allSettled([encoder.load(), encoder.embed("a"), encoder.tokenize("b")]);
     for (const result of waiting) {
       expect(result).toMatchObject({
         status: "rejected",

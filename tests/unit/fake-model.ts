@@ -123,8 +123,9 @@ const codeOf = (character: string) => character.codePointAt(0) ?? 0;
 
 const fakeTokenizer: Tokenizer = {
   encode: (text) => [1, ...Array.from(text, codeOf), 2],
-  tokenize: (text, { prompt }) =>
-    Array.from(prompt + text, (character, place) => {
+  tokenize(text, { prompt, specialTokens }) {
+    const special = (id: number) => ({ id, text: "", special: true, start: null, stop: null });
+    const own = Array.from(prompt + text, (character, place) => {
       const start = place - Array.from(prompt).length;
       return {
         id: codeOf(character),
@@ -132,5 +133,7 @@ const fakeTokenizer: Tokenizer = {
         special: false,
         ...(start < 0 ? { start: null, stop: null } : { start, stop: start + 1 }),
       };
-    }),
+    });
+    return specialTokens ? [special(1), ...own, special(2)] : own;
+  },
 };

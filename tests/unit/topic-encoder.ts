@@ -39,7 +39,6 @@ export class TopicEncoder implements Encoder {
     return { vectors: list.map(topicVector), tokens: zeros, truncated: zeros, time: { queue: 0, inference: 0 } };
   }
 
-  countTokens = async () => [];
   tokenize = async () => [];
   info = () => ({ state: "idle" as const, model: null, device: null, workers: { ready: 0, size: 1 }, error: null });
   dispose = async () => {};
