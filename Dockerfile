@@ -25,6 +25,7 @@ COPY --from=dependencies /samevec/node_modules node_modules
 COPY package.json LICENSE ./
 COPY models/bge-small-en-v1.5 models/bge-small-en-v1.5
 COPY --from=build /samevec/dist/api dist/api
+COPY --from=build /samevec/dist/engine dist/engine
 COPY --from=build /samevec/dist/shared dist/shared
 COPY --from=build /samevec/dist/web dist/web
 # node, by number: so that a cluster can tell that it is not root.

@@ -70,8 +70,8 @@ test("sends the page compressed, and the model as it is", async () => {
   const [, script] = /<script[^>]* src="\.(\/assets\/[^"]+)"/.exec(page) ?? [];
   expect(await encodingOf(script ?? "")).toBe("gzip");
   expect(await encodingOf("/")).toBe("gzip");
-  expect(await encodingOf("/models/bge-small-en-v1.5/cpu.onnx")).toBeNull();
-  expect(await encodingOf("/runtimes/wasm.bin")).toBeNull();
+  expect(await encodingOf("/models/bge-small-en-v1.5/engine.bin")).toBeNull();
+  expect(await encodingOf("/runtimes/webgpu.bin")).toBeNull();
 });
 
 test("refuses settings that are wrong, by name", async () => {

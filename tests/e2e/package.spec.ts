@@ -48,15 +48,17 @@ test("the README's page of 15 lines, built by Vite with nothing configured, sear
   expect(urls.filter((asked) => !asked.startsWith(url))).toEqual([]);
 });
 
-test("the same import is, in Node, the encoder of Node", async () => {
+test("the same import is, in Node, the encoder of Node, on either device", async () => {
   const script = `
     import { createEncoder } from "samevec";
-    const encoder = createEncoder({ workers: 1 });
-    const { vectors } = await encoder.embed("how tides work");
-    process.stdout.write(String(vectors[0].length));
-    await encoder.dispose();`;
+    for (const device of ["native", "wasm"]) {
+      const encoder = createEncoder({ workers: 1, device });
+      const { vectors } = await encoder.embed("how tides work");
+      process.stdout.write(\`\${encoder.info().device} \${vectors[0].length} \`);
+      await encoder.dispose();
+    }`;
   await writeFile(join(project, "embed.js"), script);
-  expect(await run("node", "embed.js")).toBe("384");
+  expect(await run("node", "embed.js")).toBe("native 384 wasm 384 ");
 });
 
 test("the installed service has the search page with its model and runtimes", async ({ request }) => {
