@@ -38,9 +38,11 @@ export function modelOf({ id, fingerprint, dimensions, maxTokens, pooling, promp
 }
 
 function selfTestOf({ selfTest: { minCosine, texts } }: Manifest, device: Device): SelfTest {
+  // The engine is right on all lengths or on none: it is spared the text that only proves a GPU.
+  const tested = device === "wasm" ? texts.filter(({ native }) => native !== undefined) : texts;
   return {
     minCosine: device === "wasm" ? "exact" : minCosine[device],
-    rows: texts.flatMap(({ kind, text, [device]: vector }) => (vector ? [{ kind, text, vector: decodeVector(vector) }] : [])),
+    rows: tested.flatMap(({ kind, text, [device]: vector }) => (vector ? [{ kind, text, vector: decodeVector(vector) }] : [])),
   };
 }
 
