@@ -85,6 +85,18 @@ describe("terms", () => {
     expect(phraseTest("heat pump")("The pump gives heat")).toBe(false);
     expect(phraseTest("東京都")("私は東京都に住んでいます")).toBe(true);
     expect(phraseTest("(a|b)+$")("a b")).toBe(true);
+    expect(phraseTest("東京 tower")("東京tower")).toBe(true);
+    expect(phraseTest("東京 tower")("東京、Tower")).toBe(true);
+    expect(phraseTest("tower tower")("towertower")).toBe(false);
+  });
+
+  // A test of time would be one of the machine: one that takes twice as long with each character never ends here.
+  test("tell that a long phrase without spaces is missing, as fast as that it is there", () => {
+    const characters = Array.from({ length: 40 }, (_, i) => String.fromCodePoint(0x4e00 + i)).join("");
+    const phrase = `${characters.slice(0, -1)}龍`;
+    const holds = phraseTest(phrase);
+    expect(holds(characters.repeat(20))).toBe(false);
+    expect(holds(characters.repeat(20) + phrase)).toBe(true);
     expect(phraseTest(" - ")("anything")).toBe(false);
   });
 });
