@@ -41,23 +41,28 @@ function folded(text: string): string {
   return bare.normalize("NFC").toLowerCase();
 }
 
-const unspaced = "\\p{Script=Han}\\p{Script=Hiragana}\\p{Script=Katakana}\\p{Script=Thai}";
+// Scripts without spaces between words.
+const startsUnspaced = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]/u;
+const endsUnspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]$/u;
 
 /**
  * Tests whether a text has the phrase: the same words next to each other, whatever stands between them and however they
  * are accented. In scripts without spaces, the same characters.
  */
 export function phraseTest(phrase: string): (text: string) => boolean {
-  const words = wordsOf(folded(phrase)).map(({ text }) =>
-    text.replaceAll(/[^\p{L}\p{M}\p{N}_]/gu, (sign) => `\\u{${sign.codePointAt(0)?.toString(16)}}`),
-  );
+  const words = wordsOf(folded(phrase)).map(({ text }) => text);
   const [first] = words;
-  if (first === undefined) return () => false;
-  const boundary = (word: string, place: string) => (new RegExp(`^[${unspaced}]`, "u").test(word) ? "" : place);
-  const between = `(?:[^\\p{L}\\p{N}]+|(?<=[${unspaced}])|(?=[${unspaced}]))`;
-  const pattern = new RegExp(
-    `${boundary(first, "(?<![\\p{L}\\p{M}\\p{N}_])")}${words.join(between)}${boundary(words.at(-1) ?? first, "(?![\\p{L}\\p{M}\\p{N}_])")}`,
-    "u",
-  );
-  return (text) => pattern.test(folded(text));
+  const last = words.at(-1);
+  if (first === undefined || last === undefined) return () => false;
+  let pattern = startsUnspaced.test(first) ? "" : "(?<![\\p{L}\\p{M}\\p{N}_])";
+  for (const [i, word] of words.entries()) {
+    const previous = words[i - 1];
+    // Without an alternative: between two words a regular expression that has one tries 2^n ways where n words match.
+    if (previous !== undefined)
+      pattern += endsUnspaced.test(previous) || startsUnspaced.test(word) ? "[^\\p{L}\\p{N}]*" : "[^\\p{L}\\p{N}]+";
+    pattern += word.replaceAll(/[^\p{L}\p{M}\p{N}_]/gu, (sign) => `\\u{${sign.codePointAt(0)?.toString(16)}}`);
+  }
+  if (!endsUnspaced.test(last)) pattern += "(?![\\p{L}\\p{M}\\p{N}_])";
+  const expression = new RegExp(pattern, "u");
+  return (text) => expression.test(folded(text));
 }

@@ -88,6 +88,7 @@ describe("terms", () => {
     expect(phraseTest("東京 tower")("東京tower")).toBe(true);
     expect(phraseTest("東京 tower")("東京、Tower")).toBe(true);
     expect(phraseTest("tower tower")("towertower")).toBe(false);
+    expect(phraseTest("𠮷野")("𠮷野家")).toBe(true);
   });
 
   // A test of time would be one of the machine: one that takes twice as long with each character never ends here.
