@@ -3,6 +3,7 @@
  * description at `/openapi.json`.
  */
 import { z } from "zod";
+import { parseQuery } from "./search/query.ts";
 
 /** A field that may be left out or, as many clients have it, be null: both mean `value`. */
 const optional = <Schema extends z.ZodType>(schema: Schema, value: z.output<Schema>) =>
@@ -167,8 +168,24 @@ export const openAIModelListSchema = z.object({ object: z.literal("list"), data:
 export type OpenAIModelList = z.infer<typeof openAIModelListSchema>;
 
 /** `POST /search`, where the service has an index file. */
+/** What is searched costs time for each word, more for each phrase, and most where no word is left out: so all are bounded. */
+const searchLimits = { characters: 2_000, signs: 16, filterValues: 1_000 };
+
+/** Values of a filter, read up to the first that is none or too many: each fault of a long list would cost time and memory. */
+const filterValues = z.preprocess(
+  (list) => (Array.isArray(list) ? upToFirstFault(list.slice(0, searchLimits.filterValues + 1)) : list),
+  z
+    .array(z.string("must be a text"), "must be a list of texts")
+    .max(searchLimits.filterValues, `must hold at most ${searchLimits.filterValues} values`),
+);
+
 export const searchRequestSchema = z.object({
-  query: z.string("must be a text").min(1, "must not be empty").meta({ example: 'heating "heat pump" -noise' }),
+  query: z
+    .string("must be a text")
+    .min(1, "must not be empty")
+    .max(searchLimits.characters, { message: `must have at most ${searchLimits.characters} characters`, abort: true })
+    .refine((query) => signsOf(query) <= searchLimits.signs, `must have at most ${searchLimits.signs} quoted phrases and exclusions`)
+    .meta({ example: 'heating "heat pump" -noise' }),
   limit: z.int().min(1).max(100).default(10).meta({ description: "The most results." }),
   min_score: z
     .number()
@@ -179,11 +196,16 @@ export const searchRequestSchema = z.object({
   mode: z.enum(["hybrid", "meaning", "words"]).default("hybrid"),
   filter: z
     .object({
-      documents: z.array(z.string()).optional().meta({ description: 'Ids; one that ends in "/" stands for all that begin with it.' }),
-      kinds: z.array(z.string()).optional(),
+      documents: filterValues.optional().meta({ description: 'Ids; one that ends in "/" stands for all that begin with it.' }),
+      kinds: filterValues.optional(),
     })
     .default({}),
 });
+
+function signsOf(query: string): number {
+  const { phrases, excluded } = parseQuery(query);
+  return phrases.length + excluded.length;
+}
 
 const place = z.object({ start: z.int(), end: z.int() });
 

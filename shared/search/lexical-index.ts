@@ -95,12 +95,11 @@ export class LexicalIndex {
     const exact = find(false);
     const found = exact.length > 0 ? exact : find(fuzziness);
     const sought = asked.map((word) => (prefix !== null && word === last ? [word.term, prefix] : [word.term]));
-    return found.map(({ id, score, match, queryTerms }) => ({
-      key: id,
-      score,
-      terms: Object.keys(match),
-      share: sought.filter((ways) => ways.some((term) => queryTerms.includes(term))).length / sought.length,
-    }));
+    return found.map(({ id, score, match, queryTerms }) => {
+      const matched = new Set(queryTerms);
+      const share = sought.filter((ways) => ways.some((term) => matched.has(term))).length / sought.length;
+      return { key: id, score, terms: Object.keys(match), share };
+    });
   }
 
   /** Which passages the signs of a query let through: all its phrases are in them, and nothing that it excludes. Null for all. */

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { embeddingsRequestSchema, embedRequestSchema, similarityRequestSchema, tokenizeRequestSchema } from "../../shared/contract.ts";
+import {
+  embeddingsRequestSchema,
+  embedRequestSchema,
+  searchRequestSchema,
+  similarityRequestSchema,
+  tokenizeRequestSchema,
+} from "../../shared/contract.ts";
 
 const faultsOf = (error: { issues: readonly object[] } | undefined): number =>
   (error?.issues ?? []).reduce((count, issue) => {
@@ -22,5 +28,30 @@ describe("of a list of something else only the first element is a fault: million
       expect(faultsOf(error)).toBeLessThanOrEqual(3);
     }
     expect(schema.safeParse(bodyOf(["a text", "another"])).success).toBe(true);
+  });
+});
+
+describe("a search request", () => {
+  const messagesOf = (body: object) =>
+    searchRequestSchema.safeParse(body).error?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
+
+  test("takes a query of up to 2,000 characters, and up to 16 quoted phrases and exclusions", () => {
+    expect(messagesOf({ query: "x".repeat(2_000) })).toBeUndefined();
+    expect(messagesOf({ query: "x".repeat(2_001) })).toEqual(["query: must have at most 2000 characters"]);
+    expect(messagesOf({ query: '"a phrase" -word '.repeat(8) })).toBeUndefined();
+    expect(messagesOf({ query: `${'"a phrase" -word '.repeat(8)} -more` })).toEqual([
+      "query: must have at most 16 quoted phrases and exclusions",
+    ]);
+  });
+
+  test("takes filters of up to 1,000 values, and names one fault in a list however many it has", () => {
+    const of = (length: number, value: unknown = "id") => ({ query: "tides", filter: { documents: Array(length).fill(value) } });
+    expect(messagesOf(of(1_000))).toBeUndefined();
+    expect(messagesOf(of(1_001))).toEqual(["filter.documents: must hold at most 1000 values"]);
+    expect(messagesOf(of(100_000))).toEqual(["filter.documents: must hold at most 1000 values"]);
+    expect(messagesOf(of(100_000, 1))).toEqual(["filter.documents.0: must be a text"]);
+    expect(messagesOf({ query: "tides", filter: { kinds: Array(1_001).fill("note") } })).toEqual([
+      "filter.kinds: must hold at most 1000 values",
+    ]);
   });
 });
