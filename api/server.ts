@@ -5,7 +5,9 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
+import type { Context } from "hono";
 import { compress } from "hono/compress";
+import { scriptPolicy } from "../shared/content-security-policy.ts";
 import { type AppConfig, createApp } from "./app.ts";
 import { createMetrics } from "./metrics.ts";
 import { type Observer, observeAll } from "./observer.ts";
@@ -42,6 +44,10 @@ const lastWords = 1_000;
 /** The built page, seen from `dist/api`. */
 const page = fileURLToPath(new URL("../web", import.meta.url));
 
+const sendScriptPolicy = (path: string, c: Context) => {
+  if (path.endsWith(".js")) c.header("content-security-policy", scriptPolicy);
+};
+
 /** The folder of `models`, which the npm package has once: for the page and for Node. */
 const packageFolder = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -67,7 +73,7 @@ export async function startServer({ host, port, config, index, observer = {}, ..
   if (existsSync(page)) {
     app.get("/models/bge-small-en-v1.5/*", serveStatic({ root: packageFolder }));
     // Scripts, styles and documents. Model and runtimes are as small as they get.
-    app.get("*", compress(), serveStatic({ root: page }));
+    app.get("*", compress(), serveStatic({ root: page, onFound: sendScriptPolicy }));
   }
 
   const server = createAdaptorServer({ fetch: app.fetch, hostname: host }) as Server;

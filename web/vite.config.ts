@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig, normalizePath } from "vite";
 import { viteStaticCopy } from "vite-plugin-static-copy";
+import { headersFile } from "./build/headers-file.ts";
 import { packageScripts } from "./build/package.ts";
 import { serviceWorker } from "./build/service-worker.ts";
 import { sizeReport } from "./build/size-report.ts";
@@ -58,6 +59,7 @@ export default defineConfig({
       ofReading: isOfReading,
     }),
     packageScripts(fromHere("."), fromHere("../dist/package"), define, workerPlugins),
+    headersFile(),
     serviceWorker(fromHere("service-worker.ts"), isOfSearchPage),
     viteStaticCopy({
       targets: [

@@ -27,7 +27,8 @@ export function crossOrigin(origins: readonly string[]): MiddlewareHandler {
 
 /**
  * Headers that keep a browser from sniffing, framing and leaking. What the page may load is its own business, in its
- * `<meta>`; a header can only narrow that, so it says what a `<meta>` cannot: who may frame it. Whether a host is only
+ * `<meta>`; a header can only narrow that, so it says what a `<meta>` cannot: who may frame it. Scripts come with a policy of their own
+ * (shared/content-security-policy.ts). Whether a host is only
  * for HTTPS is known to whoever ends TLS in front, not here.
  */
 export function securityHeaders(): MiddlewareHandler {
