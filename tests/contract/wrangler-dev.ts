@@ -7,7 +7,9 @@ const wrangler = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler
 
 /** Runs a command of wrangler in the project, as `npx wrangler` does. Its output is a pipe. */
 export function spawnWrangler(...commandLine: string[]): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
-  return spawn(process.execPath, [wrangler, ...commandLine], { cwd: root, stdio: ["ignore", "pipe", "pipe"] });
+  // Plain output, which is read here: Playwright asks for colors.
+  const env = { ...process.env, FORCE_COLOR: "0" };
+  return spawn(process.execPath, [wrangler, ...commandLine], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
 }
 
 /** `wrangler dev`, as `npm run dev:edge` starts it once the site is built, on a free port. */

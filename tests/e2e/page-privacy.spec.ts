@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { expect, type Page, test } from "playwright/test";
 import { ServerProcess } from "../contract/server-process.ts";
 import { WranglerDev } from "../contract/wrangler-dev.ts";
-import { openReady, paste, yourDocuments } from "./visitor.ts";
+import { choose, openReady, yourDocuments } from "./visitor.ts";
 
 /** Of another origin, which answers whoever asks. */
 let elsewhere: Server;
@@ -29,7 +29,7 @@ test.afterAll(() => elsewhere.close());
 async function escapes(page: Page): Promise<{ worker: string; escaped: string[] }[]> {
   return Promise.all(
     page.workers().map(async (worker) => ({
-      worker: new URL(worker.url()).pathname.replace(/^.*\/([a-z-]+?)-[\w-]+\.js$/, "$1"),
+      worker: new URL(worker.url()).pathname.replace(/^.*\/([a-z-]+)-[\w-]{8}\.js$/, "$1"),
       escaped: await worker.evaluate(async (address) => {
         const escaped: string[] = [];
         const attempt = async (way: string, action: () => unknown) => {
@@ -62,7 +62,7 @@ for (const [host, start] of [
     const server = await start();
     try {
       await openReady(page, server.url);
-      await paste(page, "A note that stays here.");
+      await choose(page, { "note.txt": "A note that stays here." });
       await expect(yourDocuments(page)).toContainText("1 passage");
       asked.length = 0;
       const tried = await escapes(page);
@@ -70,6 +70,8 @@ for (const [host, start] of [
       expect(tried.filter(({ escaped }) => escaped.length > 0)).toEqual([]);
       expect(asked).toEqual([]);
     } finally {
+      // wrangler waits for connections that are open.
+      await page.close();
       await server.stop();
     }
   });
