@@ -17,6 +17,8 @@ export interface WasmModelOptions {
 /**
  * Opens a bundled model on the WebAssembly engine, on one thread: in the fastest build that gives the model's known bits. Rejects with
  * `device_unavailable` where there is no WebAssembly SIMD.
+ * @example
+ * const encoder = createSessionEncoder(openWasmModel({ manifest, load: checkedFiles(manifest, load), modules: { plain } }));
  */
 export function openWasmModel(options: WasmModelOptions): OpenModel {
   return async () => openFirstOf(await compileBuilds(options.modules), options);

@@ -27,6 +27,10 @@ export interface Engine {
 /**
  * Loads a model into a new instance of the engine. Rejects with `load_failed` where the model or the memory is not right for it, with
  * `integrity_failed` where a file is. Nothing is left of an instance that was refused.
+ * @example
+ * const [first] = await compileBuilds({ plain: await readFile("plain.wasm") });
+ * const engine = await loadEngine(first.module, first.build, manifest, files);
+ * const [vector] = engine.run([[101, 7592, 102]]);
  */
 export async function loadEngine(module: WebAssembly.Module, build: EngineBuild, model: EngineModel, files: EngineFiles): Promise<Engine> {
   checkModel(model);
