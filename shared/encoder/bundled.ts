@@ -2,7 +2,7 @@ import { EncoderError } from "../errors.ts";
 import type { Model, OpenedModel, OpenModel, SelfTest } from "./encoder.ts";
 import { checkIntegrity, type Manifest } from "./manifest.ts";
 import type { Device, Session } from "./session.ts";
-import { createTokenizer } from "./tokenizer.ts";
+import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 
 /** Gives one of a model's files by the name that its manifest gives it, checked against the manifest. */
 export type LoadFile = (name: string) => Promise<Uint8Array<ArrayBuffer>>;
@@ -16,20 +16,27 @@ export function checkedFiles(manifest: Manifest, load: LoadFile): LoadFile {
   };
 }
 
-/** A model of `models/` whose session is open: with its tokenizer and the vectors that it is known by. */
+/**
+ * A model of `models/`: its session, its tokenizer and the vectors that it is known by.
+ * @param opening the session, which may still be opening: the tokenizer is made while the weights arrive
+ */
 export async function openedBundledModel(
   manifest: Manifest,
   load: LoadFile,
-  session: Session,
+  opening: Session | Promise<Session>,
   otherwise: OpenModel | null,
 ): Promise<OpenedModel> {
+  const [tokenizer, session] = await Promise.all([loadTokenizer(manifest, load), opening]);
+  return { model: modelOf(manifest), tokenizer, session, selfTest: selfTestOf(manifest, session.device), otherwise };
+}
+
+async function loadTokenizer({ tokenizer }: Manifest, load: LoadFile): Promise<Tokenizer> {
   const loadJson = async (name: string): Promise<object> => {
     const parsed: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await load(name)));
     if (typeof parsed !== "object" || parsed === null) throw new EncoderError("load_failed", `${name} does not hold a JSON object`);
     return parsed;
   };
-  const tokenizer = createTokenizer(await loadJson(manifest.tokenizer.model), await loadJson(manifest.tokenizer.config));
-  return { model: modelOf(manifest), tokenizer, session, selfTest: selfTestOf(manifest, session.device), otherwise };
+  return createTokenizer(await loadJson(tokenizer.model), await loadJson(tokenizer.config));
 }
 
 /** What callers may know of a bundled model. */

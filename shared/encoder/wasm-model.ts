@@ -26,19 +26,22 @@ export function openWasmModel(options: WasmModelOptions): OpenModel {
 
 async function openFirstOf([first, ...others]: CompiledBuild[], options: WasmModelOptions): Promise<OpenedModel> {
   if (!first) throw new TypeError("compileBuilds gives at least one build");
-  const { manifest, load, release } = options;
-  const engine = await loadEngine(first.module, first.build, manifest, {
+  const otherwise = others.length > 0 ? () => openFirstOf(others, options) : null;
+  return openedBundledModel(options.manifest, options.load, openSession(first, options), otherwise);
+}
+
+async function openSession({ module, build }: CompiledBuild, { manifest, load, release }: WasmModelOptions): Promise<Session> {
+  const engine = await loadEngine(module, build, manifest, {
     parameters: manifest.devices.wasm.file,
     shards: manifest.weights,
     load,
     ...(release && { release }),
   });
-  const session: Session = {
+  return {
     device: "wasm",
     batch: runLimits,
     run: async (texts) => engine.run(texts),
     // Memory and module are garbage once nothing refers to the session.
     dispose: async () => {},
   };
-  return openedBundledModel(manifest, load, session, others.length > 0 ? () => openFirstOf(others, options) : null);
 }
