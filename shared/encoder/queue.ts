@@ -19,13 +19,34 @@ export function laneOf(texts: readonly string[]): Lane {
   return texts.reduce((sum, text) => sum + text.length, 0) > interactiveLimits.characters ? "bulk" : "interactive";
 }
 
+/** Characters, in UTF-16 units, of a text whose words are counted. */
+const countedCharacters = 256;
+
 /**
- * Tokens of each text as far as they can be told without a tokenizer, which belongs in a worker: English has some four
- * characters a token.
+ * Tokens of each text as far as they can be told without a tokenizer, which belongs in a worker. Short texts are estimated by their words
+ * and signs, so that those of one length are handed over together; long ones by some four characters a token.
  */
 export function estimatedTokens(texts: readonly string[]): number[] {
-  return texts.map(({ length }) => Math.ceil(length / 4));
+  return texts.map((text) => (text.length > countedCharacters ? Math.ceil(text.length / 4) : specialTokens + wordsAndSigns(text)));
 }
+
+const specialTokens = 2;
+
+/** Runs of letters and digits, and all signs and characters of East Asian scripts, which are tokens by themselves. */
+function wordsAndSigns(text: string): number {
+  let count = 0;
+  let inWord = false;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    const isSpace = code <= 32;
+    const isAlone = (code < 128 && !isLetterOrDigit(code)) || code >= 0x2e80;
+    if (!isSpace && (isAlone || !inWord)) count += 1;
+    inWord = !isSpace && !isAlone;
+  }
+  return count;
+}
+
+const isLetterOrDigit = (code: number) => (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
 
 /** How much is handed to a worker at once. */
 export interface TurnSize {

@@ -129,7 +129,7 @@ test("while documents are embedded, progress is told, words find them all, and i
 }) => {
   await openReady(page, server.url);
   const chapter = (n: number) =>
-    `# Chapter ${n}\n\n${`In chapter ${n} the ferry leaves the island at dawn, and gulls follow it for a while. `.repeat(60)}`;
+    `# Chapter ${n}\n\n${`In chapter ${n} the ferry leaves the island at dawn, and gulls follow it for a while. `.repeat(150)}`;
   await choose(page, Object.fromEntries(Array.from({ length: 8 }, (_, n) => [`chapter-${n + 1}.md`, chapter(n + 1)])));
   await expect(progress(page)).toContainText(/Meaning finds \d+ of \d\d+ passages; words find them all\./);
   await progress(page).getByRole("button", { name: "Pause" }).click();

@@ -182,6 +182,7 @@ test("what waits is shared by the workers, and all a single one's", () => {
   expect(turnOf(1)).toHaveLength(20);
 });
 
-test("tokens are estimated from characters", () => {
-  expect(estimatedTokens(["", "tide", "tides"])).toEqual([0, 1, 2]);
+test("tokens are estimated from words and signs, and those of long texts from characters", () => {
+  expect(estimatedTokens(["", "tide", "the tides", "Tide, tide!", "潮汐 tide", " \n "])).toEqual([2, 3, 4, 6, 5, 2]);
+  expect(estimatedTokens(["x".repeat(256), "x".repeat(400)])).toEqual([3, 100]);
 });
