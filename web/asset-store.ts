@@ -1,3 +1,14 @@
+import { EncoderError } from "../shared/errors.ts";
+
+/** Throws `load_failed` where the browser neither checks nor keeps files: outside secure contexts. */
+export function requireSecureContext(): void {
+  if (isSecureContext) return;
+  throw new EncoderError(
+    "load_failed",
+    "Browsers check and store a model in secure contexts alone: open the page over https or on localhost",
+  );
+}
+
 /** Files that a browser keeps for the next visit. No method rejects: what cannot be kept is fetched again. */
 export interface AssetStore {
   /** Null when it is not there. */

@@ -49,13 +49,15 @@ const sampleQuery = "where is the key to the garden shed";
  */
 export class DeviceRouter {
   readonly #options: DeviceRouterOptions;
+  /** WebGPU's, from its making until it is given up. */
+  #pool: PagePool | null = null;
+  /** The same, once it is chosen for bulk text. */
   #webgpu: PagePool | null = null;
-  /** Loaded, and not yet compared. */
+  /** The same, once it is loaded and until it is compared. */
   #candidate: PagePool | null = null;
   #comparison: Promise<void> | null = null;
   #queriesOnWebgpu = false;
   #considering = false;
-  readonly #givenUp = new WeakSet<PagePool>();
   /** Bulk tokens of the present stream, and when it last ended. */
   #tokens = 0;
   #lastBulk = Number.NEGATIVE_INFINITY;
@@ -102,8 +104,7 @@ export class DeviceRouter {
 
   dispose(): void {
     this.#disposed = true;
-    void this.#webgpu?.dispose();
-    void this.#candidate?.dispose();
+    void this.#pool?.dispose();
   }
 
   async #embedSlice(texts: readonly string[], options: EmbedOptions): Promise<Embeddings> {
@@ -149,14 +150,15 @@ export class DeviceRouter {
   async #openWebgpu(): Promise<void> {
     const refusal = await this.#options.webgpuRefusal();
     if (refusal) return this.#choose("wasm", refusal);
+    if (this.#disposed) return;
     const pool = this.#options.createWebgpuPool((reason) => this.#giveUp(pool, `WebGPU failed: ${reason}`));
+    this.#pool = pool;
     try {
       await pool.load();
     } catch (error) {
       return this.#giveUp(pool, `WebGPU failed: ${EncoderError.from(error).message}`);
     }
-    if (this.#disposed) void pool.dispose();
-    else this.#candidate = pool;
+    if (this.#pool === pool) this.#candidate = pool;
   }
 
   /** While the engine has no other bulk text. It never rejects. */
@@ -166,6 +168,8 @@ export class DeviceRouter {
       if (this.#bulkCalls > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
       const webgpuTimes = await timesOf(webgpu, sample);
       const engineTimes = await timesOf(engine, sample);
+      // It may have failed while the engine computed.
+      if (this.#pool !== webgpu) return;
       if (webgpuTimes.sample > engineTimes.sample * worthChanging) {
         return this.#giveUp(webgpu, "WebGPU was measured, and is slower than WASM here");
       }
@@ -180,8 +184,8 @@ export class DeviceRouter {
   }
 
   #giveUp(webgpu: PagePool, reason: string): void {
-    if (this.#disposed || this.#givenUp.has(webgpu)) return;
-    this.#givenUp.add(webgpu);
+    if (this.#disposed || this.#pool !== webgpu) return;
+    this.#pool = null;
     this.#webgpu = null;
     this.#candidate = null;
     this.#queriesOnWebgpu = false;

@@ -1,6 +1,6 @@
 import { compareDigests, type FileDigest, filesOf, type Manifest, parseManifest, sha256Hex } from "../shared/encoder/manifest.ts";
 import { EncoderError } from "../shared/errors.ts";
-import { type AssetStore, openAssetStore } from "./asset-store.ts";
+import { type AssetStore, openAssetStore, requireSecureContext } from "./asset-store.ts";
 import { fetchFile } from "./fetch-file.ts";
 import { webgpuRuntime } from "./webgpu-runtime.ts";
 
@@ -85,11 +85,8 @@ export class ModelDownload {
   }
 
   async #store(): Promise<AssetStore> {
-    if (isSecureContext) return openAssetStore(this.#options.assets);
-    throw new EncoderError(
-      "load_failed",
-      "Browsers check and store a model in secure contexts alone: open the page over https or on localhost",
-    );
+    requireSecureContext();
+    return openAssetStore(this.#options.assets);
   }
 
   /** The newest, or without a network the one of the last visit. */

@@ -6,6 +6,7 @@ import type { OpenModel } from "../shared/encoder/encoder.ts";
 import { openWasmModel } from "../shared/encoder/wasm-model.ts";
 import { exposeEncoder } from "../shared/encoder/worker.ts";
 import { EncoderError } from "../shared/errors.ts";
+import { inflate } from "./inflate.ts";
 import type { PreparedModel } from "./page-pool.ts";
 
 exposeEncoder<PreparedModel>(({ device, manifest, files, runtime }): OpenModel => {
@@ -19,6 +20,7 @@ exposeEncoder<PreparedModel>(({ device, manifest, files, runtime }): OpenModel =
     return openWasmModel({ manifest, load, modules: { plain: bytesOf(plain), checked: bytesOf(checked), relaxed: bytesOf(relaxed) } });
   }
   return async () => {
+    if (!runtime) throw new EncoderError("internal", "The worker was not given ONNX Runtime");
     // ONNX Runtime's script, for pages that use WebGPU alone.
     const { openWebgpuModel } = await import("../shared/encoder/sessions/webgpu.ts");
     return openWebgpuModel({ manifest, load, loadRuntime: () => inflate(runtime) })();
@@ -28,9 +30,4 @@ exposeEncoder<PreparedModel>(({ device, manifest, files, runtime }): OpenModel =
 /** Of a `data:` URL: some 20 kB are part of the script, so that no file has to be found beside it. */
 function bytesOf(url: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (character) => character.charCodeAt(0));
-}
-
-function inflate(file: Blob | null): Promise<ArrayBuffer> {
-  if (!file) throw new EncoderError("internal", "The worker was not given ONNX Runtime");
-  return new Response(file.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }

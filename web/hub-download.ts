@@ -13,7 +13,7 @@ import {
   refusalReason,
 } from "../shared/encoder/sessions/hub-repository.ts";
 import { EncoderError } from "../shared/errors.ts";
-import { type AssetStore, openAssetStore } from "./asset-store.ts";
+import { type AssetStore, openAssetStore, requireSecureContext } from "./asset-store.ts";
 import { fetchFile, RefusedRequest } from "./fetch-file.ts";
 
 export interface HubDownloadOptions {
@@ -51,12 +51,7 @@ const snapshotSchema = z.object({ files: z.record(z.string(), z.string()) });
  * const { model, files } = await downloadHubModel("sentence-transformers/all-MiniLM-L6-v2", { signal });
  */
 export async function downloadHubModel(id: string, options: HubDownloadOptions): Promise<DownloadedHubModel> {
-  if (!isSecureContext) {
-    throw new EncoderError(
-      "load_failed",
-      "Browsers check and store a model in secure contexts alone: open the page over https or on localhost",
-    );
-  }
+  requireSecureContext();
   const place = hubRepository(id, new URL(options.hubUrl ?? publicHub, location.href).href);
   const store = await openAssetStore(place.folder, "samevec-hub");
   const stored = await storedFiles(store);

@@ -1,5 +1,6 @@
 import { type HubModelFiles, openHubModelInWorker } from "../shared/encoder/sessions/hub-web.ts";
 import { exposeEncoder } from "../shared/encoder/worker.ts";
+import { inflate } from "./inflate.ts";
 
 /** What a worker for a model of the Hugging Face hub loads from. */
 export interface PreparedHubModel extends HubModelFiles {
@@ -9,7 +10,3 @@ export interface PreparedHubModel extends HubModelFiles {
 
 // A worker of its own, not a part of the encoder's: in the npm package each is one file, and this one has transformers.js in it.
 exposeEncoder<PreparedHubModel>((prepared) => openHubModelInWorker(prepared, () => inflate(prepared.runtime)));
-
-function inflate(file: Blob): Promise<ArrayBuffer> {
-  return new Response(file.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
-}
