@@ -1,7 +1,7 @@
 import { type OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import type { Handler } from "hono";
 import { errorResponseSchema, openAIErrorResponseSchema } from "../shared/contract.ts";
-import type { Service } from "./app.ts";
+import type { Service } from "./service.ts";
 import { version } from "./version.ts";
 
 /**

@@ -1,4 +1,4 @@
-import { createEncoder } from "../api/encoder.ts";
+import { createEncoder } from "../api/node/encoder.ts";
 import { finishVector } from "../shared/encoder/encoder.ts";
 import { dotProduct } from "../shared/search/vector-index.ts";
 import { type Collection, normalizedGain } from "./cranfield.ts";

@@ -1,7 +1,7 @@
 /** A process in which a rival computes: prepares it at the first message, and answers each with what its texts took. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { importNativeRuntime, openNativeSession } from "../shared/encoder/sessions/native.ts";
+import { importNativeRuntime, openNativeSession } from "../api/node/native-session.ts";
 import { prepareRival, type TimedRun, timedRun, type WasmRival } from "./engine-rivals.ts";
 import { modelDirectory, readManifest } from "./environment.ts";
 

@@ -3,8 +3,8 @@
  * process, in a page's worker and in an isolate.
  */
 import type { Manifest } from "../shared/encoder/manifest.ts";
+import { onnxSession } from "../shared/encoder/onnx-session.ts";
 import { oneTextPerRun, type Session, type TokenIds } from "../shared/encoder/session.ts";
-import { onnxSession } from "../shared/encoder/sessions/onnx.ts";
 import { compileBuilds } from "../shared/engine/builds.ts";
 import { loadEngine } from "../shared/engine/engine.ts";
 

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { z } from "zod";
-import { modelOf } from "../shared/encoder/bundled.ts";
+import { modelOf } from "../shared/encoder/bundled-model.ts";
 import { parseManifest } from "../shared/encoder/manifest.ts";
 import { createTokenizer, cutTokens } from "../shared/encoder/tokenizer.ts";
 import type { Environment } from "./environment-schema.ts";

@@ -59,7 +59,7 @@ const fileOf = (name: BenchmarkName) => new URL(`../../bench/results/${name}.jso
 
 /** Keeps a result as `bench/results/<name>.json`. */
 export async function saveResult(name: BenchmarkName, result: object): Promise<void> {
-  await mkdir(new URL(".", fileOf(name)), { recursive: true });
+  await mkdir(new URL("./", fileOf(name)), { recursive: true });
   await writeFile(fileOf(name), `${JSON.stringify(result, null, 1)}\n`);
 }
 

@@ -1,4 +1,4 @@
-import { modelOf } from "../shared/encoder/bundled.ts";
+import { modelOf } from "../shared/encoder/bundled-model.ts";
 import type { SearchMode } from "../shared/search/fusion.ts";
 import { SearchEngine } from "../shared/search/search-engine.ts";
 import { Unavailable } from "./contenders/contender.ts";

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { createEncoder } from "../api/encoder.ts";
+import { createEncoder } from "../api/node/encoder.ts";
 import { CachedEncoder } from "../shared/encoder/cache.ts";
 import type { Encoder } from "../shared/encoder/encoder.ts";
 import type { SearchMode } from "../shared/search/fusion.ts";

@@ -1,5 +1,5 @@
-import { createEncoder } from "../api/encoder.ts";
-import { encodeVector } from "../shared/encoder/bundled.ts";
+import { createEncoder } from "../api/node/encoder.ts";
+import { encodeVector } from "../shared/encoder/bundled-model.ts";
 import type { Encoder } from "../shared/encoder/encoder.ts";
 import { readIndexFile } from "../shared/search/index-file.ts";
 import { SearchEngine } from "../shared/search/search-engine.ts";

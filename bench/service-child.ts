@@ -1,6 +1,7 @@
 /** The process of the service: the real server, with a watch on the event loop that answers its requests. */
-import { readSettings } from "../api/config.ts";
-import { startServer } from "../api/server.ts";
+
+import { startServer } from "../api/node/server.ts";
+import { readSettings } from "../api/node/settings.ts";
 import { watchEventLoop } from "./loop-delay.ts";
 import { peakMemory } from "./peak-memory.ts";
 import type { LoopDelay } from "./results.ts";

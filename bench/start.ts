@@ -51,7 +51,7 @@ export class Service implements AsyncDisposable {
 
   /** Resolves when it has printed its address. */
   static async start(): Promise<Service> {
-    const child = spawn(process.execPath, ["dist/api/node.js"], {
+    const child = spawn(process.execPath, ["dist/api/node/main.js"], {
       cwd: root,
       env: { ...process.env, PORT: "0", LOG_LEVEL: "silent" },
       stdio: ["ignore", "ignore", "pipe"],

@@ -27,6 +27,14 @@ declare class TextDecoder {
   decode(bytes: Uint8Array): string;
 }
 
+declare class URL {
+  static canParse(url: string): boolean;
+  constructor(url: string | URL, base?: string | URL);
+  readonly href: string;
+  readonly origin: string;
+  readonly pathname: string;
+}
+
 declare const performance: { now(): number };
 declare const crypto: {
   readonly subtle: { digest(algorithm: "SHA-256", data: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> };

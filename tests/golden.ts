@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { decodeVector } from "../shared/encoder/bundled.ts";
+import { decodeVector } from "../shared/encoder/bundled-model.ts";
 import type { Kind } from "../shared/encoder/encoder.ts";
 
 export interface GoldenRow {

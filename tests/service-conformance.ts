@@ -11,7 +11,7 @@ import {
   similarityResponseSchema,
   tokenizeResponseSchema,
 } from "../shared/contract.ts";
-import { decodeVector } from "../shared/encoder/bundled.ts";
+import { decodeVector } from "../shared/encoder/bundled-model.ts";
 import { cosineSimilarity } from "../shared/encoder/encoder.ts";
 import { goldenBounds, goldenRows, shortTexts } from "./golden.ts";
 

@@ -6,7 +6,7 @@ const recorder = fileURLToPath(new URL("contract/record-runtime.cjs", import.met
 export default defineConfig({
   test: {
     pool: "forks",
-    // See api/encoder.ts: some tests use the runtime without it.
+    // See api/node/encoder.ts: some tests use the runtime without it.
     env: { ORT_DISABLE_TELEMETRY: "1" },
     projects: [
       { extends: true, test: { name: "unit", include: ["unit/**/*.test.ts"] } },

@@ -60,7 +60,7 @@ export default defineConfig({
     }),
     packageScripts(fromHere("."), fromHere("../dist/package"), define, workerPlugins),
     headersFile(),
-    serviceWorker(fromHere("service-worker.ts"), isOfSearchPage),
+    serviceWorker(fromHere("search/service-worker.ts"), isOfSearchPage),
     viteStaticCopy({
       targets: [
         // cpu.onnx is native Node's alone.

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import { EncoderError, type ErrorCode } from "../../shared/errors.ts";
-import type { AppConfig } from "../app.ts";
+import type { AppConfig } from "../service.ts";
 
 /**
  * The request's body by its schema. Throws `invalid_json`, `empty_input` or `invalid_request`, each saying where.

@@ -1,8 +1,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { errorResponseSchema, type Health, healthSchema, type ServiceInfo, serviceInfoSchema } from "../../shared/contract.ts";
 import type { EncoderInfo } from "../../shared/encoder/encoder.ts";
-import type { Service } from "../app.ts";
 import { addRoute, failureAnswers, jsonAnswer } from "../openapi.ts";
+import type { Service } from "../service.ts";
 import { version } from "../version.ts";
 
 /** `GET /health` and `GET /info`: how the service is, and what it serves. */

@@ -10,11 +10,11 @@ import {
   openAIModelListSchema,
   openAIModelSchema,
 } from "../../shared/contract.ts";
-import { encodeVector } from "../../shared/encoder/bundled.ts";
+import { encodeVector } from "../../shared/encoder/bundled-model.ts";
 import type { Kind } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
-import type { Service } from "../app.ts";
 import { addRoute, computeHeaders, failureAnswers, jsonAnswer, jsonBody, openAIComputeFailures } from "../openapi.ts";
+import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
 import { tellWork } from "./work.ts";
 

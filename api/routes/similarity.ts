@@ -2,8 +2,8 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { similarityRequestSchema, similarityResponseSchema } from "../../shared/contract.ts";
 import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
-import type { Service } from "../app.ts";
 import { addRoute, computeFailures, computeHeaders, jsonAnswer, jsonBody } from "../openapi.ts";
+import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
 import { tellWork } from "./work.ts";
 

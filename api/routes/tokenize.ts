@@ -1,7 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { type TokenizeResponse, tokenizeRequestSchema, tokenizeResponseSchema } from "../../shared/contract.ts";
-import type { Service } from "../app.ts";
 import { addRoute, computeFailures, jsonAnswer, jsonBody } from "../openapi.ts";
+import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
 
 /** `POST /tokenize`, as Text Embeddings Inference has it: the tokens of each text, and where they stand in it. */

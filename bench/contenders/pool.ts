@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { createEncoder } from "../../api/encoder.ts";
+import { createEncoder } from "../../api/node/encoder.ts";
 import type { Embed } from "./contender.ts";
 
 /** The product: `createEncoder`, all texts in one call. Ready when every worker is, not just the first. */

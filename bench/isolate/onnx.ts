@@ -1,9 +1,10 @@
 /** The worker of api/edge.ts with ONNX Runtime Web in the place of the engine, for the comparison of the two. */
 import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import * as onnxRuntime from "onnxruntime-web/wasm";
-import { createApp, defaultConfig } from "../../api/app.ts";
-import { createIsolateEncoder } from "../../api/isolate-encoder.ts";
-import { checkedFiles, openedBundledModel } from "../../shared/encoder/bundled.ts";
+import { createApp } from "../../api/app.ts";
+import { createIsolateEncoder } from "../../api/edge/isolate-encoder.ts";
+import { defaultConfig } from "../../api/service.ts";
+import { checkedFiles, openedBundledModel } from "../../shared/encoder/bundled-model.ts";
 import type { OpenModel } from "../../shared/encoder/encoder.ts";
 import { parseManifest } from "../../shared/encoder/manifest.ts";
 import { openOnnxSession } from "../engine-rivals.ts";

@@ -1,7 +1,7 @@
 import { wrap } from "comlink";
 import type { Kind } from "../../shared/encoder/encoder.ts";
-import { createEncoder } from "../../web/encoder.ts";
-import { webgpuRefusal } from "../../web/webgpu.ts";
+import { createEncoder } from "../../web/encoder/encoder.ts";
+import { webgpuRefusal } from "../../web/encoder/webgpu.ts";
 import type { BenchPage, Method } from "../bench-page.ts";
 import type { IndexWorker } from "./index-worker.ts";
 import type { Pipeline } from "./pipeline-worker.ts";

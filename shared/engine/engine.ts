@@ -1,7 +1,7 @@
 import { EncoderError } from "../errors.ts";
 import { type EngineBuild, type EngineExports, instantiate } from "./builds.ts";
 import { checkModel, type EngineModel, shape } from "./model.ts";
-import { type EngineFiles, loadWeights } from "./weights.ts";
+import { type EngineFiles, loadWeights, type WordTable } from "./weights.ts";
 
 /**
  * The most that shares a run: texts of any lengths, whose tokens stand one after the other without padding. A run takes no longer than
@@ -40,12 +40,6 @@ export async function loadEngine(module: WebAssembly.Module, build: EngineBuild,
   }
   const words = await loadWeights(exports, model, files);
   return { build, memoryBytes: exports.memory.buffer.byteLength, run: runnerOf(exports, model, words) };
-}
-
-/** The word table: rows of int8, and a scale for each row. */
-export interface WordTable {
-  readonly rows: Uint8Array;
-  readonly scales: Float32Array;
 }
 
 function runnerOf(exports: EngineExports, { architecture, pooling }: EngineModel, words: WordTable): Engine["run"] {

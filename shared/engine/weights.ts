@@ -1,6 +1,5 @@
 import { EncoderError } from "../errors.ts";
 import type { EngineExports } from "./builds.ts";
-import type { WordTable } from "./engine.ts";
 import { type Architecture, type EngineModel, matricesPerLayer, matrixWidth, parameterCount, shape } from "./model.ts";
 
 /** Where the engine reads a model from. */
@@ -24,6 +23,12 @@ const parts = [
   { part: "intermediate", inputs: 1, outputs: 4, matrix: 4 },
   { part: "output", inputs: 4, outputs: 1, matrix: 8 },
 ] as const;
+
+/** The word table: rows of int8, and a scale for each row. */
+export interface WordTable {
+  readonly rows: Uint8Array;
+  readonly scales: Float32Array;
+}
 
 /** Writes a model into an engine's memory. Returns the word table, which stays outside of it. */
 export async function loadWeights(engine: EngineExports, { architecture }: EngineModel, files: EngineFiles): Promise<WordTable> {

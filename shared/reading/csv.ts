@@ -2,7 +2,7 @@ import Papa from "papaparse";
 import { EncoderError } from "../errors.ts";
 import { decodeText } from "./decode.ts";
 import { labelOf, Paragraphs } from "./paragraphs.ts";
-import type { Reading } from "./read-file.ts";
+import type { Reading } from "./reading.ts";
 
 /**
  * Each row as a paragraph with a line `column: value` for each field that is not blank, the first row being the header; a

@@ -2,7 +2,7 @@ import { Parser } from "htmlparser2";
 import { EncoderError } from "../errors.ts";
 import { decodeText } from "./decode.ts";
 import { Paragraphs } from "./paragraphs.ts";
-import type { Reading } from "./read-file.ts";
+import type { Reading } from "./reading.ts";
 
 /** Elements whose content is no part of the text: it is not shown, or leads elsewhere, or waits to be filled in. */
 const passedOver = new Set([

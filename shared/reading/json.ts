@@ -2,7 +2,7 @@ import { type ParseError, parse as parseTolerantly } from "jsonc-parser";
 import { EncoderError } from "../errors.ts";
 import { decodeText } from "./decode.ts";
 import { labelOf, Paragraphs } from "./paragraphs.ts";
-import type { Reading } from "./read-file.ts";
+import type { Reading } from "./reading.ts";
 
 /** What is nested deeper is hardly a text. */
 const deepest = 200;

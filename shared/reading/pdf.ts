@@ -5,7 +5,7 @@ import { nextTurn } from "../encoder/encoder.ts";
 import { EncoderError } from "../errors.ts";
 import { linesOf, type PageLine } from "./pdf-lines.ts";
 import { textOfPages } from "./pdf-text.ts";
-import type { Reading } from "./read-file.ts";
+import type { Reading } from "./reading.ts";
 
 const mostPages = 5000;
 

@@ -5,6 +5,7 @@
 import { EncoderError } from "../errors.ts";
 import { decodeText } from "./decode.ts";
 import { refuseLongText } from "./paragraphs.ts";
+import type { Reader } from "./reading.ts";
 import { shortTitle, titleOf, titleOfMarkdown } from "./title.ts";
 
 /** A file as a text. Headings are Markdown's (`# …`), and blank lines stand between paragraphs: see `chunkText`. */
@@ -16,15 +17,6 @@ export interface ReadText {
   /** Well-formed, and never blank. */
   readonly text: string;
 }
-
-/** What the reader of a kind gives. */
-export interface Reading {
-  /** Blank where the file has none: then the text's first line is it. */
-  readonly title: string;
-  readonly text: string;
-}
-
-type Reader = (bytes: Uint8Array<ArrayBuffer>, signal: AbortSignal | undefined) => Reading | Promise<Reading>;
 
 interface FileFormat {
   readonly extensions: readonly string[];

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { createEncoder } from "../../dist/api/encoder.js";
+import { createEncoder } from "../../dist/api/node/encoder.js";
 import { embedResponseSchema, serviceInfoSchema } from "../../shared/contract.ts";
 import { Exposition } from "../exposition.ts";
 import { testServiceConformance } from "../service-conformance.ts";

@@ -20,10 +20,10 @@ describe("what wrangler would deploy", () => {
 
   test("holds nothing that is of Node alone", () => {
     const foreign =
-      /\/(onnxruntime-node|@hono\/node-server|pino|prom-client|@huggingface\/transformers)\/|\/(node|node-worker|server|encoder\/pool|sessions\/[\w-]+)\.ts$/;
+      /\/(onnxruntime-node|@hono\/node-server|pino|prom-client|@huggingface\/transformers)\/|\/api\/(node|cli)\/|\/encoder\/(pool|pool-worker|onnx-session)\.ts$/;
     expect(bundle.sources.filter((source) => foreign.test(source))).toEqual([]);
     // That the sources are told at all.
-    expect(bundle.sources.join("\n")).toContain("api/edge.ts");
+    expect(bundle.sources.join("\n")).toContain("api/edge/main.ts");
   });
 
   test("is small enough: 1 MB gzipped", () => {

@@ -19,7 +19,7 @@ export interface WorkerBundle {
   readonly sources: readonly string[];
 }
 
-/** `api/edge.ts` as `wrangler deploy` would upload it. */
+/** `api/edge/main.ts` as `wrangler deploy` would upload it. */
 export async function bundleWorker(): Promise<WorkerBundle> {
   const directory = await mkdtemp(join(tmpdir(), "samevec-edge-"));
   try {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, test } from "vitest";
-import { checkedFiles, decodeVector, type LoadFile } from "../../shared/encoder/bundled.ts";
+import { checkedFiles, decodeVector, type LoadFile } from "../../shared/encoder/bundled-model.ts";
 import { cosineSimilarity, createSessionEncoder, type Encoder } from "../../shared/encoder/encoder.ts";
 import { fingerprintOf, type Manifest, parseManifest } from "../../shared/encoder/manifest.ts";
 import { openWasmModel } from "../../shared/encoder/wasm-model.ts";

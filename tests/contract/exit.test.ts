@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
-const encoderModule = new URL("../../dist/api/encoder.js", import.meta.url).href;
+const encoderModule = new URL("../../dist/api/node/encoder.js", import.meta.url).href;
 
 /** Runs a script beside the built encoder and gives its exit code and what it printed to stderr. */
 async function run(device: string, script: string): Promise<{ code: number | null; stderr: string }> {

@@ -172,7 +172,7 @@ describe("the log", () => {
   });
 
   test("has of a fault its name and place, not its message, and is whole when the process ends at once", async () => {
-    const log = new URL("../../dist/api/log.js", import.meta.url).href;
+    const log = new URL("../../dist/api/node/log.js", import.meta.url).href;
     const script = `import { createLog } from ${JSON.stringify(log)};
       createLog("info").onFault({ id: "1", route: "/embed" }, new RangeError("private\\n    at private (private:1)"));
       process.exit();`;

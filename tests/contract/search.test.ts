@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, describe, expect, test } from "vitest";
-import { createEncoder } from "../../dist/api/encoder.js";
+import { createEncoder } from "../../dist/api/node/encoder.js";
 import { readLibrary } from "../../shared/search/library.ts";
 import { weakRelevance } from "../../shared/search/relevance.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";

@@ -23,7 +23,7 @@ export class ServerProcess {
    * @param folder of the package: this checkout, or one that was installed
    */
   static async start(env: Record<string, string> = {}, nodeArguments: string[] = [], folder = root): Promise<ServerProcess> {
-    const child = spawn(process.execPath, [...nodeArguments, "dist/api/node.js"], {
+    const child = spawn(process.execPath, [...nodeArguments, "dist/api/node/main.js"], {
       cwd: folder,
       env: { ...process.env, PORT: "0", ...env },
     });

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, expect, test } from "vitest";
 // All of it as built, where the workers are: the app knows an error by its class, which sources would have once more.
-import { createApp, defaultConfig } from "../../dist/api/app.js";
-import { createEncoder } from "../../dist/api/encoder.js";
+import { createApp } from "../../dist/api/app.js";
+import { createEncoder } from "../../dist/api/node/encoder.js";
+import { defaultConfig } from "../../dist/api/service.js";
 import { version } from "../../dist/api/version.js";
 import { createSessionEncoder } from "../../dist/shared/encoder/encoder.js";
 import { EncoderError } from "../../dist/shared/errors.js";

@@ -80,7 +80,7 @@ test.each(["hang", "spin"] as const)(
   "a thread that hangs (%s) is replaced, its text served, and the thread stopped where it can be",
   async (fault) => {
     const faults = new Faults();
-    const encoder = new URL("../../dist/api/encoder.js", import.meta.url);
+    const encoder = new URL("../../dist/api/node/encoder.js", import.meta.url);
     const script = join(mkdtempSync(join(tmpdir(), "samevec-hang-")), "script.mjs");
     const source = `
     import { createEncoder } from ${JSON.stringify(encoder.href)};

@@ -9,11 +9,16 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const tool = (name: string) => join(root, "node_modules", ".bin", name);
 
 /** Lints one file as if it stood at `path` in the project. */
-function lint(path: string, source: string): { status: number | null; output: string } {
+const lint = (path: string, source: string) => lintAll({ [path]: source });
+
+/** Lints files, each at its path in the project. */
+function lintAll(files: Readonly<Record<string, string>>): { status: number | null; output: string } {
   const directory = mkdtempSync(join(tmpdir(), "samevec-lint-"));
   copyFileSync(join(root, ".biome.json"), join(directory, ".biome.json"));
-  mkdirSync(dirname(join(directory, path)), { recursive: true });
-  writeFileSync(join(directory, path), source);
+  for (const [path, source] of Object.entries(files)) {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), source);
+  }
   const { status, stdout, stderr } = spawnSync(tool("biome"), ["lint", "--vcs-enabled=false", "."], { cwd: directory, encoding: "utf8" });
   return { status, output: stdout + stderr };
 }
@@ -28,13 +33,11 @@ describe("the linter refuses", () => {
       "noRestrictedImports",
     ],
     ["shared/ that imports Node", "shared/encoder/wrong.ts", 'import "node:fs";', "noRestrictedImports"],
-    [
-      "shared/ that imports a runtime outside sessions/",
-      "shared/encoder/wrong.ts",
-      'import "onnxruntime-web/wasm";',
-      "noRestrictedImports",
-    ],
-    ["a session that imports api/", "shared/encoder/sessions/wrong.ts", 'import "../../../api/app.ts";', "noRestrictedImports"],
+    ["shared/ that imports a runtime", "shared/encoder/wrong.ts", 'import "onnxruntime-web/wasm";', "noRestrictedImports"],
+    ["a route that imports Node", "api/routes/wrong.ts", 'import "node:fs";', "noRestrictedImports"],
+    ["a route that imports a platform", "api/routes/wrong.ts", 'import "../node/server.ts";', "noRestrictedImports"],
+    ["an isolate that imports api/node/", "api/edge/wrong.ts", 'import "../node/server.ts";', "noRestrictedImports"],
+    ["the page that imports a runtime", "web/page/wrong.ts", 'import "onnxruntime-web/webgpu";', "noRestrictedImports"],
     [
       "web/ that imports a type of api/",
       "web/page/wrong.ts",
@@ -42,7 +45,7 @@ describe("the linter refuses", () => {
       "noRestrictedImports",
     ],
     ["web/ that imports Node", "web/wrong.ts", 'import "node:fs";', "noRestrictedImports"],
-    ["api/ that imports web/", "api/wrong.ts", 'import "../web/encoder.ts";', "noRestrictedImports"],
+    ["api/node/ that imports web/", "api/node/wrong.ts", 'import "../../web/encoder/encoder.ts";', "noRestrictedImports"],
     ["api/ that imports a runtime", "api/wrong.ts", 'import "onnxruntime-node";', "noRestrictedImports"],
     ["the engine that imports a runtime", "shared/engine/wrong.ts", 'import "onnxruntime-web/wasm";', "noRestrictedImports"],
     ["the engine that imports web/", "shared/engine/wrong.ts", 'import "../../web/a.ts";', "noRestrictedImports"],
@@ -54,9 +57,17 @@ describe("the linter refuses", () => {
     expect(status).toBe(1);
   });
 
+  test("an import cycle", () => {
+    const cycle = { "shared/a.ts": 'import "./b.ts";', "shared/b.ts": 'import "./a.ts";' };
+    const { status, output } = lintAll(cycle);
+    expect(output).toContain("noImportCycles");
+    expect(status).toBe(1);
+  });
+
   test("nothing of what is right", () => {
     expect(lint("api/right.ts", 'import "../shared/errors.ts";').status).toBe(0);
-    expect(lint("shared/encoder/sessions/right.ts", 'import "onnxruntime-web/wasm";').status).toBe(0);
+    expect(lint("api/node/right.ts", 'import "onnxruntime-node";').status).toBe(0);
+    expect(lint("web/encoder/right.ts", 'import "onnxruntime-web/webgpu";').status).toBe(0);
   });
 });
 

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { defaultConfig } from "../../api/app.ts";
-import { environmentSchema, readEncoderSettings, readSettings } from "../../api/config.ts";
-import { withConfigurationTable } from "../../api/configuration-table.ts";
+import { withConfigurationTable } from "../../api/build/configuration-table.ts";
+import { environmentSchema, readEncoderSettings, readSettings } from "../../api/node/settings.ts";
+import { defaultConfig } from "../../api/service.ts";
 
 describe("the settings", () => {
   test("have defaults, those of the app among them, and take an empty value for none", () => {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { checkedFiles } from "../../shared/encoder/bundled.ts";
+import { checkedFiles } from "../../shared/encoder/bundled-model.ts";
 import { type Manifest, sha256Hex } from "../../shared/encoder/manifest.ts";
 import { instantiate } from "../../shared/engine/builds.ts";
 import { loadEngine } from "../../shared/engine/engine.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { createMetrics } from "../../api/metrics.ts";
+import { createMetrics } from "../../api/node/metrics.ts";
 import type { Load } from "../../api/observer.ts";
 import { EncoderPool } from "../../shared/encoder/pool.ts";
 import { EncoderError } from "../../shared/errors.ts";

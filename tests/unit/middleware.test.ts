@@ -1,7 +1,8 @@
 import * as buffer from "hono/utils/buffer";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { type AppConfig, createApp, defaultConfig, type Service } from "../../api/app.ts";
+import { createApp } from "../../api/app.ts";
 import type { AnsweredRequest, Observer } from "../../api/observer.ts";
+import { type AppConfig, defaultConfig, type Service } from "../../api/service.ts";
 import { createSessionEncoder } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { FakeModel } from "./fake-model.ts";

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { indexFolder } from "../../api/cli/index-folder.ts";
+import { formatResult, openIndexFile } from "../../api/node/index-file.ts";
 import { searchRoutes } from "../../api/routes/search.ts";
-import { formatResult, openIndexFile } from "../../api/search-file.ts";
 import { TopicEncoder } from "./topic-encoder.ts";
 
 let folder: string;

@@ -1,7 +1,7 @@
 import { build, type Plugin } from "vite";
 
 /** The page's scripts as other people's bundlers find them, by entry: what is imported, and the workers that it starts. */
-const scripts = { samevec: "encoder.ts", "encoder-worker": "encoder-worker.ts", "hub-worker": "hub-worker.ts" };
+const scripts = { samevec: "encoder/encoder.ts", "encoder-worker": "encoder/encoder-worker.ts", "hub-worker": "encoder/hub-worker.ts" };
 
 /** What is imported comes in parts: those for models of the hub are loaded only where there is one. */
 const inParts = { chunkFileNames: "[name].js" };

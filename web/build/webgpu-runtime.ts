@@ -15,7 +15,7 @@ export interface RuntimeFile {
  * Writes ONNX Runtime's build for WebGPU to a folder, compressed with gzip: any static host then serves it small, and it is not too large
  * for hosts that take assets up to 25 MiB. It is not called .gz, because some servers would tell the browser to inflate what the worker
  * inflates itself.
- * @returns what `web/webgpu-runtime.ts` is to be told
+ * @returns what `web/encoder/webgpu-runtime.ts` is to be told
  */
 export function packWebgpuRuntime(directory: string): RuntimeFile {
   mkdirSync(directory, { recursive: true });

@@ -5,7 +5,7 @@ import type { PageStore } from "./state.ts";
 
 /** Starts the worker that searches, and keeps the store told of its state. Rejects when the worker cannot be opened. */
 export async function openSearchService(store: PageStore): Promise<Remote<SearchService>> {
-  const worker = new Worker(new URL("../search-worker.ts", import.meta.url), { type: "module", name: "search" });
+  const worker = new Worker(new URL("../search/search-worker.ts", import.meta.url), { type: "module", name: "search" });
   // Of use while it starts: later errors are of single calls, or of encoders that are replaced.
   const failed = new Promise<never>((_, reject) => {
     worker.addEventListener("error", ({ message }) => {

@@ -1,7 +1,7 @@
 import { withPlainErrors } from "../../shared/encoder/worker.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { type Library, type LibraryHeader, readLibrary } from "../../shared/search/library.ts";
-import { type BrowserEncoder, type BrowserEncoderOptions, createEncoder } from "../encoder.ts";
+import { type BrowserEncoder, type BrowserEncoderOptions, createEncoder } from "../encoder/encoder.ts";
 import { Collection, isOfOtherModel } from "./collection.ts";
 import { type CollectionRecord, CollectionStore } from "./collection-store.ts";
 import { DocumentReader } from "./document-reader.ts";

@@ -6,9 +6,9 @@ import type { ProxyMarked } from "comlink";
 import type { Answer, PassageRelevance, Place, SearchOptions } from "../../shared/search/answer.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";
 import type { Document, ExampleQuery } from "../../shared/search/library.ts";
-import type { DeviceChoice } from "../device-router.ts";
-import type { DownloadProgress } from "../download.ts";
-import type { BrowserEncoderOptions } from "../encoder.ts";
+import type { DeviceChoice } from "../encoder/device-router.ts";
+import type { DownloadProgress } from "../encoder/download.ts";
+import type { BrowserEncoderOptions } from "../encoder/encoder.ts";
 
 /**
  * Opens the search in a worker.

@@ -1,4 +1,4 @@
-import { createEncoder } from "../../../web/encoder.ts";
+import { createEncoder } from "../../../web/encoder/encoder.ts";
 import { destroyChannel, type RuntimeRecord, runtimeChannel, type Scenario, scenarioChannel } from "./runtime-record.ts";
 
 declare global {

@@ -1,5 +1,5 @@
-import { createEncoder } from "../../../web/encoder.ts";
-import { type HubPool, type HubPoolOptions, openHubPool } from "../../../web/hub-pool.ts";
+import { createEncoder } from "../../../web/encoder/encoder.ts";
+import { type HubPool, type HubPoolOptions, openHubPool } from "../../../web/encoder/hub-pool.ts";
 
 type Choice = Parameters<NonNullable<HubPoolOptions["onDevice"]>>[0];
 

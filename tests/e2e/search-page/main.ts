@@ -26,7 +26,7 @@ window.until = (test) =>
     look();
   });
 
-const worker = new Worker(new URL("../../../web/search-worker.ts", import.meta.url), { type: "module", name: "search" });
+const worker = new Worker(new URL("../../../web/search/search-worker.ts", import.meta.url), { type: "module", name: "search" });
 window.search = await wrap<OpenSearch>(worker)(
   { device: "wasm", workers: 1 },
   proxy((state) => {

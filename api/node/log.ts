@@ -1,0 +1,64 @@
+import { destination, pino, stdTimeFunctions } from "pino";
+import type { AnsweredRequest, Observer } from "../observer.ts";
+import { version } from "../version.ts";
+
+export type LogLevel = "silent" | "error" | "warn" | "info" | "debug";
+
+/** What load balancers and scrapers ask every few seconds: of interest only to who looks for them. */
+const probes = new Set(["/health", "/metrics"]);
+
+/** Told of the requests and the encoder, as other observers are, and of the service itself. */
+export interface Log extends Observer {
+  /** @param event.open whether the API asks for no key and others than this machine reach it */
+  onStart(event: { readonly url: string; readonly open: boolean }): void;
+  onStop(event: { readonly signal: string }): void;
+  /** @param event.unanswered requests that were not computed in time */
+  onStopped(event: { readonly unanswered: number }): void;
+}
+
+/** Writes what it is told to stdout, a line of JSON each. Lines that still wait are written when the process exits. */
+export function createLog(level: LogLevel): Log {
+  // Not in step with the disk or pipe: a reader that is slow must not hold up the event loop.
+  const output = destination({ dest: 1, sync: false });
+  process.once("exit", () => output.flushSync());
+  const log = pino(
+    { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    output,
+  );
+  return {
+    onStart: ({ url, open }) => log[open ? "warn" : "info"]({ version, url, open }, "started"),
+    onStop: ({ signal }) => log.info({ signal }, "stopping"),
+    onStopped: ({ unanswered }) => log[unanswered > 0 ? "warn" : "info"]({ unanswered }, "stopped"),
+    onRequest(request) {
+      const { work, ms, ...rest } = request;
+      log[levelOf(request)](
+        { ...rest, ms: rounded(ms), ...(work && { ...work, queue: rounded(work.queue), inference: rounded(work.inference) }) },
+        "request",
+      );
+    },
+    onFault({ id, route }, error) {
+      log.error({ id, route, ...placeOf(error) }, "fault");
+    },
+    onLoad: ({ ms, device }) => log.info({ ms: rounded(ms), device }, "model loaded"),
+    onLoadFailure: ({ code }) => log.error({ code }, "model not loaded"),
+    onRestart: ({ code }) => log.warn({ code }, "worker replaced"),
+  };
+}
+
+function levelOf({ route, status }: AnsweredRequest): Exclude<LogLevel, "silent"> {
+  if (status >= 500) return "error";
+  return probes.has(route) && status < 400 ? "debug" : "info";
+}
+
+/** Where an error came from, without its message: that may quote the request (`JSON.parse` does). */
+function placeOf(error: unknown): { error: string; stack?: string[] } {
+  if (!(error instanceof Error)) return { error: typeof error };
+  // A message of several lines may look like frames.
+  const frames = (error.stack ?? "")
+    .replace(error.message, "")
+    .split("\n")
+    .filter((line) => /^ {4}at /.test(line));
+  return { error: error.name, stack: frames.map((line) => line.trim()) };
+}
+
+const rounded = (ms: number) => Math.round(ms * 100) / 100;

@@ -1,0 +1,102 @@
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { createAdaptorServer } from "@hono/node-server";
+import { serveStatic } from "@hono/node-server/serve-static";
+import type { Context } from "hono";
+import { compress } from "hono/compress";
+import { scriptPolicy } from "../../shared/content-security-policy.ts";
+import { createApp } from "../app.ts";
+import { type Observer, observeAll } from "../observer.ts";
+import type { AppConfig } from "../service.ts";
+import { openIndexFile } from "./index-file.ts";
+import { createMetrics } from "./metrics.ts";
+import { OpenRequests } from "./open-requests.ts";
+import { createServiceEncoder, type ServiceEncoderOptions } from "./service-encoder.ts";
+
+export interface ServerOptions extends ServiceEncoderOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly config: AppConfig;
+  /** An index file, whose documents `POST /search` finds. */
+  readonly index?: string;
+  /** Told of everything beside the metrics: the log. */
+  readonly observer?: Observer;
+}
+
+export interface RunningServer {
+  /** Where it answers, without a slash at the end. */
+  readonly url: string;
+  /** Resolves when the model is loaded; rejects as `Encoder.load` does. The server answers before and after. */
+  readonly ready: Promise<unknown>;
+  /**
+   * Takes no connection any more, answers the requests that are there, within `shutdownTimeout`, and frees the model.
+   * Gives how many requests could not be computed in that time: they were answered with 503.
+   */
+  close(): Promise<number>;
+}
+
+/** For the answers of those whose time was up, in ms. */
+const lastWords = 1_000;
+
+/** The built page, seen from `dist/api/node`. */
+const page = fileURLToPath(new URL("../../web", import.meta.url));
+
+const sendScriptPolicy = (path: string, c: Context) => {
+  if (path.endsWith(".js")) c.header("content-security-policy", scriptPolicy);
+};
+
+/** The folder of `models`, which the npm package has once: for the page and for Node. */
+const packageFolder = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** Serves the API and the page; resolves once it answers. Rejects when the address cannot be had. */
+export async function startServer({ host, port, config, index, observer = {}, ...options }: ServerOptions): Promise<RunningServer> {
+  const metrics = createMetrics(() => ({
+    workers: service.encoder.info().workers,
+    device: service.encoder.info().device,
+    queuedTexts: service.admitted.texts,
+    queuedTokens: service.admitted.tokens,
+    cacheBytes: service.cacheBytes,
+  }));
+  const observers = observeAll([metrics.observer, observer]);
+  const service = createServiceEncoder({ ...options, observer: observers });
+  const search = index === undefined ? null : await openIndexFile(index, service.encoder);
+  const app = createApp({
+    encoder: service.encoder,
+    config,
+    ...(search && { search }),
+    observer: observers,
+    metrics: () => metrics.exposition(),
+  });
+  if (existsSync(page)) {
+    app.get("/models/bge-small-en-v1.5/*", serveStatic({ root: packageFolder }));
+    // Scripts, styles and documents. Model and runtimes are as small as they get.
+    app.get("*", compress(), serveStatic({ root: page, onFound: sendScriptPolicy }));
+  }
+
+  const server = createAdaptorServer({ fetch: app.fetch, hostname: host }) as Server;
+  const openRequests = new OpenRequests(server);
+  server.listen(port, host);
+  await once(server, "listening");
+  const ready = service.load();
+  ready.catch(() => {});
+  const { address, family, port: taken } = server.address() as AddressInfo;
+  return {
+    url: `http://${family === "IPv6" ? `[${address}]` : address}:${taken}`,
+    ready,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      await openRequests.end(options.shutdownTimeout);
+      const { size: left } = openRequests;
+      await service.encoder.dispose();
+      await openRequests.end(lastWords);
+      // Connections on which nothing was asked: a browser opens some in advance.
+      server.closeAllConnections();
+      await closed;
+      return left;
+    },
+  };
+}

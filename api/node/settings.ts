@@ -1,0 +1,111 @@
+import { z } from "zod";
+import type { AppConfig } from "../service.ts";
+import { appConfigOf, appSettings, count, type Environment, parseSettings, seconds } from "../settings.ts";
+import type { NodeEncoderOptions } from "./encoder.ts";
+
+export { type Environment, SettingsError } from "../settings.ts";
+
+/**
+ * Every setting of the Node service, by the name that it has in the environment: description, default, and what is
+ * refused. README.md's table is made of it. `unset` says what a setting without a default means.
+ */
+export const environmentSchema = z.object({
+  HOST: z.string().default("127.0.0.1").meta({ description: "Address to listen on; `0.0.0.0` for every IPv4 one, `::` for all." }),
+  PORT: count.min(0).max(65_535).default(3000).meta({ description: "Port; 0 takes a free one." }),
+  MODEL: z
+    .string()
+    .regex(/^[\w.-]+\/[\w.-]+(@[\w.-]+)?$/, "must be org/name or org/name@revision")
+    .optional()
+    .meta({
+      description: "A model of the Hugging Face hub, `org/name` or `org/name@revision`: a sentence-transformers model with an ONNX file.",
+      unset: "the bundled bge-small-en-v1.5",
+    }),
+  DEVICE: z.enum(["native", "wasm"], "must be native or wasm").optional().meta({
+    description:
+      "What computes the bundled model: `native` is onnxruntime-node; `wasm` is the WebAssembly engine, which gives the same bits as in pages and isolates.",
+    unset: "native where onnxruntime-node is installed, else wasm",
+  }),
+  HF_ENDPOINT: z.url("must be a URL").optional().meta({ description: "Where the hub is.", unset: "the public one" }),
+  WORKERS: count
+    .min(1)
+    .max(256)
+    .optional()
+    .meta({ description: "Worker threads, each with the model (about 90 MB) and one run at a time.", unset: "one for each core" }),
+  INDEX_FILE: z
+    .string()
+    .optional()
+    .meta({ description: "An index file (`samevec index`), whose documents `POST /search` finds.", unset: "none, and no such route" }),
+  INTERACTIVE_WORKERS: count
+    .min(0)
+    .max(256)
+    .default(1)
+    .meta({ description: "More of them, kept for requests of one or a few short texts, which so never wait for a bulk job's text." }),
+  ...appSettings.shape,
+  QUEUE_TEXTS: count
+    .min(1)
+    .default(4096)
+    .meta({ description: "Texts that may wait or be computed at once. Beyond it: 429 with `Retry-After`." }),
+  QUEUE_TOKENS: count.min(1).default(524_288).meta({ description: "The same in tokens." }),
+  CACHE_BYTES: count
+    .min(0)
+    .default(16 * 1024 * 1024)
+    .meta({ description: "Memory for vectors of texts that were asked for before, in bytes; 0 keeps none." }),
+  REQUEST_TIMEOUT: seconds.default(60).meta({ description: "Seconds until a request that still waits is answered with 504." }),
+  SHUTDOWN_TIMEOUT: seconds
+    .default(25)
+    .meta({ description: "Seconds for what was admitted to finish after SIGTERM. Keep it below the platform's grace period." }),
+  LOG_LEVEL: z
+    .enum(["silent", "error", "warn", "info", "debug"], "must be silent, error, warn, info or debug")
+    .default("info")
+    .meta({ description: "What goes to the log: `debug` has probes too, `warn` no ordinary requests, `silent` nothing." }),
+});
+
+/** What the service runs by. Times in ms. */
+export interface Settings extends NodeEncoderOptions {
+  readonly host: string;
+  readonly port: number;
+  /** Path of an index file. */
+  readonly index?: string;
+  readonly config: AppConfig;
+  readonly queueTexts: number;
+  readonly queueTokens: number;
+  readonly cacheBytes: number;
+  readonly requestTimeout: number;
+  readonly shutdownTimeout: number;
+  readonly logLevel: z.output<typeof environmentSchema>["LOG_LEVEL"];
+}
+
+/** All settings. Throws {@link SettingsError}. */
+export function readSettings(environment: Environment): Settings {
+  const values = parseSettings(environmentSchema, environment);
+  return {
+    host: values.HOST,
+    port: values.PORT,
+    ...encoderOptions(values),
+    ...(values.INDEX_FILE !== undefined && { index: values.INDEX_FILE }),
+    interactiveWorkers: values.INTERACTIVE_WORKERS,
+    config: appConfigOf(values),
+    queueTexts: values.QUEUE_TEXTS,
+    queueTokens: values.QUEUE_TOKENS,
+    cacheBytes: values.CACHE_BYTES,
+    requestTimeout: values.REQUEST_TIMEOUT * 1000,
+    shutdownTimeout: values.SHUTDOWN_TIMEOUT * 1000,
+    logLevel: values.LOG_LEVEL,
+  };
+}
+
+const encoderSchema = environmentSchema.pick({ MODEL: true, DEVICE: true, HF_ENDPOINT: true, WORKERS: true });
+
+/** The encoder's settings alone: who serves nothing need not care what `PORT` is. Throws {@link SettingsError}. */
+export function readEncoderSettings(environment: Environment): NodeEncoderOptions {
+  return encoderOptions(parseSettings(encoderSchema, environment));
+}
+
+function encoderOptions(values: z.output<typeof encoderSchema>): NodeEncoderOptions {
+  const { WORKERS: workers, DEVICE: device, MODEL: hub, HF_ENDPOINT: endpoint } = values;
+  return {
+    ...(device !== undefined && { device }),
+    ...(workers !== undefined && { workers }),
+    ...(hub !== undefined && { model: { hub, ...(endpoint !== undefined && { endpoint }) } }),
+  };
+}

@@ -1,0 +1,80 @@
+import { z } from "zod";
+import { type AppConfig, defaultConfig } from "./service.ts";
+
+/** Comma-separated values; spaces around them do not count. */
+const list = <Item extends z.ZodType<string, string>>(item: Item) =>
+  z
+    .string()
+    .transform((value) =>
+      value
+        .split(",")
+        .map((part) => part.trim())
+        .filter(Boolean),
+    )
+    .pipe(z.array(item));
+
+export const count = z.coerce.number("must be a whole number").int("must be a whole number");
+export const seconds = z.coerce.number("must be a number of seconds").positive("must be more than 0").max(86_400);
+
+/** A key goes over the wire in a header, as RFC 6750 spells a bearer token. */
+const apiKey = z.string().regex(/^[A-Za-z0-9._~+/-]{8,}=*$/, "each must have at least 8 of the characters A-Z a-z 0-9 . _ ~ + / -");
+
+const corsOrigin = z
+  .string()
+  .refine(
+    (value) => value === "*" || (URL.canParse(value) && new URL(value).origin === value),
+    'each must be "*" or an origin as browsers send it, such as https://example.com',
+  );
+
+/** The settings of the service wherever it runs. What only Node has to be told is beside them, in config.ts. */
+export const appSettings = z.object({
+  API_KEYS: list(apiKey)
+    .refine((keys) => keys.length > 0, "must hold a key")
+    .default([])
+    .meta({
+      description:
+        "Keys, comma-separated, one of which a request to the API must bring as `Authorization: Bearer …`. The page, `/docs`, `/health` and `/metrics` stay open.",
+      unset: "no key is asked for",
+    }),
+  CORS_ORIGINS: list(corsOrigin).default([]).meta({
+    description: "Origins, comma-separated, whose pages may call the API from a browser; `*` for all.",
+    unset: "none but its own",
+  }),
+  MODEL_ALIASES: list(z.string())
+    .default([])
+    .meta({ description: "More names, comma-separated, under which OpenAI clients may ask for the model.", unset: "none" }),
+  MAX_BODY_BYTES: count.min(1).default(defaultConfig.maxBodyBytes).meta({ description: "The most bytes of a request's body." }),
+  MAX_TEXTS: count.min(1).default(defaultConfig.maxTexts).meta({ description: "The most texts of one request." }),
+  MAX_TEXT_CHARACTERS: count.min(1).default(defaultConfig.maxTextCharacters).meta({
+    description: "The most characters of a text. The model reads the first few thousand; the tokenizer has to read all.",
+  }),
+});
+
+/** What the app is told of its settings. */
+export function appConfigOf(values: z.output<typeof appSettings>): AppConfig {
+  return {
+    maxBodyBytes: values.MAX_BODY_BYTES,
+    maxTexts: values.MAX_TEXTS,
+    maxTextCharacters: values.MAX_TEXT_CHARACTERS,
+    modelAliases: values.MODEL_ALIASES,
+    apiKeys: values.API_KEYS,
+    corsOrigins: values.CORS_ORIGINS,
+  };
+}
+
+/** The environment is not right. Its message names every setting that is wrong, and no value: a key may be among them. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+}
+
+/** As `process.env` is. A setting that is empty counts as unset: compose files pass on empty ones. */
+export type Environment = Readonly<Record<string, unknown>>;
+
+/** The settings that `schema` names; what else there is does not count. Throws {@link SettingsError}. */
+export function parseSettings<Schema extends z.ZodType>(schema: Schema, environment: Environment): z.output<Schema> {
+  const given = Object.entries(environment).filter(([, value]) => value !== undefined && value !== "");
+  const parsed = schema.safeParse(Object.fromEntries(given));
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map(({ path, message }) => `  ${String(path[0])}: ${message}`);
+  throw new SettingsError(`the environment is not right\n${[...new Set(faults)].join("\n")}`);
+}

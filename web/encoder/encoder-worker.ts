@@ -1,0 +1,33 @@
+import checked from "../../dist/engine/checked.wasm?url&inline";
+import plain from "../../dist/engine/plain.wasm?url&inline";
+import relaxed from "../../dist/engine/relaxed.wasm?url&inline";
+import type { LoadFile } from "../../shared/encoder/bundled-model.ts";
+import type { OpenModel } from "../../shared/encoder/encoder.ts";
+import { openWasmModel } from "../../shared/encoder/wasm-model.ts";
+import { exposeEncoder } from "../../shared/encoder/worker.ts";
+import { EncoderError } from "../../shared/errors.ts";
+import { inflate } from "./inflate.ts";
+import type { PreparedModel } from "./page-pool.ts";
+
+exposeEncoder<PreparedModel>(({ device, manifest, files, runtime }): OpenModel => {
+  // Checked when they were downloaded.
+  const load: LoadFile = async (name) => {
+    const file = files.get(name);
+    if (!file) throw new EncoderError("internal", `The worker was not given ${name}`);
+    return new Uint8Array(await file.arrayBuffer());
+  };
+  if (device === "wasm") {
+    return openWasmModel({ manifest, load, modules: { plain: bytesOf(plain), checked: bytesOf(checked), relaxed: bytesOf(relaxed) } });
+  }
+  return async () => {
+    if (!runtime) throw new EncoderError("internal", "The worker was not given ONNX Runtime");
+    // ONNX Runtime's script, for pages that use WebGPU alone.
+    const { openWebgpuModel } = await import("./webgpu-model.ts");
+    return openWebgpuModel({ manifest, load, loadRuntime: () => inflate(runtime) })();
+  };
+});
+
+/** Of a `data:` URL: some 20 kB are part of the script, so that no file has to be found beside it. */
+function bytesOf(url: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (character) => character.charCodeAt(0));
+}

@@ -1,0 +1,162 @@
+import * as z from "zod/mini";
+import type { Model } from "../../shared/encoder/encoder.ts";
+import { sha256Hex } from "../../shared/encoder/manifest.ts";
+import { EncoderError } from "../../shared/errors.ts";
+import { type HubConfig, readHubConfig } from "../../shared/hub/config.ts";
+import {
+  downloadFailure,
+  fetchRepository,
+  type HubRepository,
+  hubFingerprint,
+  hubRepository,
+  parseHubJson,
+  publicHub,
+  refusalReason,
+} from "../../shared/hub/repository.ts";
+import { type AssetStore, openAssetStore, requireSecureContext } from "./asset-store.ts";
+import { fetchFile, RefusedRequest } from "./fetch-file.ts";
+
+export interface HubDownloadOptions {
+  /** Where the hub is: absolute, or relative to the page. Default `https://huggingface.co`. */
+  readonly hubUrl?: string | URL | undefined;
+  /**
+   * Told the bytes over the files that were begun: how many files there will be is not known ahead, but the weights, which are by far the
+   * most, come last.
+   */
+  readonly onProgress?: ((progress: { readonly loaded: number; readonly total: number; readonly stored: number }) => void) | undefined;
+  /** How long the hub may send nothing, in ms, before a request counts as cut. Default 30,000. */
+  readonly stallTimeout?: number | undefined;
+  /** Ends whatever is under way. */
+  readonly signal: AbortSignal;
+}
+
+/** A model's files, complete and checked. A Blob is a handle: a worker is given it without a copy. */
+export interface DownloadedHubModel {
+  readonly model: Model;
+  /** By their names in the repository. */
+  readonly files: ReadonlyMap<string, Blob>;
+  /** Whether the browser has kept all of them for the next visit. */
+  readonly kept: boolean;
+}
+
+/** Written last, with the SHA-256 of each file: without it a download is unfinished. No hub's file has its name. */
+const snapshotName = "samevec-snapshot.json";
+const snapshotSchema = z.object({ files: z.record(z.string(), z.string()) });
+
+/**
+ * Downloads a model of the Hugging Face hub, or finds it whole in Cache Storage, where it is never looked up again. What is unfit is
+ * refused before its weights are fetched. Rejects with `load_failed`, or with the signal's reason.
+ * @param id `org/name`, or `org/name@revision`
+ * @example
+ * const { model, files } = await downloadHubModel("sentence-transformers/all-MiniLM-L6-v2", { signal });
+ */
+export async function downloadHubModel(id: string, options: HubDownloadOptions): Promise<DownloadedHubModel> {
+  requireSecureContext();
+  const place = hubRepository(id, new URL(options.hubUrl ?? publicHub, location.href).href);
+  const store = await openAssetStore(place.folder, "samevec-hub");
+  const stored = await storedFiles(store);
+  const files = new Map(stored?.files);
+  const readJson = async (name: string) => {
+    const file = files.get(name);
+    return file ? parseHubJson(id, name, await file.text()) : null;
+  };
+  const described = async (config: HubConfig, hashes: Hashes): Promise<Model> => ({
+    id,
+    fingerprint: await hubFingerprint(hashes, config),
+    ...config,
+  });
+  if (stored) {
+    const bytes = [...files.values()].reduce((sum, { size }) => sum + size, 0);
+    options.onProgress?.({ loaded: bytes, total: bytes, stored: bytes });
+    return { model: await described(await readHubConfig(id, readJson), stored.hashes), files, kept: true };
+  }
+
+  const progress = progressOf(options);
+  const fetchOnce = async (name: string): Promise<boolean> => {
+    if (files.has(name)) return true;
+    const blob = await fetchHubFile(place, name, options, progress(name));
+    if (blob) files.set(name, blob);
+    return blob !== null;
+  };
+  const config = await fetchRepository(id, fetchOnce, readJson);
+  const hashes: Record<string, string> = {};
+  // One after the other: the bytes of all at once would be in memory.
+  for (const [name, file] of files) hashes[name] = await sha256Of(file);
+  const kept = await keep(store, files, hashes);
+  return { model: await described(config, hashes), files, kept };
+}
+
+/** Null where the repository has no such file. */
+async function fetchHubFile(
+  place: HubRepository,
+  name: string,
+  { stallTimeout, signal }: HubDownloadOptions,
+  progress: FileProgress,
+): Promise<Blob | null> {
+  try {
+    return (await fetchFile(new URL(name, place.folder), { name, stallTimeout, signal, ...progress })).blob;
+  } catch (error) {
+    signal.throwIfAborted();
+    const cause = error instanceof EncoderError ? error.cause : error;
+    const message = error instanceof Error ? error.message : String(error);
+    const reason = cause instanceof RefusedRequest ? refusalReason(name, cause) : message;
+    if (reason === null) return null;
+    throw downloadFailure(place, reason, cause);
+  }
+}
+
+type FileProgress = Required<Pick<Parameters<typeof fetchFile>[1], "onBytes" | "onAnswer">>;
+
+/** Counts the bytes of all files, by the name of each. */
+function progressOf({ onProgress }: HubDownloadOptions): (name: string) => FileProgress {
+  const loaded = new Map<string, number>();
+  const announced = new Map<string, number>();
+  const report = () => {
+    const names = [...announced.keys()];
+    onProgress?.({
+      loaded: names.reduce((sum, name) => sum + (loaded.get(name) ?? 0), 0),
+      total: names.reduce((sum, name) => sum + Math.max(loaded.get(name) ?? 0, announced.get(name) ?? 0), 0),
+      stored: 0,
+    });
+  };
+  return (name) => ({
+    onAnswer: (bytes) => {
+      announced.set(name, bytes);
+      loaded.set(name, 0);
+      report();
+    },
+    onBytes: (bytes) => {
+      loaded.set(name, bytes);
+      report();
+    },
+  });
+}
+
+/** File names, each with its SHA-256. */
+type Hashes = Readonly<Record<string, string>>;
+
+const sha256Of = async (file: Blob) => sha256Hex(new Uint8Array(await file.arrayBuffer()));
+
+/** The files of a finished download. Null when any is missing or not what was downloaded. */
+async function storedFiles(store: AssetStore): Promise<{ readonly files: ReadonlyMap<string, Blob>; readonly hashes: Hashes } | null> {
+  const snapshot = await store.get(snapshotName);
+  if (!snapshot) return null;
+  const files = new Map<string, Blob>();
+  try {
+    const { files: hashes } = z.parse(snapshotSchema, JSON.parse(await snapshot.text()));
+    for (const [name, hash] of Object.entries(hashes)) {
+      const file = await store.get(name);
+      if (!file || (await sha256Of(file)) !== hash) return null;
+      files.set(name, file);
+    }
+    return { files, hashes };
+  } catch {
+    return null;
+  }
+}
+
+async function keep(store: AssetStore, files: ReadonlyMap<string, Blob>, hashes: Hashes): Promise<boolean> {
+  await store.keepOnly([]);
+  for (const [name, file] of files) if (!(await store.put(name, file))) return false;
+  return store.put(snapshotName, new Blob([JSON.stringify({ files: hashes })]));
+}
