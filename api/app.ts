@@ -1,11 +1,13 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
-import { bodyLimit } from "hono/body-limit";
 import { requestId } from "hono/request-id";
 import { EncoderError } from "../shared/errors.ts";
 import { respondWithError } from "./errors.ts";
 import { requireApiKey } from "./middleware/api-keys.ts";
+import { maxBodySize } from "./middleware/body-size.ts";
+import { deadline } from "./middleware/deadline.ts";
 import { crossOrigin, securityHeaders } from "./middleware/headers.ts";
 import { observe } from "./middleware/observe.ts";
+import { PendingTexts } from "./pending-texts.ts";
 import { addDescription, describedMethods } from "./openapi.ts";
 import { embedRoutes } from "./routes/embed.ts";
 import { infoRoutes } from "./routes/info.ts";
@@ -15,40 +17,39 @@ import { similarityRoutes } from "./routes/similarity.ts";
 import { tokenizeRoutes } from "./routes/tokenize.ts";
 import type { Service } from "./service.ts";
 
-/** What an API key opens. All else is open: the page, `/health`, `/metrics`, and what describes the API. */
-const guardedPaths = ["/embed", "/similarity", "/tokenize", "/search", "/info", "/v1/*"];
+/** The paths that require an API key. Open to all are the page, `/health`, `/metrics`, and the description of the API. */
+const apiPaths = ["/embed", "/similarity", "/tokenize", "/search", "/info", "/v1/*"];
 
 /**
- * The HTTP service over an encoder. Nothing here loads, tokenizes or encodes: that is the encoder's, on its own
- * threads where the platform has threads.
+ * Creates the HTTP service of an encoder. Loading, tokenizing and encoding happen in the encoder, on threads of its own where the
+ * platform has threads.
+ * @example
+ * const app = createApp({ encoder, config: defaultConfig });
+ * const response = await app.request("/embed", { method: "POST", body: JSON.stringify({ inputs: "how tides work" }) });
  */
 export function createApp(service: Service): OpenAPIHono {
-  const { maxBodyBytes, apiKeys, corsOrigins } = service.config;
+  const { maxBodyBytes, maxPendingTexts, requestTimeout, apiKeys, corsOrigins } = service.config;
   const app = new OpenAPIHono();
   app.onError((error, c) => respondWithError(c, error));
   app.notFound((c) => respondWithError(c, new EncoderError("not_found", "There is nothing at this path")));
-  // The order counts: what is observed first sees every answer, a preflight brings no key, and nobody's body is read
-  // before his key is known.
+  // The order matters: the observer sees every answer, a preflight has no key, and a request is authenticated before its body is read.
   app.use(requestId({ limitLength: 128 }));
   if (service.observer) app.use(observe(service.observer));
   app.use(securityHeaders());
   if (corsOrigins.length > 0) app.use(crossOrigin(corsOrigins));
   if (apiKeys.length > 0) {
-    for (const path of guardedPaths) app.use(path, requireApiKey(apiKeys));
+    for (const path of apiPaths) app.use(path, requireApiKey(apiKeys));
     app.post("/", requireApiKey(apiKeys));
   }
-  app.use(
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: () => {
-        throw new EncoderError("body_too_large", `The body has more than ${maxBodyBytes} bytes`, { limit: maxBodyBytes });
-      },
-    }),
-  );
+  app.use(maxBodySize(maxBodyBytes));
+  for (const path of apiPaths) app.use(path, deadline(requestTimeout));
+  app.post("/", deadline(requestTimeout));
+  const pendingTexts = new PendingTexts(maxPendingTexts);
   if (service.metrics) app.get("/metrics", service.metrics);
-  for (const routes of [embedRoutes, similarityRoutes, tokenizeRoutes, infoRoutes]) app.route("/", routes(service));
+  for (const routes of [embedRoutes, similarityRoutes, tokenizeRoutes]) app.route("/", routes(service, pendingTexts));
+  app.route("/", infoRoutes(service));
   if (service.search) app.route("/", searchRoutes(service.search));
-  app.route("/v1", openAIRoutes(service));
+  app.route("/v1", openAIRoutes(service, pendingTexts));
   addDescription(app, service);
   refuseOtherMethods(app);
   return app;

@@ -4,24 +4,38 @@ import type { SearchEngine } from "../shared/search/search-engine.ts";
 import type { Observer } from "./observer.ts";
 
 export interface AppConfig {
-  /** The most texts of one request. */
+  /** Maximum texts of a request. */
   readonly maxTexts: number;
-  /** The most characters (UTF-16 units) of a text: far more than a model reads, since a tokenizer reads all of them. */
+  /** Maximum characters (UTF-16 units) of a text: far more than a model reads, since the tokenizer reads all of them. */
   readonly maxTextCharacters: number;
-  /** The most bytes of a request's body. */
+  /** Maximum characters of all texts of a request. */
+  readonly maxCharacters: number;
+  /** Maximum tokens of a request to `/tokenize`, whose answer has an entry for each, and maximum characters of its texts. */
+  readonly maxTokenizeTokens: number;
+  readonly maxTokenizeCharacters: number;
+  /** Maximum texts of all requests that are being answered, cached and duplicate texts included. */
+  readonly maxPendingTexts: number;
+  /** Maximum bytes of a request's body. */
   readonly maxBodyBytes: number;
-  /** Names besides the model's own under which OpenAI clients may ask for it. */
+  /** Maximum ms until a request is answered. */
+  readonly requestTimeout: number;
+  /** Additional names under which OpenAI clients may request the model. */
   readonly modelAliases: readonly string[];
-  /** One of them must come with each request to the API (not to the page, `/health` …). Empty: none is asked for. */
+  /** Each request to the API must present one of them (not those to the page, `/health` …). Empty: no key is required. */
   readonly apiKeys: readonly string[];
-  /** Origins whose pages may call from a browser, `*` for all. Empty: none but its own. */
+  /** Origins whose pages may call the API from a browser, `*` for all. Empty: only its own. */
   readonly corsOrigins: readonly string[];
 }
 
 export const defaultConfig: AppConfig = {
   maxTexts: 1024,
   maxTextCharacters: 200_000,
+  maxCharacters: Number.POSITIVE_INFINITY,
+  maxTokenizeTokens: 8_192,
+  maxTokenizeCharacters: 65_536,
+  maxPendingTexts: 4_096,
   maxBodyBytes: 8 * 1024 * 1024,
+  requestTimeout: 60_000,
   modelAliases: [],
   apiKeys: [],
   corsOrigins: [],

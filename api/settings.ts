@@ -44,10 +44,26 @@ export const appSettings = z.object({
     .default([])
     .meta({ description: "More names, comma-separated, under which OpenAI clients may ask for the model.", unset: "none" }),
   MAX_BODY_BYTES: count.min(1).default(defaultConfig.maxBodyBytes).meta({ description: "The most bytes of a request's body." }),
-  MAX_TEXTS: count.min(1).default(defaultConfig.maxTexts).meta({ description: "The most texts of one request." }),
+  MAX_TEXTS: count.min(1).default(defaultConfig.maxTexts).meta({ description: "Maximum texts of a request." }),
   MAX_TEXT_CHARACTERS: count.min(1).default(defaultConfig.maxTextCharacters).meta({
-    description: "The most characters of a text. The model reads the first few thousand; the tokenizer has to read all.",
+    description: "Maximum characters of a text. The model reads the first few thousand; the tokenizer reads all.",
   }),
+  MAX_TOKENIZE_CHARACTERS: count.min(1).default(defaultConfig.maxTokenizeCharacters).meta({
+    description: "Maximum characters of a request to `/tokenize`.",
+  }),
+  MAX_TOKENIZE_TOKENS: count.min(1).default(defaultConfig.maxTokenizeTokens).meta({
+    description: "Maximum tokens of a request to `/tokenize`, whose answer has an entry for each.",
+  }),
+  QUEUE_TEXTS: count.min(1).default(defaultConfig.maxPendingTexts).meta({
+    description: "Maximum texts of all requests that are being answered, cached ones included. Beyond it: 429 with `Retry-After`.",
+  }),
+  QUEUE_TOKENS: count
+    .min(1)
+    .default(524_288)
+    .meta({ description: "Maximum estimated tokens that are queued or being computed. Beyond it: 429 with `Retry-After`." }),
+  REQUEST_TIMEOUT: seconds
+    .default(defaultConfig.requestTimeout / 1000)
+    .meta({ description: "Seconds after which a request that is not answered gets 504." }),
 });
 
 /** What the app is told of its settings. */
@@ -56,6 +72,11 @@ export function appConfigOf(values: z.output<typeof appSettings>): AppConfig {
     maxBodyBytes: values.MAX_BODY_BYTES,
     maxTexts: values.MAX_TEXTS,
     maxTextCharacters: values.MAX_TEXT_CHARACTERS,
+    maxCharacters: Number.POSITIVE_INFINITY,
+    maxTokenizeTokens: values.MAX_TOKENIZE_TOKENS,
+    maxTokenizeCharacters: values.MAX_TOKENIZE_CHARACTERS,
+    maxPendingTexts: values.QUEUE_TEXTS,
+    requestTimeout: values.REQUEST_TIMEOUT * 1000,
     modelAliases: values.MODEL_ALIASES,
     apiKeys: values.API_KEYS,
     corsOrigins: values.CORS_ORIGINS,

@@ -1,6 +1,6 @@
 /** What the benchmark's page is asked for. Known to both sides: to the process that drives the browser, and to the page. */
 
-import type { Kind } from "../shared/encoder/encoder.ts";
+import type { InputType } from "../shared/encoder/encoder.ts";
 import type { ScanOptions } from "./index-scans.ts";
 import type { Scan } from "./search-results.ts";
 
@@ -38,11 +38,11 @@ export interface BenchPage {
    * @param kind only for our own encoder. Default: a passage
    * @returns how long it took, in s
    */
-  embed(texts: readonly string[], kind?: Kind): Promise<number>;
+  embed(texts: readonly string[], kind?: InputType): Promise<number>;
   /** Those of the last call, L2-normalized, in the order of its texts. */
   vectors(): number[][];
   /** Embeds with our own encoder, and hands the vectors out. Calls may overlap. */
-  vectorsOf(texts: readonly string[], kind: Kind): Promise<number[][]>;
+  vectorsOf(texts: readonly string[], inputType: InputType): Promise<number[][]>;
   /** Searches among vectors, in a worker, as the search of the real page does. */
   scan(options: PackedScan): Promise<Scan>;
   /**

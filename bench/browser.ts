@@ -1,5 +1,5 @@
 import { type Browser, chromium, type Page } from "playwright";
-import { cosineSimilarity } from "../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../shared/vector.ts";
 import { findBrowser, launchOptions } from "../tests/e2e/browser.ts";
 import type { Method, PageModel } from "./bench-page.ts";
 import { type PeerModel, Unavailable } from "./contenders/contender.ts";

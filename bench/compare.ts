@@ -1,4 +1,4 @@
-import { cosineSimilarity } from "../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../shared/vector.ts";
 import { type AnyContender, ContenderProcess, type ContenderSources } from "./contender-process.ts";
 import type { TextSet } from "./cranfield.ts";
 import type { EncodeAnswer } from "./encode-child.ts";

@@ -1,5 +1,5 @@
 import { createEncoder } from "../api/node/encoder.ts";
-import { finishVector } from "../shared/encoder/encoder.ts";
+import { finishVector } from "../shared/vector.ts";
 import { dotProduct } from "../shared/search/vector-index.ts";
 import { type Collection, normalizedGain } from "./cranfield.ts";
 
@@ -12,7 +12,7 @@ export async function measureDimensions({ documents, queries, judgments }: Colle
   const { vectors: ofDocuments } = await encoder.embed(documents.map(({ title, text }) => `${title} ${text}`.trim()));
   const { vectors: ofQueries } = await encoder.embed(
     queries.map(({ text }) => text),
-    { kind: "query" },
+    { inputType: "query" },
   );
   await encoder.dispose();
   return tried.map((dimensions) => {

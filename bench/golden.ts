@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { decodeVector } from "../shared/encoder/bundled-model.ts";
+import { decodeVector } from "../shared/vector.ts";
 
 const goldenSchema = z.object({
   rows: z.array(

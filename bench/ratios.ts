@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { createEncoder } from "../api/node/encoder.ts";
-import { CachedEncoder } from "../shared/encoder/cache.ts";
+import { CachedEncoder } from "../api/node/cache.ts";
 import type { Encoder } from "../shared/encoder/encoder.ts";
 import type { SearchMode } from "../shared/search/fusion.ts";
 import { type Library, type LibraryHeader, readLibrary } from "../shared/search/library.ts";

@@ -1,5 +1,5 @@
 import { createEncoder } from "../api/node/encoder.ts";
-import { encodeVector } from "../shared/encoder/bundled-model.ts";
+import { encodeVector } from "../shared/vector.ts";
 import type { Encoder } from "../shared/encoder/encoder.ts";
 import { readIndexFile } from "../shared/search/index-file.ts";
 import { SearchEngine } from "../shared/search/search-engine.ts";
@@ -75,7 +75,7 @@ async function embeddedQueries(encoder: Encoder, { queries }: Collection): Promi
   const spread = queries.filter((_, i) => i % Math.floor(queries.length / queriesAsked) === 0).slice(0, queriesAsked);
   const { vectors } = await encoder.embed(
     spread.map(({ text }) => text),
-    { kind: "query" },
+    { inputType: "query" },
   );
   return spread.map(({ text }, i) => ({ text, vector: vectors[i] ?? new Float32Array() }));
 }

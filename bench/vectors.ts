@@ -1,10 +1,11 @@
-import { cosineSimilarity, type Kind } from "../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../shared/vector.ts";
+import type { InputType } from "../shared/encoder/encoder.ts";
 import { Unavailable } from "./contenders/contender.ts";
 import type { DeviceId, DeviceSource, MeasuredDevice } from "./devices/device.ts";
 import { type VectorsResult, type Way, ways } from "./matrix-results.ts";
 
 interface VectorText {
-  readonly kind: Kind;
+  readonly inputType: InputType;
   readonly text: string;
   readonly tokens: number;
   /** What the published model gives for it in float32, where that is known. */

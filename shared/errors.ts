@@ -11,6 +11,7 @@ const errorTable = {
   body_too_large: { status: 413, type: "Validation", retryable: false },
   text_too_long: { status: 413, type: "Validation", retryable: false },
   invalid_dimensions: { status: 413, type: "Validation", retryable: false },
+  quarantined_text: { status: 422, type: "Validation", retryable: false },
   lone_surrogate: { status: 422, type: "Tokenizer", retryable: false },
   not_an_index: { status: 422, type: "Validation", retryable: false },
   unknown_index_version: { status: 422, type: "Validation", retryable: false },

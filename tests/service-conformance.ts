@@ -11,8 +11,8 @@ import {
   similarityResponseSchema,
   tokenizeResponseSchema,
 } from "../shared/contract.ts";
-import { decodeVector } from "../shared/encoder/bundled-model.ts";
-import { cosineSimilarity } from "../shared/encoder/encoder.ts";
+import { decodeVector } from "../shared/vector.ts";
+import { cosineSimilarity } from "../shared/vector.ts";
 import { goldenBounds, goldenRows, shortTexts } from "./golden.ts";
 
 export interface ServiceUnderTest {

@@ -23,7 +23,7 @@ const texts = textsOf({ documents, examples });
 const encoder = createEncoder({ device: "wasm" });
 const { fingerprint, dimensions } = await encoder.load();
 const passages = await encoder.embed(texts.passages, { truncate: false });
-const queries = await encoder.embed(texts.queries, { kind: "query", truncate: false });
+const queries = await encoder.embed(texts.queries, { inputType: "query", truncate: false });
 await encoder.dispose();
 
 const header: LibraryHeader = { fingerprint, dimensions, documents, examples };

@@ -2,7 +2,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { stat, truncate } from "node:fs/promises";
 import { extname } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { Encoder, Kind } from "../../shared/encoder/encoder.ts";
+import type { Encoder, InputType } from "../../shared/encoder/encoder.ts";
 import { inOrder } from "./in-order.ts";
 import { type InputFormat, type InputLine, readLines } from "./lines.ts";
 import type { Progress } from "./progress.ts";
@@ -14,7 +14,7 @@ export interface EmbedFileOptions {
   /** A path; stdout when left out. */
   readonly output?: string;
   readonly format: InputFormat | "auto";
-  readonly kind: Kind;
+  readonly inputType: InputType;
   readonly dimensions?: number;
   /** Go on behind the last whole line of `output`. */
   readonly resume: boolean;
@@ -45,7 +45,7 @@ const textsPerWorker = 16;
  * @returns how many lines were bad; each was noted with its number
  */
 export async function embedFile(encoder: Encoder, options: EmbedFileOptions): Promise<number> {
-  const { input, output, resume, kind, dimensions, progress, signal } = options;
+  const { input, output, resume, inputType, dimensions, progress, signal } = options;
   const bytes = await inputSize(input, output);
   const { dimensions: most, maxTokens } = await encoder.load({ signal });
   if (dimensions !== undefined && dimensions > most) throw new CommandError(`--dimensions: the model has ${most}`, 2);
@@ -60,7 +60,7 @@ export async function embedFile(encoder: Encoder, options: EmbedFileOptions): Pr
   const embedLine = async (line: InputLine) => {
     if ("fault" in line) return line;
     const { vectors, tokens, truncated } = await encoder.embed(line.text, {
-      kind,
+      inputType,
       ...(dimensions !== undefined && { dimensions }),
     });
     const [embedding] = vectors;
@@ -121,7 +121,7 @@ async function skipDone(
     const line = next.value;
     if ("fault" in line) reportBad(line);
     if (line.number < last.line) continue;
-    // The last text is computed once more: another input, model, kind or number of dimensions gives another record.
+    // The last text is computed once more: another input, model, input type or number of dimensions gives another record.
     const embedded = line.number === last.line ? await embedLine(line) : null;
     const again = embedded && "record" in embedded ? parseRecord(embedded.record) : null;
     if (!again || !isSameRecord(again, last)) break;

@@ -4,7 +4,7 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
-import type { Encoder, Kind } from "../../shared/encoder/encoder.ts";
+import type { Encoder, InputType } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { readableExtensions } from "../../shared/reading/read-file.ts";
 import type { SearchMode } from "../../shared/search/fusion.ts";
@@ -119,7 +119,7 @@ interface SettingFlags {
 
 interface EmbedFlags extends SettingFlags {
   readonly format: InputFormat | "auto";
-  readonly kind: Kind;
+  readonly inputType: InputType;
   readonly dimensions?: number;
   readonly output?: string;
   readonly resume?: true;

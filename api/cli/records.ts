@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import { z } from "zod";
-import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
 
 const recordSchema = z.object({
   /** The input's line, from 1. */

@@ -1,7 +1,7 @@
 import { constants, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
-import type { OpenModel } from "../../shared/encoder/encoder.ts";
+import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { exposeEncoder } from "../../shared/encoder/worker.ts";
 import type { PreparedModel, StopMessage, WorkerData } from "./encoder.ts";
 import { NativeGate } from "./native-gate.ts";

@@ -5,7 +5,7 @@ import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
 import type { EncoderObserver } from "../../shared/encoder/observer.ts";
 import { EncoderPool } from "../../shared/encoder/pool.ts";
-import type { WorkerHandle } from "../../shared/encoder/pool-worker.ts";
+import type { WorkerHandle } from "../../shared/encoder/protocol.ts";
 import { type HubOptions, hubSnapshot } from "./hub-files.ts";
 import { NativeGate } from "./native-gate.ts";
 import type { NodeModelOptions } from "./node-model.ts";
@@ -40,6 +40,10 @@ export interface NodeEncoderOptions {
   readonly patience?: number;
   /** See `PoolOptions`. */
   readonly keepTrying?: boolean;
+  /** See `PoolOptions`. */
+  readonly maxTokens?: number;
+  /** See `PoolOptions`. */
+  readonly maxWait?: number;
   readonly observer?: EncoderObserver;
 }
 
@@ -56,7 +60,7 @@ export type PreparedModel = NodeModelOptions | Extract<ModelSource, { hub: strin
  * The encoder in Node: a pool over worker threads. Nothing is loaded before the first call.
  * @example
  * const encoder = createEncoder({ model: "sentence-transformers/all-MiniLM-L6-v2" });
- * const { vectors } = await encoder.embed("how tides work", { kind: "query" });
+ * const { vectors } = await encoder.embed("how tides work", { inputType: "query" });
  * await encoder.dispose();
  */
 export function createEncoder({
@@ -69,7 +73,7 @@ export function createEncoder({
 }: NodeEncoderOptions = {}): Encoder {
   return new EncoderPool<PreparedModel>({
     ...options,
-    spawn: (duty) => spawnWorker({ yielding: duty === "any" && interactiveWorkers > 0 }),
+    spawn: (role) => spawnWorker({ yielding: role === "any" && interactiveWorkers > 0 }),
     size: workers,
     interactiveWorkers,
     prepare: () => prepareModel(typeof model === "string" ? { hub: model, endpoint: hubUrl?.toString() } : model, device),

@@ -1,5 +1,5 @@
 import { AutoModel, AutoTokenizer, env, LogLevel, Tensor } from "@huggingface/transformers";
-import type { OpenModel } from "../../shared/encoder/encoder.ts";
+import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { tokenizerOf } from "../../shared/encoder/tokenizer.ts";
 import { hubFingerprint } from "../../shared/hub/repository.ts";
 import { openHubSession } from "../../shared/hub/session.ts";

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkedFiles, openedBundledModel } from "../../shared/encoder/bundled-model.ts";
-import type { OpenedModel, OpenModel } from "../../shared/encoder/encoder.ts";
+import type { OpenedModel, OpenModel } from "../../shared/encoder/model-runner.ts";
 import { type Manifest, parseManifest } from "../../shared/encoder/manifest.ts";
 import { openWasmModel } from "../../shared/encoder/wasm-model.ts";
 import type { EngineModules } from "../../shared/engine/builds.ts";

@@ -16,7 +16,7 @@ import { createMetrics } from "./metrics.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { createServiceEncoder, type ServiceEncoderOptions } from "./service-encoder.ts";
 
-export interface ServerOptions extends ServiceEncoderOptions {
+export interface ServerOptions extends Omit<ServiceEncoderOptions, "requestTimeout"> {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
@@ -55,17 +55,17 @@ const packageFolder = fileURLToPath(new URL("../../..", import.meta.url));
 /** Serves the API and the page; resolves once it answers. Rejects when the address cannot be had. */
 export async function startServer({ host, port, config, index, observer = {}, ...options }: ServerOptions): Promise<RunningServer> {
   const metrics = createMetrics(() => ({
-    workers: service.encoder.info().workers,
-    device: service.encoder.info().device,
-    queuedTexts: service.admitted.texts,
-    queuedTokens: service.admitted.tokens,
-    cacheBytes: service.cacheBytes,
+    workers: encoder.info().workers,
+    device: encoder.info().device,
+    queuedTexts: encoder.info().pending.texts,
+    queuedTokens: encoder.info().pending.tokens,
+    cacheBytes: encoder.bytes,
   }));
   const observers = observeAll([metrics.observer, observer]);
-  const service = createServiceEncoder({ ...options, observer: observers });
-  const search = index === undefined ? null : await openIndexFile(index, service.encoder);
+  const encoder = createServiceEncoder({ ...options, requestTimeout: config.requestTimeout, observer: observers });
+  const search = index === undefined ? null : await openIndexFile(index, encoder);
   const app = createApp({
-    encoder: service.encoder,
+    encoder,
     config,
     ...(search && { search }),
     observer: observers,
@@ -81,7 +81,7 @@ export async function startServer({ host, port, config, index, observer = {}, ..
   const openRequests = new OpenRequests(server);
   server.listen(port, host);
   await once(server, "listening");
-  const ready = service.load();
+  const ready = encoder.load();
   ready.catch(() => {});
   const { address, family, port: taken } = server.address() as AddressInfo;
   return {
@@ -91,7 +91,7 @@ export async function startServer({ host, port, config, index, observer = {}, ..
       const closed = new Promise((resolve) => server.close(resolve));
       await openRequests.end(options.shutdownTimeout);
       const { size: left } = openRequests;
-      await service.encoder.dispose();
+      await encoder.dispose();
       await openRequests.end(lastWords);
       // Connections on which nothing was asked: a browser opens some in advance.
       server.closeAllConnections();

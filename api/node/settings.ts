@@ -41,16 +41,10 @@ export const environmentSchema = z.object({
     .default(1)
     .meta({ description: "More of them, kept for requests of one or a few short texts, which so never wait for a bulk job's text." }),
   ...appSettings.shape,
-  QUEUE_TEXTS: count
-    .min(1)
-    .default(4096)
-    .meta({ description: "Texts that may wait or be computed at once. Beyond it: 429 with `Retry-After`." }),
-  QUEUE_TOKENS: count.min(1).default(524_288).meta({ description: "The same in tokens." }),
   CACHE_BYTES: count
     .min(0)
     .default(16 * 1024 * 1024)
     .meta({ description: "Memory for vectors of texts that were asked for before, in bytes; 0 keeps none." }),
-  REQUEST_TIMEOUT: seconds.default(60).meta({ description: "Seconds until a request that still waits is answered with 504." }),
   SHUTDOWN_TIMEOUT: seconds
     .default(25)
     .meta({ description: "Seconds for what was admitted to finish after SIGTERM. Keep it below the platform's grace period." }),
@@ -67,10 +61,8 @@ export interface Settings extends NodeEncoderOptions {
   /** Path of an index file. */
   readonly index?: string;
   readonly config: AppConfig;
-  readonly queueTexts: number;
   readonly queueTokens: number;
   readonly cacheBytes: number;
-  readonly requestTimeout: number;
   readonly shutdownTimeout: number;
   readonly logLevel: z.output<typeof environmentSchema>["LOG_LEVEL"];
 }
@@ -85,10 +77,8 @@ export function readSettings(environment: Environment): Settings {
     ...(values.INDEX_FILE !== undefined && { index: values.INDEX_FILE }),
     interactiveWorkers: values.INTERACTIVE_WORKERS,
     config: appConfigOf(values),
-    queueTexts: values.QUEUE_TEXTS,
     queueTokens: values.QUEUE_TOKENS,
     cacheBytes: values.CACHE_BYTES,
-    requestTimeout: values.REQUEST_TIMEOUT * 1000,
     shutdownTimeout: values.SHUTDOWN_TIMEOUT * 1000,
     logLevel: values.LOG_LEVEL,
   };

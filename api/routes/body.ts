@@ -36,7 +36,10 @@ function firstFault(issues: readonly z.core.$ZodIssue[]): { code: ErrorCode; pat
 }
 
 /** A list of texts, or `too_many_texts` or `text_too_long`. */
-export function textsOf(inputs: string | readonly string[], { maxTexts, maxTextCharacters }: AppConfig): readonly string[] {
+export function textsOf(
+  inputs: string | readonly string[],
+  { maxTexts, maxTextCharacters, maxCharacters }: Pick<AppConfig, "maxTexts" | "maxTextCharacters" | "maxCharacters">,
+): readonly string[] {
   const texts = typeof inputs === "string" ? [inputs] : inputs;
   if (texts.length > maxTexts) {
     throw new EncoderError("too_many_texts", `A request takes at most ${maxTexts} texts, not ${texts.length}`, {
@@ -51,6 +54,11 @@ export function textsOf(inputs: string | readonly string[], { maxTexts, maxTextC
       limit: maxTextCharacters,
       found: length,
     });
+  }
+  const found = texts.reduce((sum, { length }) => sum + length, 0);
+  if (found > maxCharacters) {
+    const message = `The texts have ${found} characters; a request takes at most ${maxCharacters}`;
+    throw new EncoderError("text_too_long", message, { limit: maxCharacters, found });
   }
   return texts;
 }

@@ -2,27 +2,35 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { embedRequestSchema, embedResponseSchema } from "../../shared/contract.ts";
 import { addRoute, computeFailures, computeHeaders, jsonAnswer, jsonBody } from "../openapi.ts";
+import { sendList, vectorJson } from "../json-answer.ts";
+import type { PendingTexts } from "../pending-texts.ts";
 import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
-import { tellWork } from "./work.ts";
+import { setComputeHeaders } from "./compute-headers.ts";
 
-/** `POST /embed`, which is also `POST /`, as in Text Embeddings Inference: `[texts, dimensions]` as JSON. */
-export function embedRoutes({ encoder, config }: Service): OpenAPIHono {
+/** `POST /embed`, and the same as `POST /`, as in Text Embeddings Inference: `[texts, dimensions]` as JSON. */
+export function embedRoutes({ encoder, config }: Service, pendingTexts: PendingTexts): OpenAPIHono {
   const embed = async (c: Context): Promise<Response> => {
     const started = performance.now();
     const { inputs, normalize, truncate, truncation_direction, prompt_name, dimensions } = await readBody(c, embedRequestSchema);
     const texts = textsOf(inputs, config);
-    const embeddings = await encoder.embed(texts, {
-      kind: prompt_name,
-      normalize,
-      truncate,
-      truncationDirection: truncation_direction,
-      ...(dimensions && { dimensions }),
-      // A client that hangs up has its waiting texts dropped.
-      signal: c.req.raw.signal,
-    });
-    tellWork(c, { encoder, texts, embeddings, started });
-    return c.json(embeddings.vectors.map((vector) => Array.from(vector)));
+    const release = pendingTexts.add(texts);
+    try {
+      const embeddings = await encoder.embed(texts, {
+        inputType: prompt_name,
+        normalize,
+        truncate,
+        truncationDirection: truncation_direction,
+        ...(dimensions && { dimensions }),
+        signal: c.get("signal"),
+      });
+      setComputeHeaders(c, { encoder, texts, embeddings, started });
+      const { vectors } = embeddings;
+      return sendList(c, { count: vectors.length, item: (index) => vectorJson(vectors[index]) }, release);
+    } catch (error) {
+      release();
+      throw error;
+    }
   };
 
   const routes = new OpenAPIHono();

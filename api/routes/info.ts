@@ -38,7 +38,7 @@ export function infoRoutes({ encoder, config }: Service): OpenAPIHono {
       },
     },
     async (c) => {
-      const model = await encoder.load({ signal: c.req.raw.signal });
+      const model = await encoder.load({ signal: c.get("signal") });
       const { device, workers } = encoder.info();
       const body: ServiceInfo = {
         model_id: model.id,

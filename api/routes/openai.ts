@@ -10,22 +10,24 @@ import {
   openAIModelListSchema,
   openAIModelSchema,
 } from "../../shared/contract.ts";
-import { encodeVector } from "../../shared/encoder/bundled-model.ts";
-import type { Kind } from "../../shared/encoder/encoder.ts";
+import { encodeVector } from "../../shared/vector.ts";
+import type { InputType } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { addRoute, computeHeaders, failureAnswers, jsonAnswer, jsonBody, openAIComputeFailures } from "../openapi.ts";
+import { sendList, vectorJson } from "../json-answer.ts";
+import type { PendingTexts } from "../pending-texts.ts";
 import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
-import { tellWork } from "./work.ts";
+import { setComputeHeaders } from "./compute-headers.ts";
 
 /** Behind a model's name it says that the input is of queries: most clients of OpenAI can set nothing but the name. */
 const querySuffix = ":query";
 
 /** OpenAI's API of embeddings and of models, as it stands under `/v1`. */
-export function openAIRoutes({ encoder, config }: Service): OpenAPIHono {
+export function openAIRoutes({ encoder, config }: Service, pendingTexts: PendingTexts): OpenAPIHono {
   /** The names by which the model is known: its id first. */
   const names = async (c: Context): Promise<[string, ...string[]]> => {
-    const { id } = await encoder.load({ signal: c.req.raw.signal });
+    const { id } = await encoder.load({ signal: c.get("signal") });
     return [id, ...config.modelAliases];
   };
   const routes = new OpenAPIHono();
@@ -47,23 +49,37 @@ export function openAIRoutes({ encoder, config }: Service): OpenAPIHono {
       const started = performance.now();
       const { input, model, encoding_format, dimensions, input_type } = await readBody(c, embeddingsRequestSchema);
       const texts = textsOf(input, config);
-      const known = await names(c);
-      if (model) checkName(model.endsWith(querySuffix) ? model.slice(0, -querySuffix.length) : model, known);
-      const kind = kindOf(model ?? "", input_type ?? null);
-      const embeddings = await encoder.embed(texts, { kind, ...(dimensions && { dimensions }), signal: c.req.raw.signal });
-      tellWork(c, { encoder, texts, embeddings, started });
-      const total = embeddings.tokens.reduce((sum, count) => sum + count, 0);
-      const body: EmbeddingsResponse = {
-        object: "list",
-        data: embeddings.vectors.map((vector, index) => ({
-          object: "embedding",
-          index,
-          embedding: encoding_format === "base64" ? encodeVector(vector) : Array.from(vector),
-        })),
-        model: model || known[0],
-        usage: { prompt_tokens: total, total_tokens: total },
-      };
-      return c.json(body);
+      const release = pendingTexts.add(texts);
+      try {
+        const known = await names(c);
+        if (model) checkName(model.endsWith(querySuffix) ? model.slice(0, -querySuffix.length) : model, known);
+        const inputType = inputTypeOf(model ?? "", input_type ?? null);
+        const embeddings = await encoder.embed(texts, { inputType, ...(dimensions && { dimensions }), signal: c.get("signal") });
+        setComputeHeaders(c, { encoder, texts, embeddings, started });
+        const { vectors, tokens } = embeddings;
+        const total = tokens.reduce((sum, count) => sum + count, 0);
+        const { data: _, ...rest }: EmbeddingsResponse = {
+          object: "list",
+          data: [],
+          model: model || known[0],
+          usage: { prompt_tokens: total, total_tokens: total },
+        };
+        const embeddingJson = (vector = new Float32Array()) =>
+          encoding_format === "base64" ? JSON.stringify(encodeVector(vector)) : vectorJson(vector);
+        return sendList(
+          c,
+          {
+            before: `${JSON.stringify(rest).slice(0, -1)},"data":[`,
+            after: "]}",
+            count: vectors.length,
+            item: (index) => `{"object":"embedding","index":${index},"embedding":${embeddingJson(vectors[index])}}`,
+          },
+          release,
+        );
+      } catch (error) {
+        release();
+        throw error;
+      }
     },
   );
 
@@ -114,7 +130,7 @@ function checkName(asked: string, [id, ...aliases]: readonly [string, ...string[
 }
 
 /** What the input is for, which the model's name and `input_type` may both say. Throws where they disagree. */
-function kindOf(model: string, inputType: Kind | null): Kind {
+function inputTypeOf(model: string, inputType: InputType | null): InputType {
   const query = model.endsWith(querySuffix);
   if (query && inputType === "passage") {
     throw new EncoderError("invalid_request", `input_type: must not be "passage" with a model whose name ends in "${querySuffix}"`, {

@@ -20,7 +20,7 @@ export function searchRoutes(engine: SearchEngine): OpenAPIHono {
     async (c) => {
       const { query, limit, min_score, mode, filter } = await readBody(c, searchRequestSchema);
       const { documents, kinds } = filter;
-      const { signal } = c.req.raw;
+      const signal = c.get("signal");
       // A page answers by words while the model loads; who asks a server wants the whole answer.
       if (mode !== "words") await engine.load({ signal });
       const answer = await engine.search(query, {

@@ -1,14 +1,15 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { similarityRequestSchema, similarityResponseSchema } from "../../shared/contract.ts";
-import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { addRoute, computeFailures, computeHeaders, jsonAnswer, jsonBody } from "../openapi.ts";
+import type { PendingTexts } from "../pending-texts.ts";
 import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
-import { tellWork } from "./work.ts";
+import { setComputeHeaders } from "./compute-headers.ts";
 
 /** `POST /similarity`, as Text Embeddings Inference has it: how near each of some sentences is to another. */
-export function similarityRoutes({ encoder, config }: Service): OpenAPIHono {
+export function similarityRoutes({ encoder, config }: Service, pendingTexts: PendingTexts): OpenAPIHono {
   const routes = new OpenAPIHono();
   addRoute(
     routes,
@@ -27,18 +28,22 @@ export function similarityRoutes({ encoder, config }: Service): OpenAPIHono {
       const started = performance.now();
       const { inputs, parameters } = await readBody(c, similarityRequestSchema);
       const options = parameters && {
-        kind: parameters.prompt_name,
+        inputType: parameters.prompt_name,
         truncate: parameters.truncate,
         truncationDirection: parameters.truncation_direction,
       };
+      let release = () => {};
       try {
         const texts = textsOf([inputs.source_sentence, ...inputs.sentences], config);
-        const embeddings = await encoder.embed(texts, { ...options, signal: c.req.raw.signal });
-        tellWork(c, { encoder, texts, embeddings, started });
+        release = pendingTexts.add(texts);
+        const embeddings = await encoder.embed(texts, { ...options, signal: c.get("signal") });
+        setComputeHeaders(c, { encoder, texts, embeddings, started });
         const [source = new Float32Array(), ...others] = embeddings.vectors;
         return c.json(others.map((other) => cosineSimilarity(source, other)));
       } catch (error) {
         throw withPath(error);
+      } finally {
+        release();
       }
     },
   );

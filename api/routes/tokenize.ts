@@ -1,11 +1,12 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { type TokenizeResponse, tokenizeRequestSchema, tokenizeResponseSchema } from "../../shared/contract.ts";
 import { addRoute, computeFailures, jsonAnswer, jsonBody } from "../openapi.ts";
+import type { PendingTexts } from "../pending-texts.ts";
 import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
 
 /** `POST /tokenize`, as Text Embeddings Inference has it: the tokens of each text, and where they stand in it. */
-export function tokenizeRoutes({ encoder, config }: Service): OpenAPIHono {
+export function tokenizeRoutes({ encoder, config }: Service, pendingTexts: PendingTexts): OpenAPIHono {
   const routes = new OpenAPIHono();
   addRoute(
     routes,
@@ -19,12 +20,19 @@ export function tokenizeRoutes({ encoder, config }: Service): OpenAPIHono {
     },
     async (c) => {
       const { inputs, add_special_tokens, prompt_name } = await readBody(c, tokenizeRequestSchema);
-      const tokens = await encoder.tokenize(textsOf(inputs, config), {
-        kind: prompt_name,
-        specialTokens: add_special_tokens,
-        signal: c.req.raw.signal,
-      });
-      return c.json(tokens satisfies TokenizeResponse);
+      const texts = textsOf(inputs, { ...config, maxCharacters: config.maxTokenizeCharacters });
+      const release = pendingTexts.add(texts);
+      try {
+        const tokens = await encoder.tokenize(texts, {
+          inputType: prompt_name,
+          specialTokens: add_special_tokens,
+          maxTokens: config.maxTokenizeTokens,
+          signal: c.get("signal"),
+        });
+        return c.json(tokens satisfies TokenizeResponse);
+      } finally {
+        release();
+      }
     },
   );
   return routes;

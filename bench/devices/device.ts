@@ -1,4 +1,4 @@
-import type { Kind } from "../../shared/encoder/encoder.ts";
+import type { InputType } from "../../shared/encoder/encoder.ts";
 
 /** Somewhere that the encoder runs, as a benchmark of vectors drives it. */
 export interface MeasuredDevice extends AsyncDisposable {
@@ -6,7 +6,7 @@ export interface MeasuredDevice extends AsyncDisposable {
    * Texts to L2-normalized vectors in their order, in one call (at the edge, in as few as its limit allows). Calls may
    * overlap: what that does to vectors is what is measured.
    */
-  embed(texts: readonly string[], kind: Kind): Promise<Float32Array[]>;
+  embed(texts: readonly string[], inputType: InputType): Promise<Float32Array[]>;
 }
 
 /** A device, known before it is started. */

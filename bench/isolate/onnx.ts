@@ -5,7 +5,7 @@ import { createApp } from "../../api/app.ts";
 import { createIsolateEncoder } from "../../api/edge/isolate-encoder.ts";
 import { defaultConfig } from "../../api/service.ts";
 import { checkedFiles, openedBundledModel } from "../../shared/encoder/bundled-model.ts";
-import type { OpenModel } from "../../shared/encoder/encoder.ts";
+import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { parseManifest } from "../../shared/encoder/manifest.ts";
 import { openOnnxSession } from "../engine-rivals.ts";
 

@@ -1,6 +1,6 @@
 /** Searches among vectors as the page's search does: in a worker. */
 import { expose } from "comlink";
-import { decodeVector } from "../../shared/encoder/bundled-model.ts";
+import { decodeVector } from "../../shared/vector.ts";
 import type { PackedScan } from "../bench-page.ts";
 import { measureScans } from "../index-scans.ts";
 

@@ -1,5 +1,5 @@
 import { wrap } from "comlink";
-import type { Kind } from "../../shared/encoder/encoder.ts";
+import type { InputType } from "../../shared/encoder/encoder.ts";
 import { createEncoder } from "../../web/encoder/encoder.ts";
 import { webgpuRefusal } from "../../web/encoder/webgpu.ts";
 import type { BenchPage, Method } from "../bench-page.ts";
@@ -7,7 +7,7 @@ import type { IndexWorker } from "./index-worker.ts";
 import type { Pipeline } from "./pipeline-worker.ts";
 
 interface Opened {
-  embed(texts: readonly string[], kind: Kind): Promise<Iterable<number>[]>;
+  embed(texts: readonly string[], inputType: InputType): Promise<Iterable<number>[]>;
 }
 
 let vectors: readonly Iterable<number>[] = [];

@@ -1,5 +1,7 @@
 import { EncoderError } from "../errors.ts";
-import type { Model, OpenedModel, OpenModel, SelfTest } from "./encoder.ts";
+import { decodeVector } from "../vector.ts";
+import type { Model } from "./encoder.ts";
+import type { OpenedModel, OpenModel, SelfTest } from "./model-runner.ts";
 import { checkIntegrity, type Manifest } from "./manifest.ts";
 import type { Device, Session } from "./session.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
@@ -49,23 +51,6 @@ function selfTestOf({ selfTest: { minCosine, texts } }: Manifest, device: Device
   const tested = device === "wasm" ? texts.filter(({ native }) => native !== undefined) : texts;
   return {
     minCosine: device === "wasm" ? "exact" : minCosine[device],
-    rows: tested.flatMap(({ kind, text, [device]: vector }) => (vector ? [{ kind, text, vector: decodeVector(vector) }] : [])),
+    rows: tested.flatMap(({ inputType, text, [device]: vector }) => (vector ? [{ inputType, text, vector: decodeVector(vector) }] : [])),
   };
-}
-
-/** base64 of little-endian float32 to numbers. */
-export function decodeVector(base64: string): Float32Array<ArrayBuffer> {
-  const binary = atob(base64);
-  const view = new DataView(new ArrayBuffer(binary.length));
-  for (let i = 0; i < binary.length; i++) view.setUint8(i, binary.charCodeAt(i));
-  return Float32Array.from({ length: view.byteLength >> 2 }, (_, i) => view.getFloat32(i * 4, true));
-}
-
-/** Numbers to base64 of little-endian float32. */
-export function encodeVector(vector: Float32Array): string {
-  const view = new DataView(new ArrayBuffer(vector.length * 4));
-  for (const [i, component] of vector.entries()) view.setFloat32(i * 4, component, true);
-  let binary = "";
-  for (let i = 0; i < view.byteLength; i++) binary += String.fromCharCode(view.getUint8(i));
-  return btoa(binary);
 }

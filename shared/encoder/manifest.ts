@@ -1,6 +1,7 @@
 // The small build of zod: a page loads this file.
 import * as z from "zod/mini";
 import { EncoderError } from "../errors.ts";
+import { sha256Hex } from "../hash.ts";
 import type { Device } from "./session.ts";
 
 const positive = z.int().check(z.positive());
@@ -13,7 +14,7 @@ const graph = z.object({
 
 /** A text whose vectors are known, for the self-test after load: base64 of little-endian float32, L2-normalized. */
 const selfTestText = z.object({
-  kind: z.enum(["passage", "query"]),
+  inputType: z.enum(["passage", "query"]),
   text: z.string(),
   /** The engine's, to the bit. */
   wasm: z.base64(),
@@ -83,12 +84,6 @@ export async function fingerprintOf(manifest: Manifest): Promise<string> {
 
 function sortedByKey(object: object): object {
   return Object.fromEntries(Object.entries(object).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** SHA-256 in lower-case hex. */
-export async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**

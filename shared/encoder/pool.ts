@@ -1,310 +1,345 @@
+import { abortable, type Deferred, deferred } from "../async.ts";
 import { EncoderError } from "../errors.ts";
+import { sha256Hex } from "../hash.ts";
+import { finishVector } from "../vector.ts";
+import { Backlog, type BacklogLimits } from "./backlog.ts";
 import {
-  abortable,
   type CallOptions,
+  checkDimensions,
   disposedError,
   type Embeddings,
+  type EmbeddingTime,
   type EmbedOptions,
   type Encoder,
   type EncoderInfo,
+  type InputOptions,
   type Model,
   meanTime,
   type TokenizeOptions,
   textList,
 } from "./encoder.ts";
-import type { EncoderObserver } from "./observer.ts";
-import { type Deferred, deferred, openRequest, type PoolRequest, type Work } from "./pool-request.ts";
-import { type Duty, PoolWorker, type WorkerHandle } from "./pool-worker.ts";
-import { TextQueue, type Turn } from "./queue.ts";
+import { type EmbedItem, tooManyTokens } from "./model-runner.ts";
+import type { PoolWorker } from "./pool-worker.ts";
+import { isInteractive, type QueuedRequest, type QueuedText, TextQueue } from "./queue.ts";
 import { oneTextPerRun } from "./session.ts";
+import { estimateTokens } from "./token-estimate.ts";
 import type { Token } from "./tokenizer.ts";
+import { Workers, type WorkersOptions } from "./workers.ts";
 
-export interface PoolOptions<Prepared> {
-  /** Starts a worker whose entry calls `exposeEncoder`. */
-  readonly spawn: (duty: Duty) => WorkerHandle;
-  /** How many workers take any text. Each holds the model and does one run at a time. */
-  readonly size: number;
-  /**
-   * How many more take interactive requests alone, so that a question never waits for a bulk job's text. Each costs
-   * the memory of a worker, and no throughput while nobody asks. Default 0.
-   */
-  readonly interactiveWorkers?: number;
-  /** Makes, once for all workers, what each of them loads from. A failure is forgotten. */
-  readonly prepare: () => Promise<Prepared>;
-  /** How long a worker may take to load, in ms. Default 120,000. */
-  readonly loadTimeout?: number;
-  /** How long a worker may take for what it was handed, in ms, before it counts as hung. Default 60,000. */
-  readonly runTimeout?: number;
-  /** How long a request shares its turns with younger ones, in ms: see {@link TextQueue}. Default: as long as it takes. */
+export interface PoolOptions<Prepared> extends WorkersOptions<Prepared>, BacklogLimits {
+  /** Ms after which a request no longer takes turns with younger ones: see {@link TextQueue}. Default: it always does. */
   readonly patience?: number;
-  /**
-   * Whether the pool loads again by itself after every worker failed to load, after 1, 2, 4 … and at most 30 s. Default
-   * false: the next call does. A pool that keeps trying must be disposed of.
-   */
-  readonly keepTrying?: boolean;
-  readonly observer?: EncoderObserver;
 }
 
-const defaults = {
-  interactiveWorkers: 0,
-  loadTimeout: 120_000,
-  runTimeout: 60_000,
-  patience: Number.POSITIVE_INFINITY,
-  keepTrying: false,
-  observer: {},
-} satisfies Partial<PoolOptions<unknown>>;
-
-/** A worker that fails to load is tried again after 1, 2, 4 … and at most 30 s. */
-const firstRestartDelay = 1_000;
-const longestRestartDelay = 30_000;
-
 /**
- * An encoder over workers, the same in the page and in Node. A text is the unit of dispatch: an idle worker pulls the
- * next one (see {@link TextQueue}). A worker that dies, hangs or fails a run is replaced; its texts are tried once
- * more, and then it is an error to their caller alone.
+ * An encoder over workers, the same in the page and in Node. An idle worker takes the next texts of the queue (see {@link TextQueue}). A
+ * worker that dies, hangs or fails a run is replaced, and its texts are computed once more, each alone. A text that fails again is the
+ * error of its own request, and is refused from then on.
  */
 export class EncoderPool<Prepared> implements Encoder {
-  readonly #options: Required<PoolOptions<Prepared>>;
-  readonly #queue: TextQueue<PoolRequest<Prepared>>;
-  readonly #workers = new Set<PoolWorker<Prepared>>();
-  #prepared: Promise<Prepared> | null = null;
-  /** The load that callers wait for: settled by the first worker that is ready, or when none is left to hope for. */
-  #loading: Deferred<Model> | null = null;
-  #model: Model | null = null;
-  /** Why no worker could load, until one has. */
-  #error: EncoderError | null = null;
-  #restart: unknown = null;
-  /** Since the last load that succeeded. */
-  #restarts = 0;
+  readonly #queue: TextQueue<TextRequest>;
+  readonly #backlog: Backlog;
+  readonly #workers: Workers<Prepared>;
+  readonly #observer: NonNullable<PoolOptions<Prepared>["observer"]>;
+  readonly #quarantine = new Quarantine();
 
   /** Starts nothing: the first call does. Throws `RangeError` for a size below 1. */
-  constructor(options: PoolOptions<Prepared>) {
+  constructor({ patience, maxTokens, maxWait, ...options }: PoolOptions<Prepared>) {
     if (!Number.isInteger(options.size) || options.size < 1) {
-      throw new RangeError(`EncoderPool: size must be a whole number of workers, at least 1, not ${options.size}`);
+      throw new RangeError(`EncoderPool: size must be an integer of at least 1, not ${options.size}`);
     }
-    this.#options = { ...defaults, ...options };
-    this.#queue = new TextQueue(this.#options.patience);
+    this.#observer = options.observer ?? {};
+    this.#queue = new TextQueue(patience);
+    this.#backlog = new Backlog({ maxTokens, maxWait });
+    this.#workers = new Workers(options, {
+      onReady: () => this.#dispatch(),
+      onStopped: (error) => {
+        for (const request of this.#queue.drain()) request.fail(error);
+      },
+    });
   }
 
   load({ signal }: CallOptions = {}): Promise<Model> {
-    return abortable(this.#load(), signal);
+    return abortable(this.#workers.load(), signal);
   }
 
-  async embed(texts: string | readonly string[], { signal, onProgress, ...options }: EmbedOptions = {}): Promise<Embeddings> {
-    const called = performance.now();
-    const done = { texts: 0, tokens: 0 };
-    const results = await this.#compute(textList(texts), signal, {
-      async run(worker, batch) {
-        const waited = performance.now() - called;
-        const embedded = await worker.embed(batch, options);
-        return embedded.map((one) => ({ ...one, time: { ...one.time, queue: waited + one.time.queue } }));
-      },
-      onResults: (batch) => {
-        done.texts += batch.length;
-        for (const { tokens } of batch) done.tokens += tokens;
-        onProgress?.({ ...done });
-      },
-    });
+  async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
+    const { signal, onProgress, normalize = true, dimensions, ...input } = options;
+    const { model } = this.#workers;
+    if (model) checkDimensions(dimensions, model);
+    const request = new EmbedRequest(textList(texts), input, onProgress);
+    const rows = await this.#compute(request, signal);
+    const size = checkDimensions(dimensions, this.#workers.model ?? (await this.load({ ...(signal && { signal }) })));
     return {
-      vectors: results.map(({ vector }) => vector),
-      tokens: results.map(({ tokens }) => tokens),
-      truncated: results.map(({ truncated }) => truncated),
-      time: meanTime(results.map(({ time }) => time)),
+      vectors: rows.map(({ vector }) => finishVector(vector, size, normalize)),
+      tokens: rows.map(({ tokens }) => tokens),
+      truncated: rows.map(({ truncated }) => truncated),
+      time: meanTime(rows.map(({ time }) => time)),
     };
   }
 
   async tokenize(texts: string | readonly string[], { signal, ...options }: TokenizeOptions = {}): Promise<Token[][]> {
-    return this.#compute(textList(texts), signal, { run: (worker, batch) => worker.tokenize(batch, options) });
+    return this.#compute(new TokenizeRequest(textList(texts), options), signal);
   }
 
   info(): EncoderInfo {
-    const ready = [...this.#workers].filter((worker) => worker.loaded);
-    // A load that is tried again is not reported as loading: it failed, and may fail again.
-    const state = ready.length > 0 ? "ready" : this.#error ? "failed" : this.#loading ? "loading" : "idle";
+    const { ready, state, model, size, error } = this.#workers;
     return {
       state,
-      model: this.#model,
+      model,
       device: ready[0]?.loaded?.device ?? null,
-      workers: { ready: ready.length, size: this.#options.size + this.#options.interactiveWorkers },
-      error: state === "failed" ? this.#error : null,
+      workers: { ready: ready.length, size },
+      pending: this.#backlog.pending,
+      error: state === "failed" ? error : null,
     };
   }
 
-  async dispose(): Promise<void> {
-    const terminated = this.#stop(disposedError());
-    this.#prepared = null;
-    this.#restarts = 0;
-    await terminated;
+  dispose(): Promise<void> {
+    return this.#workers.dispose(disposedError());
   }
 
-  #compute<Result>(texts: readonly string[], signal: AbortSignal | undefined, work: Work<Prepared, Result>): Promise<Result[]> {
-    if (texts.length === 0) return Promise.resolve([]);
-    if (signal?.aborted) return Promise.reject(signal.reason);
+  async #compute<Result>(request: TextRequest<Result>, signal: AbortSignal | undefined): Promise<Result[]> {
+    if (request.texts.length === 0) return [];
+    signal?.throwIfAborted();
+    await this.#quarantine.refuse(request.texts);
+    signal?.throwIfAborted();
+    this.#admit(request);
     const onAbort = () => request.fail(signal?.reason);
-    const { request, results } = openRequest(texts, work, () => {
-      this.#queue.remove(request);
-      signal?.removeEventListener("abort", onAbort);
-    });
     signal?.addEventListener("abort", onAbort);
     this.#queue.add(request);
     // A load that fails rejects the request with everything else in the queue.
-    this.#load().catch(() => {});
+    this.#workers.load().catch(() => {});
     this.#dispatch();
-    return results;
+    try {
+      return await request.results;
+    } finally {
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Throws `overloaded`. From here on the request's texts count as pending, until each is computed or the request has failed. */
+  #admit(request: TextRequest): void {
+    const maxTokens = this.#workers.model?.maxTokens ?? Number.POSITIVE_INFINITY;
+    const estimates = request.tokens.map((tokens) => Math.min(tokens, maxTokens));
+    const workers = () => this.#workers.ready.length;
+    try {
+      this.#backlog.add(estimates, { bulk: !request.interactive, workers: workers() || this.#workers.size });
+    } catch (error) {
+      this.#observer.onRefusal?.({ texts: request.texts.length });
+      throw error;
+    }
+    request.onComputed = (index) => this.#backlog.remove([estimates[index] ?? 0], { computed: true, workers: workers() });
+    request.onSettled = (left) => {
+      this.#queue.remove(request);
+      const unfinished = left.map((index) => estimates[index] ?? 0);
+      this.#backlog.remove(unfinished, { computed: false, workers: workers() });
+    };
   }
 
   /** Hands the next texts to every idle worker. */
   #dispatch(): void {
-    const loaded = [...this.#workers].filter((worker) => worker.loaded);
-    const interactive = loaded.filter(({ duty }) => duty === "interactive");
-    const others = loaded.filter(({ duty }) => duty === "any");
-    // While those of one duty are the only ones left, they do the others' work.
+    const { ready } = this.#workers;
+    const others = ready.filter(({ role }) => role === "any");
+    const interactive = ready.filter(({ role }) => role === "interactive");
     for (const worker of [...interactive, ...others]) {
       if (worker.busy) continue;
       const { texts, tokens } = worker.loaded?.batch ?? oneTextPerRun;
-      const size = { texts, tokens, workers: loaded.length };
-      const reserved = worker.duty === "interactive" && others.length > 0;
-      const turn = reserved ? this.#queue.nextInteractive(size) : this.#queue.next(size);
-      if (turn) void this.#run(worker, turn);
+      const size = { texts, tokens, workers: ready.length };
+      // While the workers of one role are the only ones left, they take the others' requests.
+      const reserved = worker.role === "interactive" && others.length > 0;
+      const batch = reserved ? this.#queue.nextInteractive(size) : this.#queue.next(size);
+      if (batch.length > 0) void this.#run(worker, batch);
     }
   }
 
-  async #run(worker: PoolWorker<Prepared>, turn: Turn<PoolRequest<Prepared>>): Promise<void> {
+  async #run(worker: PoolWorker<Prepared>, batch: readonly QueuedText<TextRequest>[]): Promise<void> {
+    const [first] = batch;
+    if (!first) return;
     worker.busy = true;
     try {
-      const left = await turn.request.run(worker, turn.indexes);
-      if (left.length > 0) this.#queue.putBack(turn.request, left);
+      const count = await first.request.compute(worker, batch);
+      for (const { request, index } of batch.slice(count).toReversed()) this.#queue.putBack(request, [index]);
     } catch (error) {
-      this.#onFailedRun(worker, turn, EncoderError.from(error));
+      this.#onFailedRun(worker, batch, EncoderError.from(error));
     }
     worker.busy = false;
     this.#dispatch();
   }
 
-  #onFailedRun(worker: PoolWorker<Prepared>, { request, indexes }: Turn<PoolRequest<Prepared>>, error: EncoderError): void {
+  #onFailedRun(worker: PoolWorker<Prepared>, batch: readonly QueuedText<TextRequest>[], error: EncoderError): void {
     if (error.type !== "Backend" || error.code === "disposed") {
-      const index = error.details.index === undefined ? undefined : indexes[error.details.index];
-      request.fail(index === undefined ? error : error.at(index));
+      for (const { request, index } of batch) request.fail(error.details.index === undefined ? error : error.at(index));
       return;
     }
-    // After a failed run a runtime may fail every later one in its realm, so the worker goes, not just the text.
-    this.#retire(worker, error);
-    // The observer, which was told, may have disposed of the pool.
-    if (!this.#loading) {
-      request.fail(error);
-      return;
+    // After a failed run a runtime may fail every later one in its realm, so the worker is replaced, and not just the text failed.
+    this.#workers.retire(worker, error);
+    for (const { request, index } of batch.toReversed()) {
+      const failedBefore = request.alone.has(index);
+      if (failedBefore) void this.#quarantine.add(request.texts[index] ?? "");
+      // The observer, which was told of the retired worker, may have disposed of the pool.
+      if (failedBefore || !this.#workers.started) {
+        request.fail(error.at(index));
+        continue;
+      }
+      request.alone.add(index);
+      this.#queue.putBack(request, [index]);
     }
-    const again = indexes.find((index) => request.retried.has(index));
-    if (again !== undefined) {
-      request.fail(indexes.length === 1 ? error.at(again) : error);
-      return;
-    }
-    for (const index of indexes) request.retried.add(index);
-    this.#queue.putBack(request, indexes);
-  }
-
-  #load(): Promise<Model> {
-    if (this.#loading) return this.#loading.promise;
-    const loading = deferred<Model>();
-    this.#loading = loading;
-    this.#prepare().then(
-      () => {
-        if (this.#loading === loading) this.#fill();
-      },
-      (error) => {
-        if (this.#loading === loading) this.#onFailedLoad(EncoderError.from(error, "load_failed"), null);
-      },
-    );
-    return loading.promise;
-  }
-
-  /** What workers load from: made once, and again after it failed. */
-  #prepare(): Promise<Prepared> {
-    if (this.#prepared) return this.#prepared;
-    const prepared = this.#options.prepare();
-    this.#prepared = prepared;
-    prepared.catch(() => {
-      if (this.#prepared === prepared) this.#prepared = null;
-    });
-    return prepared;
-  }
-
-  /** Starts as many workers as are missing. */
-  #fill(): void {
-    const { size, interactiveWorkers } = this.#options;
-    try {
-      this.#start("any", size);
-      this.#start("interactive", interactiveWorkers);
-    } catch (error) {
-      this.#onFailedLoad(EncoderError.from(error, "load_failed"), null);
-    }
-  }
-
-  #start(duty: Duty, size: number): void {
-    const { spawn, runTimeout } = this.#options;
-    const there = [...this.#workers].filter((worker) => worker.duty === duty).length;
-    for (let missing = size - there; missing > 0 && this.#loading; missing--) {
-      const worker: PoolWorker<Prepared> = new PoolWorker(spawn(duty), duty, runTimeout, (error) => this.#retire(worker, error));
-      this.#workers.add(worker);
-      void this.#loadWorker(worker, this.#prepare());
-    }
-  }
-
-  async #loadWorker(worker: PoolWorker<Prepared>, prepared: Promise<Prepared>): Promise<void> {
-    const began = performance.now();
-    try {
-      const { model, device } = await worker.load(await prepared, this.#options.loadTimeout);
-      if (!this.#workers.has(worker)) return;
-      this.#restarts = 0;
-      this.#error = null;
-      this.#model = model;
-      this.#options.observer.onLoad?.({ ms: performance.now() - began, duty: worker.duty, device });
-      this.#loading?.resolve(model);
-      this.#dispatch();
-    } catch (error) {
-      this.#retire(worker, EncoderError.from(error, "load_failed"));
-    }
-  }
-
-  /** Ends a worker and sees to its successor. */
-  #retire(worker: PoolWorker<Prepared>, error: EncoderError): void {
-    const belongs = this.#workers.delete(worker);
-    worker.terminate(error);
-    if (!belongs) return;
-    if (worker.loaded) {
-      this.#options.observer.onRestart?.({ code: error.code, message: error.message, duty: worker.duty });
-      this.#fill();
-      return;
-    }
-    this.#onFailedLoad(error, worker.duty);
-  }
-
-  /** Tries again later while others serve. When none is left to hope for, all that wait are told why. */
-  #onFailedLoad(error: EncoderError, duty: Duty | null): void {
-    this.#options.observer.onLoadFailure?.({ code: error.code, message: error.message, duty });
-    if (this.#workers.size === 0) {
-      void this.#stop(error);
-      this.#error = error;
-      if (!this.#options.keepTrying) return;
-    }
-    clearTimeout(this.#restart);
-    const delay = Math.min(firstRestartDelay * 2 ** this.#restarts, longestRestartDelay);
-    this.#restart = setTimeout(() => {
-      this.#restarts += 1;
-      if (this.#loading) this.#fill();
-      else this.#load().catch(() => {});
-    }, delay);
-  }
-
-  /** Back to the state before the first call; whatever waits rejects with `error`. */
-  async #stop(error: EncoderError): Promise<void> {
-    const workers = [...this.#workers];
-    this.#workers.clear();
-    clearTimeout(this.#restart);
-    this.#error = null;
-    this.#loading?.reject(error);
-    this.#loading = null;
-    for (const request of this.#queue.drain()) request.fail(error);
-    await Promise.all(workers.map((worker) => worker.terminate(error)));
   }
 }
+
+/** A call's texts on their way through the pool. */
+abstract class TextRequest<Result = unknown> implements QueuedRequest {
+  readonly texts: readonly string[];
+  readonly tokens: readonly number[];
+  readonly interactive: boolean;
+  abstract readonly mergeable: boolean;
+  /** Indexes of the texts whose worker failed them once. */
+  readonly alone = new Set<number>();
+  onComputed: (index: number) => void = () => {};
+  /** Told which texts have no result. */
+  onSettled: (left: readonly number[]) => void = () => {};
+  readonly #done: Deferred<Result[]> = deferred();
+  readonly #results: Result[];
+  readonly #left: Set<number>;
+
+  constructor(texts: readonly string[]) {
+    this.texts = texts;
+    this.tokens = texts.map(estimateTokens);
+    this.interactive = isInteractive(texts);
+    this.#results = new Array(texts.length);
+    this.#left = new Set(texts.keys());
+  }
+
+  get settled(): boolean {
+    return this.#left.size === 0;
+  }
+
+  /** One per text, in input order. Rejects with what the request failed with. */
+  get results(): Promise<Result[]> {
+    return this.#done.promise;
+  }
+
+  /** Computes texts, from the first of a batch on. Resolves to their number. */
+  abstract compute(worker: PoolWorker<unknown>, batch: readonly QueuedText<TextRequest>[]): Promise<number>;
+
+  complete(index: number, result: Result): void {
+    if (!this.#left.delete(index)) return;
+    this.#results[index] = result;
+    this.onComputed(index);
+    if (!this.settled) return;
+    this.onSettled([]);
+    this.#done.resolve(this.#results);
+  }
+
+  fail(error: unknown): void {
+    if (this.settled) return;
+    const left = [...this.#left];
+    this.#left.clear();
+    this.onSettled(left);
+    this.#done.reject(error);
+  }
+}
+
+interface EmbeddedText {
+  readonly vector: Float32Array<ArrayBuffer>;
+  readonly tokens: number;
+  readonly truncated: number;
+  readonly time: EmbeddingTime;
+}
+
+class EmbedRequest extends TextRequest<EmbeddedText> {
+  override readonly mergeable = true;
+  readonly #called = performance.now();
+  readonly #options: InputOptions;
+  readonly #onProgress: EmbedOptions["onProgress"];
+  #done = { texts: 0, tokens: 0 };
+
+  constructor(texts: readonly string[], options: InputOptions, onProgress: EmbedOptions["onProgress"]) {
+    super(texts);
+    this.#options = options;
+    this.#onProgress = onProgress;
+  }
+
+  async compute(worker: PoolWorker<unknown>, batch: readonly QueuedText<TextRequest>[]): Promise<number> {
+    const began = performance.now();
+    const queued = batch.filter((text): text is QueuedText<EmbedRequest> => text.request instanceof EmbedRequest);
+    const { results, ms } = await worker.embed(queued.map(({ request, index }) => request.#item(index)));
+    const computed = new Map<EmbedRequest, Map<number, EmbeddedText>>();
+    for (const [place, result] of results.entries()) {
+      const { request, index } = queued[place] ?? {};
+      if (!request || index === undefined) continue;
+      if ("error" in result) {
+        request.fail(result.error.at(index));
+        continue;
+      }
+      const rows = computed.get(request) ?? new Map<number, EmbeddedText>();
+      computed.set(request, rows.set(index, { ...result, time: { queue: began - request.#called, inference: ms } }));
+    }
+    for (const [request, rows] of computed) request.#completeAll(rows);
+    return results.length;
+  }
+
+  #completeAll(rows: ReadonlyMap<number, EmbeddedText>): void {
+    const done = { ...this.#done };
+    for (const { tokens } of rows.values()) {
+      done.texts += 1;
+      done.tokens += tokens;
+    }
+    this.#done = done;
+    try {
+      if (!this.settled) this.#onProgress?.(done);
+    } catch (error) {
+      this.fail(error);
+    }
+    for (const [index, row] of rows) this.complete(index, row);
+  }
+
+  #item(index: number): EmbedItem {
+    return { text: this.texts[index] ?? "", ...this.#options };
+  }
+}
+
+class TokenizeRequest extends TextRequest<Token[]> {
+  override readonly mergeable = false;
+  readonly #options: Omit<TokenizeOptions, "signal">;
+  #left: number;
+
+  constructor(texts: readonly string[], options: Omit<TokenizeOptions, "signal">) {
+    super(texts);
+    this.#options = options;
+    this.#left = options.maxTokens ?? Number.POSITIVE_INFINITY;
+  }
+
+  async compute(worker: PoolWorker<unknown>, batch: readonly QueuedText<TextRequest>[]): Promise<number> {
+    for (const { index } of batch) {
+      const tokens = await worker.tokenize(this.texts[index] ?? "", this.#options);
+      this.#left -= tokens.length;
+      if (this.#left >= 0) this.complete(index, tokens);
+      else this.fail(tooManyTokens(this.#options.maxTokens ?? 0));
+    }
+    return batch.length;
+  }
+}
+
+/** Texts that failed two workers, by their hashes: they are refused, so that they do not end more workers. */
+class Quarantine {
+  readonly #hashes = new Set<string>();
+
+  async add(text: string): Promise<void> {
+    this.#hashes.add(await hashOf(text));
+    const [oldest = ""] = this.#hashes;
+    if (this.#hashes.size > maxQuarantined) this.#hashes.delete(oldest);
+  }
+
+  /** Rejects with `quarantined_text`. */
+  async refuse(texts: readonly string[]): Promise<void> {
+    if (this.#hashes.size === 0) return;
+    const hashes = await Promise.all(texts.map(hashOf));
+    const index = hashes.findIndex((hash) => this.#hashes.has(hash));
+    if (index >= 0) throw new EncoderError("quarantined_text", "The model failed on this text twice: it is not computed again", { index });
+  }
+}
+
+const maxQuarantined = 1_000;
+
+const hashOf = (text: string) => sha256Hex(new TextEncoder().encode(text));

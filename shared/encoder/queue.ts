@@ -1,174 +1,188 @@
-/** Some texts of one request, by index, to be computed next. */
-export interface Turn<Request> {
+/** A text of a request, by its index. */
+export interface QueuedText<Request> {
   readonly request: Request;
-  readonly indexes: number[];
+  readonly index: number;
 }
 
-/** Requests that somebody waits for, and all others. */
-export type Lane = "interactive" | "bulk";
+/** The part of a request that the queue reads. */
+export interface QueuedRequest {
+  /** Estimated tokens of each text. */
+  readonly tokens: readonly number[];
+  /** Whether somebody waits for the answer: see {@link isInteractive}. */
+  readonly interactive: boolean;
+  /** Indexes of texts that are to be computed alone. */
+  readonly alone: ReadonlySet<number>;
+  /** Whether its texts may be computed together with those of other requests. */
+  readonly mergeable: boolean;
+}
 
 /**
- * The largest request that is interactive: a question or a few. Characters are UTF-16 units of all its texts together, as
- * tokens are not known before a worker has read them: some 250 tokens of English, 40 ms on one core.
+ * The largest interactive request. Characters are UTF-16 units of all its texts together, since tokens are not known before a worker has
+ * read them: about 250 tokens of English, 40 ms on one core.
  */
 const interactiveLimits = { texts: 4, characters: 1_000 };
 
-/** A bulk job whose client sends its texts one by one is still bulk: that is why characters count as well. */
-export function laneOf(texts: readonly string[]): Lane {
-  if (texts.length > interactiveLimits.texts) return "bulk";
-  return texts.reduce((sum, text) => sum + text.length, 0) > interactiveLimits.characters ? "bulk" : "interactive";
+/** Whether a request is small enough to be a person's query. Texts of a bulk job that are sent one by one are too long for that. */
+export function isInteractive(texts: readonly string[]): boolean {
+  if (texts.length > interactiveLimits.texts) return false;
+  return texts.reduce((sum, text) => sum + text.length, 0) <= interactiveLimits.characters;
 }
 
-/** Characters, in UTF-16 units, of a text whose words are counted. */
-const countedCharacters = 256;
-
-/**
- * Tokens of each text as far as they can be told without a tokenizer, which belongs in a worker. Short texts are estimated by their words
- * and signs, so that those of one length are handed over together; long ones by some four characters a token.
- */
-export function estimatedTokens(texts: readonly string[]): number[] {
-  return texts.map((text) => (text.length > countedCharacters ? Math.ceil(text.length / 4) : specialTokens + wordsAndSigns(text)));
-}
-
-const specialTokens = 2;
-
-/** Runs of letters and digits, and all signs and characters of East Asian scripts, which are tokens by themselves. */
-function wordsAndSigns(text: string): number {
-  let count = 0;
-  let inWord = false;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    const isSpace = code <= 32;
-    const isAlone = (code < 128 && !isLetterOrDigit(code)) || code >= 0x2e80;
-    if (!isSpace && (isAlone || !inWord)) count += 1;
-    inWord = !isSpace && !isAlone;
-  }
-  return count;
-}
-
-const isLetterOrDigit = (code: number) => (code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122);
-
-/** How much is handed to a worker at once. */
-export interface TurnSize {
-  /** The most texts, and the most tokens, as far as they are known, of several. The worker computes as many as share a run. */
+/** How much a worker takes at once. */
+export interface BatchSize {
+  /** Maximum texts, and maximum estimated tokens of several texts. */
   readonly texts: number;
   readonly tokens: number;
-  /** How many workers share what waits. */
+  /** Number of workers that share what is queued. */
   readonly workers: number;
 }
 
 /**
- * Which text is computed next. Interactive requests go before bulk ones; within each lane the requests take turns, so
- * that a huge one delays the others by one turn and no more. Under a load that never ends, turns alone would starve a
- * large request for ever, and the interactive lane the bulk one: a request that is older than the queue's patience goes
- * before all that came after it.
+ * Decides which texts are computed next. Interactive requests come before bulk ones; within each kind, requests take turns, so a large
+ * request does not block a small one. A request that has been queued for longer than the queue's patience comes before all younger ones.
  */
-export class TextQueue<Request extends { readonly tokens: readonly number[]; readonly lane: Lane }> {
+export class TextQueue<Request extends QueuedRequest> {
   readonly #patience: number;
   /**
-   * Requests to the indexes that still wait, in reverse. A Map keeps insertion order: its first entry has the turn. The
-   * longest text of a request comes first, so that the last turns are short.
+   * Requests to the indexes of their queued texts, in reverse order. A Map keeps insertion order: its first entry is next. The longest
+   * text of a request comes first, so that its last batches are short.
    */
-  readonly #lanes: { readonly [lane in Lane]: Map<Request, number[]> } = { interactive: new Map(), bulk: new Map() };
+  readonly #interactive = new Map<Request, number[]>();
+  readonly #bulk = new Map<Request, number[]>();
   /** When each request that has not been removed was added, oldest first. */
   readonly #added = new Map<Request, number>();
 
-  /** @param patience ms after which a request no longer shares its turns with younger ones. Default: it always does. */
+  /** @param patience ms after which a request no longer takes turns with younger ones. Default: it always does. */
   constructor(patience = Number.POSITIVE_INFINITY) {
     this.#patience = patience;
   }
 
-  /** Texts that wait. */
+  /** Number of queued texts. */
   get size(): number {
-    let size = 0;
-    for (const lane of Object.values(this.#lanes)) for (const waiting of lane.values()) size += waiting.length;
-    return size;
+    return sizeOf(this.#interactive) + sizeOf(this.#bulk);
   }
 
   /** A request stays known until it is removed: its texts may be put back. */
   add(request: Request): void {
-    const { tokens, lane } = request;
-    const tokensOf = (index: number) => tokens[index] ?? 0;
-    this.#lanes[lane].set(
-      request,
-      Array.from(tokens.keys()).sort((a, b) => tokensOf(a) - tokensOf(b) || b - a),
-    );
+    const tokensOf = (index: number) => request.tokens[index] ?? 0;
+    const indexes = Array.from(request.tokens.keys()).sort((a, b) => tokensOf(a) - tokensOf(b) || b - a);
+    this.#queueOf(request).set(request, indexes);
     this.#added.set(request, performance.now());
   }
 
-  /**
-   * Texts that were handed out and are still to be computed: they come first when their request has its turn. Nothing where the request
-   * was removed meanwhile.
-   */
+  /** Queues texts again that were taken. They come first when it is their request's turn. Ignores a request that was removed. */
   putBack(request: Request, indexes: readonly number[]): void {
-    if (!this.#added.has(request)) return;
-    const lane = this.#lanes[request.lane];
-    const waiting = lane.get(request);
-    const again = [...indexes].reverse();
-    if (waiting) waiting.push(...again);
-    else lane.set(request, again);
+    if (!this.#added.has(request) || indexes.length === 0) return;
+    const queue = this.#queueOf(request);
+    queue.set(request, [...(queue.get(request) ?? []), ...indexes.toReversed()]);
   }
 
-  /** Takes the next texts of the request whose turn it is. Null when nothing waits. */
-  next(size: TurnSize): Turn<Request> | null {
-    return this.#nextOverdue(size) ?? this.#nextOf("interactive", size) ?? this.#nextOf("bulk", size);
+  /** Takes the next texts: of one request, or of several interactive ones. Empty when nothing is queued. */
+  next(size: BatchSize): QueuedText<Request>[] {
+    const overdue = this.#overdue();
+    if (overdue) return this.#take(this.#queueOf(overdue), overdue, size);
+    const interactive = this.nextInteractive(size);
+    if (interactive.length > 0) return interactive;
+    const [bulk] = this.#bulk.keys();
+    return bulk ? this.#take(this.#bulk, bulk, size) : [];
   }
 
-  /** The same, of interactive requests alone. */
-  nextInteractive(size: TurnSize): Turn<Request> | null {
-    return this.#nextOf("interactive", size);
+  /** Takes the next texts of interactive requests: those of the oldest one, and of others that can share its batch. */
+  nextInteractive(size: BatchSize): QueuedText<Request>[] {
+    const [oldest] = this.#interactive.keys();
+    if (!oldest) return [];
+    const share = Math.ceil(sizeOf(this.#interactive) / size.workers);
+    const batch = this.#take(this.#interactive, oldest, size);
+    if (!isMergeable(oldest)) return batch;
+    const length = oldest.tokens[batch[0]?.index ?? 0];
+    // Texts of one length share a run on every device. Others share one only where runs need no padding: they share a few.
+    this.#merge(batch, Math.min(size.texts, share, maxMerged.equal), size, (request) => request.tokens[0] === length);
+    this.#merge(batch, Math.min(size.texts, share, maxMerged.any), size, () => true);
+    return batch;
+  }
+
+  /** Adds whole requests to a batch until it has `max` texts. */
+  #merge(batch: QueuedText<Request>[], max: number, size: BatchSize, fits: (request: Request) => boolean): void {
+    let tokens = batch.reduce((sum, { request, index }) => sum + (request.tokens[index] ?? 0), 0);
+    let examined = 0;
+    for (const [request, queued] of this.#interactive) {
+      if (batch.length >= max || examined === maxExamined) return;
+      examined += 1;
+      const added = request.tokens.reduce((sum, count) => sum + count, 0);
+      if (!isMergeable(request) || !fits(request) || batch.length + queued.length > max || tokens + added > size.tokens) continue;
+      this.#interactive.delete(request);
+      for (const index of queued.toReversed()) batch.push({ request, index });
+      tokens += added;
+    }
   }
 
   remove(request: Request): void {
-    this.#lanes[request.lane].delete(request);
+    this.#queueOf(request).delete(request);
     this.#added.delete(request);
   }
 
-  /** Removes the requests whose texts still waited, and returns them. */
+  /** Removes all requests and returns those that had queued texts. */
   drain(): Request[] {
-    const requests = Object.values(this.#lanes).flatMap((lane) => [...lane.keys()]);
+    const requests = [...this.#interactive.keys(), ...this.#bulk.keys()];
     for (const request of requests) this.remove(request);
     return requests;
   }
 
-  #nextOverdue(size: TurnSize): Turn<Request> | null {
+  #queueOf(request: Request): Map<Request, number[]> {
+    return request.interactive ? this.#interactive : this.#bulk;
+  }
+
+  #overdue(): Request | null {
     const overdue = performance.now() - this.#patience;
     for (const [request, added] of this.#added) {
       if (added > overdue) return null;
-      // Those without are being computed: no more than there are workers.
-      if (this.#lanes[request.lane].has(request)) return this.#take(request, size);
+      // A request without queued texts is being computed: there are no more of these than workers.
+      if (this.#queueOf(request).has(request)) return request;
     }
     return null;
   }
 
-  #nextOf(lane: Lane, size: TurnSize): Turn<Request> | null {
-    const first = this.#lanes[lane].keys().next();
-    return first.done ? null : this.#take(first.value, size);
-  }
-
-  #take(request: Request, size: TurnSize): Turn<Request> {
-    const lane = this.#lanes[request.lane];
-    const waiting = lane.get(request) ?? [];
-    lane.delete(request);
-    const indexes = waiting.splice(-textsOfTurn(request.tokens, waiting, size)).reverse();
-    if (waiting.length > 0) lane.set(request, waiting);
-    return { request, indexes };
+  #take(queue: Map<Request, number[]>, request: Request, size: BatchSize): QueuedText<Request>[] {
+    const queued = queue.get(request) ?? [];
+    queue.delete(request);
+    const indexes = queued.splice(-batchSize(request, queued, size)).reverse();
+    if (queued.length > 0) queue.set(request, queued);
+    return indexes.map((index) => ({ request, index }));
   }
 }
 
 /**
- * How many of the texts that wait make one turn: at least one, and no more than a worker's share of half of what is left, so that all
+ * Maximum texts of merged requests: of one length, and of any. With eight clients on two workers the first gives 1.2 times the queries a
+ * second, the second also a lower p95; more texts of any length make the first of them wait.
+ */
+const maxMerged = { equal: 8, any: 4 };
+
+/** Requests that are examined for a batch: enough to find some of one length. */
+const maxExamined = 64;
+
+const isMergeable = ({ mergeable, alone }: QueuedRequest) => mergeable && alone.size === 0;
+
+function sizeOf(queue: ReadonlyMap<unknown, readonly number[]>): number {
+  let size = 0;
+  for (const { length } of queue.values()) size += length;
+  return size;
+}
+
+/**
+ * How many of a request's queued texts make a batch: at least one, and at most a worker's share of half of what is left, so that all
  * workers end together (guided self-scheduling: Polychronopoulos and Kuck, 1987).
  */
-function textsOfTurn(tokens: readonly number[], waiting: readonly number[], size: TurnSize): number {
-  const share = size.workers > 1 ? Math.ceil(waiting.length / (2 * size.workers)) : waiting.length;
-  const most = Math.min(size.texts, share);
+function batchSize({ tokens, alone }: QueuedRequest, queued: readonly number[], size: BatchSize): number {
+  const share = size.workers > 1 ? Math.ceil(queued.length / (2 * size.workers)) : queued.length;
+  const max = Math.min(size.texts, share);
   let count = 0;
   let sum = 0;
-  for (let place = waiting.length - 1; place >= 0 && count < most; place--) {
-    sum += tokens[waiting[place] ?? 0] ?? 0;
-    if (count > 0 && sum > size.tokens) break;
+  for (let place = queued.length - 1; place >= 0 && count < max; place--) {
+    const index = queued[place] ?? 0;
+    sum += tokens[index] ?? 0;
+    if (count > 0 && (sum > size.tokens || alone.has(index))) break;
     count += 1;
+    if (alone.has(index)) break;
   }
   return count;
 }

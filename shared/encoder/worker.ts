@@ -1,85 +1,61 @@
-import { type Endpoint, expose, transfer } from "comlink";
-import { EncoderError } from "../errors.ts";
-import {
-  createSessionEncoder,
-  type Embeddings,
-  type Encoder,
-  type Model,
-  type OpenModel,
-  type TextOptions,
-  type TokenizeOptions,
-} from "./encoder.ts";
-import type { Duty } from "./pool-worker.ts";
-import type { BatchPolicy, Device, Session } from "./session.ts";
-import type { Token } from "./tokenizer.ts";
-
-export interface LoadedWorker {
-  readonly model: Model;
-  readonly device: Device;
-  readonly batch: BatchPolicy;
-}
-
-/** What a worker answers to, over Comlink. Errors are thrown as plain objects: see `EncoderError.from`. */
-export interface RemoteEncoder<Prepared> {
-  /** Once, before anything else. */
-  load(prepared: Prepared, duty: Duty): Promise<LoadedWorker>;
-  /** Computes as many texts, from the first on, as share a run, and gives as many results: at least one. */
-  embed(texts: readonly string[], options: TextOptions): Promise<Embeddings>;
-  tokenize(texts: readonly string[], options: TokenizeOptions): Promise<Token[][]>;
-}
+import { type Endpoint, expose, transfer } from "../comlink.ts";
+import { EncoderError, type PlainEncoderError } from "../errors.ts";
+import { type ModelInput, type ModelRunner, type OpenModel, openModelRunner } from "./model-runner.ts";
+import type { RemoteWorker, TextResult, WorkerRole } from "./protocol.ts";
+import { textsOfRun } from "./session.ts";
 
 /**
- * Serves one session encoder to an {@link EncoderPool}. The worker's entry chooses the session: it is the place where
- * the platform is known.
- * @param opener what was prepared by the pool's owner, and what this worker is for, to the way in which it opens the model
- * @param endpoint the other end; a Web Worker's own scope when left out
+ * Exposes a model to an {@link EncoderPool}. The worker's entry chooses the session, since it knows the platform.
+ * @param opener maps what the pool has prepared, and the worker's role, to the way in which the model is opened
+ * @param endpoint the other end; default: a Web Worker's own scope
  */
-export function exposeEncoder<Prepared>(opener: (prepared: Prepared, duty: Duty) => OpenModel, endpoint?: Endpoint): void {
-  let encoder: Encoder | null = null;
-  let session: Session | null = null;
+export function exposeEncoder<Prepared>(opener: (prepared: Prepared, role: WorkerRole) => OpenModel, endpoint?: Endpoint): void {
+  let runner: ModelRunner | null = null;
 
-  const keepSession =
-    (open: OpenModel): OpenModel =>
-    async () => {
-      const opened = await open();
-      session = opened.session;
-      return { ...opened, otherwise: opened.otherwise && keepSession(opened.otherwise) };
-    };
-
-  const loaded = (): Encoder => {
-    if (!encoder) throw new EncoderError("internal", "The worker was asked for vectors before it was loaded");
-    return encoder;
+  const loaded = (): ModelRunner => {
+    if (!runner) throw new EncoderError("internal", "The worker was called before it was loaded");
+    return runner;
   };
 
-  const remote: RemoteEncoder<Prepared> = {
-    load: withPlainErrors(async (prepared: Prepared, duty: Duty) => {
-      encoder = createSessionEncoder(keepSession(opener(prepared, duty)), { oneRunPerCall: true });
-      const model = await encoder.load();
-      if (!session) throw new EncoderError("internal", "The model is loaded, but in no session");
-      const { device, batch } = session;
-      return { model, device, batch };
-    }),
+  const worker: RemoteWorker<Prepared> = {
+    async load(prepared, role) {
+      runner = await openModelRunner(opener(prepared, role));
+      const { device, batch } = runner.session;
+      return { model: runner.model, device, batch };
+    },
 
-    embed: withPlainErrors(async (texts: readonly string[], options: TextOptions) => {
-      const embeddings = await loaded().embed(texts, options);
+    async embed(items) {
+      const { prepare, run, session } = loaded();
+      const prepared: (ModelInput | PlainEncoderError)[] = [];
+      const inputs: ModelInput[] = [];
+      // Tokenized one by one: a text that does not fit into the run is left for the next call.
+      for (const item of items) {
+        try {
+          const input = prepare(item);
+          inputs.push(input);
+          if (textsOfRun(inputs.map(({ ids }) => ids.length), session.batch) < inputs.length) break;
+          prepared.push(input);
+        } catch (error) {
+          prepared.push(EncoderError.from(error).toPlain());
+        }
+      }
+      const began = performance.now();
+      const vectors = inputs.length > 0 ? await run(inputs) : [];
+      const ms = performance.now() - began;
+      const computed = vectors.values();
+      const results = prepared.map((input): TextResult<PlainEncoderError> => {
+        if ("code" in input) return { error: input };
+        const { value: vector } = computed.next();
+        if (!vector) throw new EncoderError("internal", "The run returned fewer vectors than texts");
+        return { vector, tokens: input.ids.length, truncated: input.truncated };
+      });
       return transfer(
-        embeddings,
-        embeddings.vectors.map((vector) => vector.buffer),
+        { results, ms },
+        vectors.map(({ buffer }) => buffer),
       );
-    }),
+    },
 
-    tokenize: withPlainErrors((texts: readonly string[], options: TokenizeOptions) => loaded().tokenize(texts, options)),
+    tokenize: async (text, options) => loaded().tokenize(text, options),
   };
-  expose(remote, endpoint);
-}
-
-/** The same call, whose errors cross threads whole: see `EncoderError.from`. */
-export function withPlainErrors<Arguments extends unknown[], Result>(call: (...args: Arguments) => Promise<Result>) {
-  return async (...args: Arguments): Promise<Result> => {
-    try {
-      return await call(...args);
-    } catch (error) {
-      throw EncoderError.from(error).toPlain();
-    }
-  };
+  expose(worker, endpoint);
 }

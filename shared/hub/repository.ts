@@ -1,4 +1,4 @@
-import { sha256Hex } from "../encoder/manifest.ts";
+import { sha256Hex } from "../hash.ts";
 import { EncoderError } from "../errors.ts";
 import { type HubConfig, type ReadJson, readHubConfig } from "./config.ts";
 

@@ -1,7 +1,7 @@
 // First of all: where this has been loaded, PDF.js starts no worker of its own, but reads on the thread that it is on.
 import "pdfjs-dist/legacy/build/pdf.worker.min.mjs";
 import { getDocument, type PdfDocument } from "pdfjs-dist/legacy/build/pdf.min.mjs";
-import { nextTurn } from "../encoder/encoder.ts";
+import { nextTurn } from "../async.ts";
 import { EncoderError } from "../errors.ts";
 import { linesOf, type PageLine } from "./pdf-lines.ts";
 import { textOfPages } from "./pdf-text.ts";

@@ -1,4 +1,4 @@
-import { abortable } from "../encoder/encoder.ts";
+import { abortable } from "../async.ts";
 import type { Entry, Passage } from "./passages.ts";
 
 /** Passages that can be found by meaning, of those that will be. */

@@ -1,4 +1,4 @@
-import { sha256Hex } from "../encoder/manifest.ts";
+import { sha256Hex } from "../hash.ts";
 import type { Chunk } from "./chunk.ts";
 import { isEnglish } from "./language.ts";
 import { type Document, embeddedText, headOf, passagesOf } from "./library.ts";

@@ -1,4 +1,5 @@
-import { abortable, type CallOptions, type Encoder } from "../encoder/encoder.ts";
+import { abortable } from "../async.ts";
+import type { CallOptions, Encoder } from "../encoder/encoder.ts";
 import { EncoderError } from "../errors.ts";
 import type { Answer, PassageRelevance, Place, SearchOptions } from "./answer.ts";
 import { type Coverage, coverageOf, EmbeddingQueue } from "./embedding-queue.ts";
@@ -275,7 +276,7 @@ export class SearchEngine {
   async #reembedded(library: Library, fingerprint: string): Promise<Library> {
     const texts = textsOf(library);
     const passages = await this.#encoder.embed(texts.passages);
-    const queries = await this.#encoder.embed(texts.queries, { kind: "query" });
+    const queries = await this.#encoder.embed(texts.queries, { inputType: "query" });
     return { ...library, fingerprint, passageVectors: passages.vectors, queryVectors: queries.vectors };
   }
 
@@ -315,7 +316,7 @@ export class SearchEngine {
       return null;
     }
     await this.load(signal && { signal });
-    const { vectors } = await this.#encoder.embed(wanted, { kind: "query", ...(signal && { signal }) });
+    const { vectors } = await this.#encoder.embed(wanted, { inputType: "query", ...(signal && { signal }) });
     const vector = vectors[0] as Float32Array; // one text, one vector
     this.#queries.keep(wanted, vector);
     return vector;

@@ -1,4 +1,4 @@
-import { nextTurn } from "../encoder/encoder.ts";
+import { nextTurn } from "../async.ts";
 import { filterTest, type PassageRelevance, resultOf, type SearchOptions, type SearchResult } from "./answer.ts";
 import { ByteReader } from "./bytes.ts";
 import { cutDocumentsOfFile, filedEntries } from "./filed-entries.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { version } from "../../api/version.ts";
 import { createEncoder } from "../../dist/api/node/encoder.js";
-import { sha256Hex } from "../../shared/encoder/manifest.ts";
+import { sha256Hex } from "../../shared/hash.ts";
 import { CommandLine, command } from "./command-line.ts";
 import { readManifest } from "./model-copy.ts";
 

@@ -1,7 +1,7 @@
 import { InferenceClient } from "@huggingface/inference";
 import OpenAI, { AuthenticationError, BadRequestError, NotFoundError, RateLimitError } from "openai";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
 import { goldenBounds, goldenRows } from "../golden.ts";
 import { ServerProcess } from "./server-process.ts";
 

@@ -31,9 +31,9 @@ export async function bundleWorker(): Promise<WorkerBundle> {
     if (code !== 0) throw new Error(`wrangler could not bundle the worker: ${output}`);
     const name = (await readdir(directory)).find((file) => file.endsWith(".wasm")) ?? "";
     return {
-      script: await readFile(join(directory, "edge.js"), "utf8"),
+      script: await readFile(join(directory, "main.js"), "utf8"),
       wasm: { name, bytes: await readFile(join(directory, name)) },
-      sources: JSON.parse(await readFile(join(directory, "edge.js.map"), "utf8")).sources,
+      sources: JSON.parse(await readFile(join(directory, "main.js.map"), "utf8")).sources,
     };
   } finally {
     await rm(directory, { recursive: true });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openNodeModel } from "../../api/node/node-model.ts";
 import { embedResponseSchema, errorResponseSchema } from "../../shared/contract.ts";
-import { createSessionEncoder } from "../../shared/encoder/encoder.ts";
+import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { goldenRows } from "../golden.ts";
 import { testServiceConformance } from "../service-conformance.ts";
 import { engineDirectory, modelDirectory, readManifest } from "./model-copy.ts";

@@ -1,8 +1,11 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, test } from "vitest";
-import { checkedFiles, decodeVector, type LoadFile } from "../../shared/encoder/bundled-model.ts";
-import { cosineSimilarity, createSessionEncoder, type Encoder } from "../../shared/encoder/encoder.ts";
+import { checkedFiles, type LoadFile } from "../../shared/encoder/bundled-model.ts";
+import { decodeVector } from "../../shared/vector.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
+import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
+import type { Encoder } from "../../shared/encoder/encoder.ts";
 import { fingerprintOf, type Manifest, parseManifest } from "../../shared/encoder/manifest.ts";
 import { openWasmModel } from "../../shared/encoder/wasm-model.ts";
 import type { EngineModules } from "../../shared/engine/builds.ts";

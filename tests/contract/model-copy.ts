@@ -2,7 +2,8 @@ import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Manifest, parseManifest, sha256Hex } from "../../shared/encoder/manifest.ts";
+import { type Manifest, parseManifest } from "../../shared/encoder/manifest.ts";
+import { sha256Hex } from "../../shared/hash.ts";
 
 export const modelDirectory = fileURLToPath(new URL("../../models/bge-small-en-v1.5", import.meta.url));
 

@@ -5,7 +5,7 @@ import { createApp } from "../../dist/api/app.js";
 import { createEncoder } from "../../dist/api/node/encoder.js";
 import { defaultConfig } from "../../dist/api/service.js";
 import { version } from "../../dist/api/version.js";
-import { createSessionEncoder } from "../../dist/shared/encoder/encoder.js";
+import { createSessionEncoder } from "../../dist/shared/encoder/session-encoder.js";
 import { EncoderError } from "../../dist/shared/errors.js";
 import { testServiceConformance } from "../service-conformance.ts";
 

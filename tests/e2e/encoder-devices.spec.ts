@@ -1,5 +1,5 @@
 import { expect, type Page, test } from "playwright/test";
-import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
 import type { Scenario } from "./encoder-page/runtime-record.ts";
 
 /** No two are alike. More than a worker on WebGPU is handed at once. */

@@ -1,5 +1,5 @@
 import { expect, type Page, test } from "playwright/test";
-import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
 import { type GoldenRow, goldenRows } from "../golden.ts";
 
 function shortGoldenPassage(): GoldenRow {

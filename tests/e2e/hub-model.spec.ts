@@ -1,5 +1,5 @@
 import { expect, test } from "playwright/test";
-import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
 import { HubServer } from "../contract/hub-server.ts";
 import { knownTexts, openPool, tinyBert, vectorsInPage } from "./tiny-bert.ts";
 

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Page } from "playwright/test";
 import { z } from "zod";
-import { decodeVector } from "../../shared/encoder/bundled-model.ts";
+import { decodeVector } from "../../shared/vector.ts";
 
 /** A random BERT of two layers, 32 wide, in the files of a hub's repository. */
 export const tinyBert = fileURLToPath(new URL("../fixtures/tiny-bert", import.meta.url));

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { AdmissionEncoder, type AdmissionLimits, estimateTokens } from "../../shared/encoder/admission.ts";
+import { AdmissionEncoder, type AdmissionLimits } from "../../shared/encoder/admission.ts";
+import { estimateTokens } from "../../shared/encoder/token-estimate.ts";
 import type { Embeddings, EmbedOptions, EncoderInfo } from "../../shared/encoder/encoder.ts";
 import { EncoderLayer } from "../../shared/encoder/layer.ts";
-import { type Deferred, deferred } from "../../shared/encoder/pool-request.ts";
+import { type Deferred, deferred } from "../../shared/async.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
 import { createPool } from "./fake-pool.ts";

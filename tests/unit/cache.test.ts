@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AdmissionEncoder } from "../../shared/encoder/admission.ts";
-import { CachedEncoder } from "../../shared/encoder/cache.ts";
+import { CachedEncoder } from "../../api/node/cache.ts";
 import type { EncoderInfo, TextOptions } from "../../shared/encoder/encoder.ts";
 import { EncoderLayer } from "../../shared/encoder/layer.ts";
-import { deferred } from "../../shared/encoder/pool-request.ts";
+import { deferred } from "../../shared/async.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
 import { createPool } from "./fake-pool.ts";

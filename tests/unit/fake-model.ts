@@ -1,5 +1,6 @@
-import type { Model, OpenModel } from "../../shared/encoder/encoder.ts";
-import type { WorkerHandle } from "../../shared/encoder/pool-worker.ts";
+import type { Model } from "../../shared/encoder/encoder.ts";
+import type { OpenModel } from "../../shared/encoder/model-runner.ts";
+import type { WorkerHandle } from "../../shared/encoder/protocol.ts";
 import type { BatchPolicy } from "../../shared/encoder/session.ts";
 import { oneTextPerRun } from "../../shared/encoder/session.ts";
 import type { Tokenizer } from "../../shared/encoder/tokenizer.ts";

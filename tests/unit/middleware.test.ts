@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { createApp } from "../../api/app.ts";
 import type { AnsweredRequest, Observer } from "../../api/observer.ts";
 import { type AppConfig, defaultConfig, type Service } from "../../api/service.ts";
-import { createSessionEncoder } from "../../shared/encoder/encoder.ts";
+import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { FakeModel } from "./fake-model.ts";
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, expect, test, vi } from "vitest";
-import { estimatedTokens, type Lane, laneOf, TextQueue } from "../../shared/encoder/queue.ts";
+import { estimateTokens } from "../../shared/encoder/token-estimate.ts";
+import { type Lane, isInteractive, TextQueue } from "../../shared/encoder/queue.ts";
 
 const oneByOne = { texts: 1, tokens: Number.POSITIVE_INFINITY, workers: 1 };
 /** Turns of one worker, which takes as many texts as it may. */

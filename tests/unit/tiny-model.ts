@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { decodeVector } from "../../shared/encoder/bundled-model.ts";
+import { decodeVector } from "../../shared/vector.ts";
 import type { EngineBuild, EngineModules } from "../../shared/engine/builds.ts";
 import { type Engine, loadEngine } from "../../shared/engine/engine.ts";
 import type { EngineModel } from "../../shared/engine/model.ts";

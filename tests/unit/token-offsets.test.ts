@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Kind } from "../../shared/encoder/encoder.ts";
+import type { InputType } from "../../shared/encoder/encoder.ts";
 import { createTokenizer, cutTokens, type Token } from "../../shared/encoder/tokenizer.ts";
 
 type Row = readonly [id: number, special: boolean, start: number | null, stop: number | null];

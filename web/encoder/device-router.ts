@@ -1,5 +1,7 @@
-import { abortable, type Embeddings, type EmbedOptions, type EncoderInfo, meanTime } from "../../shared/encoder/encoder.ts";
-import { estimatedTokens, laneOf } from "../../shared/encoder/queue.ts";
+import { abortable } from "../../shared/async.ts";
+import { type Embeddings, type EmbedOptions, type EncoderInfo, meanTime } from "../../shared/encoder/encoder.ts";
+import { estimateTokens } from "../../shared/encoder/token-estimate.ts";
+import { isInteractive } from "../../shared/encoder/queue.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { WebDevice } from "./download.ts";
 import type { PagePool } from "./page-pool.ts";
@@ -71,7 +73,7 @@ export class DeviceRouter {
 
   /** @param texts well-formed */
   async embed(texts: readonly string[], options: EmbedOptions): Promise<Embeddings> {
-    if (laneOf(texts) === "interactive") {
+    if (isInteractive(texts)) {
       const idle = this.#queriesOnWebgpu && this.#bulkCalls === 0;
       return this.#computeOn(idle ? this.#webgpu : null, texts, options);
     }
@@ -141,7 +143,7 @@ export class DeviceRouter {
 
   #count(texts: readonly string[]): void {
     if (this.#bulkCalls === 0 && performance.now() - this.#lastBulk > pause) this.#tokens = 0;
-    this.#tokens += estimatedTokens(texts).reduce((sum, tokens) => sum + tokens, 0);
+    this.#tokens += texts.reduce((sum, text) => sum + estimateTokens(text), 0);
     if (this.#considering || this.#tokens < this.#options.webgpuThreshold) return;
     this.#considering = true;
     void this.#openWebgpu();
@@ -208,7 +210,7 @@ async function timesOf(pool: PagePool, sample: readonly string[]): Promise<{ sam
   };
   return {
     sample: await timeOf(() => pool.embed(sample)),
-    query: await timeOf(() => pool.embed(sampleQuery, { kind: "query" })),
+    query: await timeOf(() => pool.embed(sampleQuery, { inputType: "query" })),
   };
 }
 

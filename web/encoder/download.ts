@@ -1,4 +1,5 @@
-import { compareDigests, type FileDigest, filesOf, type Manifest, parseManifest, sha256Hex } from "../../shared/encoder/manifest.ts";
+import { compareDigests, type FileDigest, filesOf, type Manifest, parseManifest } from "../../shared/encoder/manifest.ts";
+import { sha256Hex } from "../../shared/hash.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { type AssetStore, openAssetStore, requireSecureContext } from "./asset-store.ts";
 import { fetchFile } from "./fetch-file.ts";

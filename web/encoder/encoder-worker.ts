@@ -2,7 +2,7 @@ import checked from "../../dist/engine/checked.wasm?url&inline";
 import plain from "../../dist/engine/plain.wasm?url&inline";
 import relaxed from "../../dist/engine/relaxed.wasm?url&inline";
 import type { LoadFile } from "../../shared/encoder/bundled-model.ts";
-import type { OpenModel } from "../../shared/encoder/encoder.ts";
+import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { openWasmModel } from "../../shared/encoder/wasm-model.ts";
 import { exposeEncoder } from "../../shared/encoder/worker.ts";
 import { EncoderError } from "../../shared/errors.ts";

@@ -1,15 +1,5 @@
-import {
-  abortable,
-  type CallOptions,
-  disposedError,
-  type Embeddings,
-  type EmbedOptions,
-  type Encoder,
-  type EncoderInfo,
-  type Model,
-  type TokenizeOptions,
-  textList,
-} from "../../shared/encoder/encoder.ts";
+import { abortable } from "../../shared/async.ts";
+import { type CallOptions, disposedError, type Embeddings, type EmbedOptions, type Encoder, type EncoderInfo, type Model, type TokenizeOptions, textList } from "../../shared/encoder/encoder.ts";
 import type { Token } from "../../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { type DeviceChoice, DeviceRouter } from "./device-router.ts";
@@ -77,7 +67,7 @@ const script = import.meta.url;
  * @example
  * const encoder = createEncoder();
  * const { vectors } = await encoder.embed(["The tide comes in twice a day."]);
- * const query = await encoder.embed("why does the sea come and go", { kind: "query" });
+ * const query = await encoder.embed("why does the sea come and go", { inputType: "query" });
  */
 export function createEncoder(options: BrowserEncoderOptions = {}): BrowserEncoder {
   return new PageEncoder(options);
@@ -146,6 +136,7 @@ class PageEncoder implements BrowserEncoder {
       state: this.#opening ? "loading" : this.#error ? "failed" : "idle",
       model: null,
       device: null,
+      pending: { texts: 0, tokens: 0 },
       workers: { ready: 0, size: device === "webgpu" ? 1 : this.#workers + interactiveWorkers },
       error: this.#error,
       ...own,

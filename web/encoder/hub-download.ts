@@ -1,6 +1,6 @@
 import * as z from "zod/mini";
 import type { Model } from "../../shared/encoder/encoder.ts";
-import { sha256Hex } from "../../shared/encoder/manifest.ts";
+import { sha256Hex } from "../../shared/hash.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { type HubConfig, readHubConfig } from "../../shared/hub/config.ts";
 import {

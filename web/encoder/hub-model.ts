@@ -1,5 +1,7 @@
 import { AutoModel, AutoTokenizer, env, LogLevel, Tensor } from "@huggingface/transformers";
-import { finishVector, type Model, type OpenedModel, type OpenModel, type SelfTest } from "../../shared/encoder/encoder.ts";
+import { finishVector } from "../../shared/vector.ts";
+import type { Model } from "../../shared/encoder/encoder.ts";
+import type { OpenedModel, OpenModel, SelfTest } from "../../shared/encoder/model-runner.ts";
 import type { Session } from "../../shared/encoder/session.ts";
 import { type Tokenizer, tokenizerOf } from "../../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../../shared/errors.ts";
@@ -117,13 +119,13 @@ async function openSession({ model, files }: HubModelFiles, device: HubDevice, t
 }
 
 async function knownVectors(session: Session, model: Model, tokenizer: Tokenizer): Promise<SelfTest> {
-  const kind = "passage";
+  const inputType = "passage";
   const rows: SelfTest["rows"][number][] = [];
   for (const text of probes) {
-    const ids = tokenizer.encode(model.prompts[kind] + text);
+    const ids = tokenizer.encode(model.prompts[inputType] + text);
     if (ids.length > model.maxTokens) continue;
     const [pooled] = await session.run([ids]);
-    if (pooled) rows.push({ kind, text, vector: finishVector(pooled, model.dimensions, true) });
+    if (pooled) rows.push({ inputType, text, vector: finishVector(pooled, model.dimensions, true) });
   }
   return { minCosine, rows };
 }

@@ -1,5 +1,5 @@
 import { type LoadFile, openedBundledModel } from "../../shared/encoder/bundled-model.ts";
-import type { OpenModel } from "../../shared/encoder/encoder.ts";
+import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import type { Manifest } from "../../shared/encoder/manifest.ts";
 import { onnxSession } from "../../shared/encoder/onnx-session.ts";
 import type { BatchPolicy } from "../../shared/encoder/session.ts";

@@ -1,4 +1,4 @@
-import type { WorkerHandle } from "../../shared/encoder/pool-worker.ts";
+import type { WorkerHandle } from "../../shared/encoder/protocol.ts";
 
 /** A Web Worker as a pool takes it. */
 export function workerHandle(worker: Worker): WorkerHandle {

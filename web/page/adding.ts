@@ -1,4 +1,4 @@
-import { nextTurn } from "../../shared/encoder/encoder.ts";
+import { nextTurn } from "../../shared/async.ts";
 import type { AddedFile } from "../search/service.ts";
 import { attempt } from "./attempt.ts";
 import { chosenFiles, droppedFiles } from "./dropped-files.ts";

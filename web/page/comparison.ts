@@ -1,4 +1,4 @@
-import { cosineSimilarity } from "../../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { EmbeddedText } from "../search/service.ts";
 import { announce } from "./announcements.ts";

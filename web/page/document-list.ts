@@ -1,4 +1,4 @@
-import { nextTurn } from "../../shared/encoder/encoder.ts";
+import { nextTurn } from "../../shared/async.ts";
 import type { DocumentState } from "../search/service.ts";
 import { attempt } from "./attempt.ts";
 import type { OpenDocument } from "./document-view.ts";

@@ -1,4 +1,4 @@
-import { nextTurn } from "../../shared/encoder/encoder.ts";
+import { nextTurn } from "../../shared/async.ts";
 import type { PassageRelevance, Place } from "../../shared/search/answer.ts";
 import { make } from "./elements.ts";
 import { markedText } from "./marked-text.ts";

@@ -1,4 +1,4 @@
-import { nextTurn } from "../../shared/encoder/encoder.ts";
+import { nextTurn } from "../../shared/async.ts";
 import type { PassageRelevance } from "../../shared/search/answer.ts";
 import { heatOf, passageLabel } from "./document-slices.ts";
 import { find, makeButton } from "./elements.ts";

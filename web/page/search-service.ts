@@ -1,4 +1,4 @@
-import { proxy, type Remote, wrap } from "comlink";
+import { proxy, type Remote, wrap } from "../../shared/comlink.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { OpenSearch, SearchService, SearchState } from "../search/service.ts";
 import type { PageStore } from "./state.ts";

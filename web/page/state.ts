@@ -1,4 +1,4 @@
-import type { Remote } from "comlink";
+import type { Remote } from "../../shared/comlink.ts";
 import type { Answer, Place, SearchFilter, SearchResult } from "../../shared/search/answer.ts";
 import type { SearchMode } from "../../shared/search/fusion.ts";
 import type { ExampleQuery } from "../../shared/search/library.ts";

@@ -1,5 +1,5 @@
 import type { Encoder } from "../../shared/encoder/encoder.ts";
-import { sha256Hex } from "../../shared/encoder/manifest.ts";
+import { sha256Hex } from "../../shared/hash.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { titleOf } from "../../shared/reading/title.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";

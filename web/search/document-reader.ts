@@ -1,4 +1,4 @@
-import { type Remote, releaseProxy, wrap } from "comlink";
+import { type Remote, releaseProxy, wrap } from "../../shared/comlink.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { CutDocument } from "../../shared/search/passages.ts";
 import type { ReadDocument } from "./reading-worker.ts";

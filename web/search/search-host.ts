@@ -1,4 +1,3 @@
-import { withPlainErrors } from "../../shared/encoder/worker.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { type Library, type LibraryHeader, readLibrary } from "../../shared/search/library.ts";
 import { type BrowserEncoder, type BrowserEncoderOptions, createEncoder } from "../encoder/encoder.ts";
@@ -145,8 +144,7 @@ export class SearchHost {
         return { vector: vectors[0] as Float32Array<ArrayBuffer>, time: performance.now() - start }; // one text, one vector
       },
     };
-    // The types of plain errors are the same.
-    return Object.fromEntries(Object.entries(service).map(([name, method]) => [name, withPlainErrors(method)])) as unknown as SearchService;
+    return service;
   }
 
   get #storage(): StorageState {

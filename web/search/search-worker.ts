@@ -2,10 +2,9 @@
  * The worker that searches. It owns the encoder, which is a pool of more workers, and the index, so that the page's
  * thread only paints; or it asks the tab that does. The page speaks to it by Comlink.
  */
-import { expose, proxy } from "comlink";
+import { expose, proxy } from "../../shared/comlink.ts";
 import libraryUrl from "../../dist/library/library.json?url&no-inline";
 import vectorsUrl from "../../dist/library/vectors.bin?url&no-inline";
-import { withPlainErrors } from "../../shared/encoder/worker.ts";
 import { SearchHost } from "./search-host.ts";
 import type { OpenSearch, SearchState } from "./service.ts";
 import { joinTabs } from "./tabs.ts";
@@ -14,7 +13,7 @@ import { joinTabs } from "./tabs.ts";
 const name = `samevec ${new URL("../", import.meta.url).pathname}`;
 
 /** Rejects with `load_failed` when it is this tab that searches, and the built-in documents do not come. */
-const openSearch: OpenSearch = withPlainErrors(async (options, onState) => {
+const openSearch: OpenSearch = async (options, onState) => {
   let latest: SearchState | null = null;
   const tell = (state: SearchState) => {
     latest = state;
@@ -33,6 +32,6 @@ const openSearch: OpenSearch = withPlainErrors(async (options, onState) => {
     },
   });
   return proxy(service);
-});
+};
 
 expose(openSearch);

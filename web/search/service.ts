@@ -2,7 +2,7 @@
  * What the page asks of the search, and what it is told. All of it can be cloned, because it may be another tab that
  * answers: of several tabs one has the encoder and the index.
  */
-import type { ProxyMarked } from "comlink";
+import type { ProxyMarked } from "../../shared/comlink.ts";
 import type { Answer, PassageRelevance, Place, SearchOptions } from "../../shared/search/answer.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";
 import type { Document, ExampleQuery } from "../../shared/search/library.ts";

@@ -1,4 +1,4 @@
-import { finishVector } from "../../../shared/encoder/encoder.ts";
+import { finishVector } from "../../../shared/vector.ts";
 import type { Manifest } from "../../../shared/encoder/manifest.ts";
 import { compileBuilds, type EngineModules } from "../../../shared/engine/builds.ts";
 import { loadEngine } from "../../../shared/engine/engine.ts";

@@ -1,30 +1,31 @@
+import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
-import { EncoderError } from "../errors.ts";
+import { abortable } from "../../shared/async.ts";
 import {
-  abortable,
+  type CallOptions,
   checkDimensions,
   disposedError,
   type Embeddings,
   type EmbeddingTime,
   type EmbedOptions,
   type Encoder,
-  finishVector,
+  type EncoderInfo,
+  type InputOptions,
+  type Model,
   meanTime,
-  type TextOptions,
+  type TokenizeOptions,
   textList,
-} from "./encoder.ts";
-import { EncoderLayer } from "./layer.ts";
-import { sha256Hex } from "./manifest.ts";
-import type { EncoderObserver } from "./observer.ts";
+} from "../../shared/encoder/encoder.ts";
+import type { EncoderObserver } from "../../shared/encoder/observer.ts";
+import type { Token } from "../../shared/encoder/tokenizer.ts";
+import { EncoderError } from "../../shared/errors.ts";
+import { finishVector } from "../../shared/vector.ts";
 
 export interface CacheOptions {
   /** The most memory for vectors, in bytes; 0 keeps none, and still computes identical texts in flight once. */
   readonly maxBytes: number;
   readonly observer?: EncoderObserver;
 }
-
-/** What a vector depends on besides the text and the model, before it is cut and normalized. */
-type Recipe = Pick<TextOptions, "kind" | "truncate" | "truncationDirection">;
 
 /** A text's vector before it is cut and normalized, so that one entry serves every `normalize` and `dimensions`. */
 interface Row {
@@ -40,7 +41,7 @@ interface TimedRow extends Row {
 /** One call's texts: each key once, to its text and its first index. */
 interface Lookup {
   readonly wanted: ReadonlyMap<string, { readonly text: string; readonly index: number }>;
-  readonly recipe: Recipe;
+  readonly options: InputOptions;
   /** Of `CachedEncoder.#life` when it was called. */
   readonly life: number;
   /** Null before the model is known: what is computed then is not kept. */
@@ -59,15 +60,16 @@ const overhead = 400;
  * An encoder that computes a text once: identical texts of calls that overlap share one computation, and vectors are
  * kept, the least recently used going first. Texts are known by their hash alone. Callers get copies of their own.
  */
-export class CachedEncoder extends EncoderLayer {
+export class CachedEncoder implements Encoder {
+  readonly #encoder: Encoder;
   readonly #kept: LRUCache<string, Row> | null;
   readonly #computing = new Map<string, Promise<Row | typeof abandoned>>();
   readonly #observer: EncoderObserver;
   /** How often the encoder was disposed of. */
   #life = 0;
 
-  constructor(below: Encoder, { maxBytes, observer = {} }: CacheOptions) {
-    super(below);
+  constructor(encoder: Encoder, { maxBytes, observer = {} }: CacheOptions) {
+    this.#encoder = encoder;
     this.#observer = observer;
     this.#kept = maxBytes > 0 ? new LRUCache({ maxSize: maxBytes, sizeCalculation: ({ vector }) => vector.byteLength + overhead }) : null;
   }
@@ -77,20 +79,24 @@ export class CachedEncoder extends EncoderLayer {
     return this.#kept?.calculatedSize ?? 0;
   }
 
-  override async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
-    const { normalize = true, dimensions, signal, onProgress, ...recipe } = options;
+  load(options: CallOptions = {}): Promise<Model> {
+    return this.#encoder.load(options);
+  }
+
+  async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
+    const { normalize = true, dimensions, signal, onProgress, ...input } = options;
     const list = textList(texts);
     const known = this.info().model;
     if (known) checkDimensions(dimensions, known);
     const fingerprint = known?.fingerprint ?? null;
     const life = this.#life;
-    const keys = await Promise.all(list.map((text) => keyOf(text, recipe, fingerprint)));
     signal?.throwIfAborted();
+    const keys = list.map((text) => keyOf(text, input, fingerprint));
 
     this.#count(keys);
     const wanted = new Map<string, { text: string; index: number }>();
     for (const [index, key] of keys.entries()) if (!wanted.has(key)) wanted.set(key, { text: list[index] ?? "", index });
-    const found = await this.#find({ wanted, recipe, life, fingerprint, signal, onProgress });
+    const found = await this.#find({ wanted, options: input, life, fingerprint, signal, onProgress });
 
     const size = checkDimensions(dimensions, known ?? (await this.load({ ...(signal && { signal }) })));
     const rows = keys.map((key) => found.get(key)).filter((row) => row !== undefined);
@@ -104,10 +110,18 @@ export class CachedEncoder extends EncoderLayer {
     };
   }
 
-  override dispose(): Promise<void> {
+  tokenize(texts: string | readonly string[], options: TokenizeOptions = {}): Promise<Token[][]> {
+    return this.#encoder.tokenize(texts, options);
+  }
+
+  info(): EncoderInfo {
+    return this.#encoder.info();
+  }
+
+  dispose(): Promise<void> {
     this.#life += 1;
     this.#kept?.clear();
-    return super.dispose();
+    return this.#encoder.dispose();
   }
 
   /** The row of every key that is wanted: kept, computed for another call, or computed now. */
@@ -144,12 +158,12 @@ export class CachedEncoder extends EncoderLayer {
   }
 
   /** Computes what is wanted in one call, which others may join until it ends. */
-  async #compute({ wanted, recipe, fingerprint, signal, onProgress }: Lookup): Promise<Map<string, TimedRow>> {
+  async #compute({ wanted, options, fingerprint, signal, onProgress }: Lookup): Promise<Map<string, TimedRow>> {
     const rows = new Map<string, TimedRow>();
     if (wanted.size === 0) return rows;
     const keys = [...wanted.keys()];
     const texts = Array.from(wanted.values(), ({ text }) => text);
-    const call = super.embed(texts, { ...recipe, normalize: false, ...(signal && { signal }), ...(onProgress && { onProgress }) });
+    const call = this.#encoder.embed(texts, { ...options, normalize: false, ...(signal && { signal }), ...(onProgress && { onProgress }) });
     for (const [place, key] of keys.entries()) this.#offer(key, call, place, signal);
     try {
       const { vectors, tokens, truncated, time } = await call;
@@ -197,9 +211,10 @@ export class CachedEncoder extends EncoderLayer {
   }
 }
 
-/** SHA-256 of all that a row depends on. */
-function keyOf(text: string, { kind = "passage", truncate = true, truncationDirection = "right" }: Recipe, fingerprint: string | null) {
-  return sha256Hex(new TextEncoder().encode(JSON.stringify([fingerprint, kind, truncate, truncationDirection, text])));
+/** SHA-256 of everything that a row depends on. */
+function keyOf(text: string, options: InputOptions, fingerprint: string | null): string {
+  const { inputType = "passage", truncate = true, truncationDirection = "right" } = options;
+  return hash("sha256", `${fingerprint}\n${inputType}\n${truncate}\n${truncationDirection}\n${text}`, "base64");
 }
 
 function rowAt({ vectors, tokens, truncated }: Pick<Embeddings, "vectors" | "tokens" | "truncated">, place: number): Row {

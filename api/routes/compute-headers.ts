@@ -11,7 +11,7 @@ export interface ComputedWork {
 }
 
 /** Tells the client, in headers, and who counts what a request made the encoder do. */
-export function tellWork(c: Context, { encoder, texts, embeddings, started }: ComputedWork): void {
+export function setComputeHeaders(c: Context, { encoder, texts, embeddings, started }: ComputedWork): void {
   const { tokens, truncated, time } = embeddings;
   const total = sum(tokens);
   c.set("work", { texts: texts.length, tokens: total, ...time });

@@ -1,0 +1,98 @@
+/** A promise that is settled from outside. */
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** Creates a {@link Deferred}. A rejection that nobody awaits is not reported as unhandled. */
+export function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void; // set by the constructor below, before anyone can call it
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  promise.catch(() => {});
+  return { promise, resolve, reject };
+}
+
+/** `promise`, or a rejection with `signal.reason` as soon as the signal aborts. The work behind `promise` continues. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  promise.catch(() => {});
+  signal.throwIfAborted();
+  let onAbort = () => {};
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/**
+ * `promise`, or a rejection with the error of `onTimeout` after `timeout` ms. The work behind `promise` continues.
+ * @example
+ * await withTimeout(worker.load(), 5_000, () => new EncoderError("timeout", "The worker did not load within 5 s"));
+ */
+export async function withTimeout<T>(promise: Promise<T>, timeout: number, onTimeout: () => unknown): Promise<T> {
+  promise.catch(() => {});
+  let timer: unknown;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(onTimeout()), timeout);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A function that starts its work once: see {@link once}. */
+export interface Once<T> {
+  (): Promise<T>;
+  /** Forgets the promise: the next call starts the work again. */
+  forget(): void;
+}
+
+/**
+ * Caches the promise of `start`, so that concurrent first callers share it. A rejected promise is never kept: the next call starts again.
+ * @example
+ * const model = once(() => loadModel());
+ * await Promise.all([model(), model()]); // loads once
+ */
+export function once<T>(start: () => Promise<T>): Once<T> {
+  let cached: Promise<T> | null = null;
+  const get = (): Promise<T> => {
+    if (cached) return cached;
+    const started = start();
+    cached = started;
+    started.catch(() => {
+      if (cached === started) cached = null;
+    });
+    return started;
+  };
+  return Object.assign(get, {
+    forget() {
+      cached = null;
+    },
+  });
+}
+
+/** Runs asynchronous tasks one after another, in the order of the calls. A task that fails does not affect the next one. */
+export class Mutex {
+  #last: Promise<unknown> = Promise.resolve();
+
+  run<T>(task: () => Promise<T>): Promise<T> {
+    const run = this.#last.then(task, task);
+    this.#last = run.catch(() => {});
+    return run;
+  }
+}
+
+/** Resolves in a later task of the event loop, so that other tasks of this thread run first. */
+export const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
