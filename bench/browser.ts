@@ -178,9 +178,9 @@ async function measure(page: Page, browser: Browser, method: Method, { textSet, 
 async function goldenCosines(page: Page, rows: readonly GoldenRow[]): Promise<number[]> {
   await page.evaluate(() => benchPage.load({ encoder: "samevec", device: "webgpu", workers: 1 }));
   const found: number[] = [];
-  for (const kind of ["query", "passage"] as const) {
-    const ofKind = rows.filter((row) => row.kind === kind);
-    await page.evaluate(({ texts, kind }) => benchPage.embed(texts, kind), { texts: ofKind.map(({ text }) => text), kind });
+  for (const inputType of ["query", "passage"] as const) {
+    const ofKind = rows.filter((row) => row.inputType === inputType);
+    await page.evaluate(({ texts, inputType }) => benchPage.embed(texts, inputType), { texts: ofKind.map(({ text }) => text), inputType });
     found.push(
       ...cosines(
         ofKind.map(({ vector }) => vector),

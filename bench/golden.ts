@@ -6,7 +6,7 @@ const goldenSchema = z.object({
   rows: z.array(
     z
       .object({
-        kind: z.enum(["query", "passage"]),
+        inputType: z.enum(["query", "passage"]),
         text: z.string(),
         vector: z.string().transform(decodeVector),
         token_ids: z.array(z.int()),

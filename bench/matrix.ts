@@ -32,7 +32,7 @@ export function acrossDevices({ command, peer, devices: asked, onProgress }: Acr
       const golden = (await goldenRows()).map(({ vector, ...row }) => ({ ...row, published: vector }));
       const sets = [
         { name: "golden texts", texts: golden },
-        { name: "abstracts", texts: texts.map((text) => ({ kind: "passage" as const, text, tokens: countTokens([text]) })) },
+        { name: "abstracts", texts: texts.map((text) => ({ inputType: "passage" as const, text, tokens: countTokens([text]) })) },
       ];
       await using server = await PageServer.start(peer);
       const noise = await cranfieldQueries();

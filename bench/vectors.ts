@@ -85,12 +85,12 @@ async function vectorsOf(
 ): Promise<(Float32Array | null)[]> {
   const found: (Float32Array | null)[] = texts.map(() => null);
   if (way === "together") {
-    for (const kind of ["query", "passage"] as const) {
-      const ofKind = texts.flatMap((text, place) => (text?.kind === kind ? [{ place, text: text.text }] : []));
+    for (const inputType of ["query", "passage"] as const) {
+      const ofKind = texts.flatMap((text, place) => (text?.inputType === inputType ? [{ place, text: text.text }] : []));
       if (ofKind.length === 0) continue;
       const vectors = await device.embed(
         ofKind.map(({ text }) => text),
-        kind,
+        inputType,
       );
       for (const [i, { place }] of ofKind.entries()) found[place] = vectors[i] ?? null;
     }
@@ -101,7 +101,7 @@ async function vectorsOf(
     while (next < texts.length) {
       const place = next++;
       const text = texts[place];
-      if (text) [found[place] = null] = await device.embed([text.text], text.kind);
+      if (text) [found[place] = null] = await device.embed([text.text], text.inputType);
     }
   };
   if (way === "alone") {

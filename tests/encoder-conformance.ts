@@ -82,14 +82,14 @@ export function testEncoderConformance(name: string, create: () => Promise<Encod
 
     test("gives many short texts the vectors that they have alone, to the bit", async () => {
       const alone = [];
-      for (const text of shortTexts) alone.push(await only(text, { kind: "query" }));
-      const { vectors } = await encoder.embed(shortTexts, { kind: "query" });
+      for (const text of shortTexts) alone.push(await only(text, { inputType: "query" }));
+      const { vectors } = await encoder.embed(shortTexts, { inputType: "query" });
       expect(vectors).toEqual(alone);
     });
 
     test("puts the query's prompt before a query", async () => {
       const { prompts } = await encoder.load();
-      const query = await only("why", { kind: "query" });
+      const query = await only("why", { inputType: "query" });
       expect(query).toEqual(await only(`${prompts.query}why`));
       expect(query).not.toEqual(await only("why"));
     });

@@ -3,7 +3,7 @@ import { decodeVector } from "../shared/vector.ts";
 import type { InputType } from "../shared/encoder/encoder.ts";
 
 export interface GoldenRow {
-  readonly kind: Kind;
+  readonly inputType: InputType;
   readonly text: string;
   /** What sentence-transformers gives in float32, L2-normalized. */
   readonly vector: Float32Array;
@@ -15,14 +15,14 @@ export interface GoldenRow {
 }
 
 interface GoldenFile {
-  readonly rows: readonly { kind: Kind; text: string; vector: string; token_ids: readonly number[]; tokens_before_cut: number }[];
+  readonly rows: readonly { inputType: InputType; text: string; vector: string; token_ids: readonly number[]; tokens_before_cut: number }[];
 }
 
 const file: GoldenFile = JSON.parse(readFileSync(new URL("fixtures/golden.json", import.meta.url), "utf8"));
 
 /** Texts chosen to break tokenizers and batching, with their reference vectors: see tests/fixtures/README.md. */
-export const goldenRows: readonly GoldenRow[] = file.rows.map(({ kind, text, vector, token_ids, tokens_before_cut }) => ({
-  kind,
+export const goldenRows: readonly GoldenRow[] = file.rows.map(({ inputType, text, vector, token_ids, tokens_before_cut }) => ({
+  inputType,
   text,
   vector: decodeVector(vector),
   tokenIds: token_ids,

@@ -84,8 +84,8 @@ export function testServiceConformance(name: string, start: () => Promise<Servic
 
       test("holds the golden vectors, each asked for alone", async () => {
         const cosines = [];
-        for (const { kind, text, vector } of goldenRows) {
-          const { vectors } = await embed({ inputs: text, prompt_name: kind });
+        for (const { inputType, text, vector } of goldenRows) {
+          const { vectors } = await embed({ inputs: text, prompt_name: inputType });
           cosines.push(cosineSimilarity(vectors[0] ?? new Float32Array(), vector));
         }
         expect(Math.min(...cosines)).toBeGreaterThanOrEqual(goldenBounds.worst);
@@ -244,8 +244,8 @@ export function testServiceConformance(name: string, start: () => Promise<Servic
       });
 
       test("gives the tokens that are computed, and all of a text that is too long", async () => {
-        for (const { kind, text, tokenIds, tokensBeforeCut } of goldenRows) {
-          const [tokens = []] = await tokenize({ inputs: text, prompt_name: kind });
+        for (const { inputType, text, tokenIds, tokensBeforeCut } of goldenRows) {
+          const [tokens = []] = await tokenize({ inputs: text, prompt_name: inputType });
           expect(tokens).toHaveLength(tokensBeforeCut);
           expect(tokens.map(({ id }) => id).slice(0, tokenIds.length - 1)).toEqual(tokenIds.slice(0, -1));
         }

@@ -84,7 +84,7 @@ export async function openPublished(peer: PeerModel): Promise<MeasuredDevice> {
 async function deviceOf(encoder: Encoder): Promise<MeasuredDevice> {
   await encoder.load();
   return {
-    embed: async (texts, kind) => (await encoder.embed(texts, { kind })).vectors,
+    embed: async (texts, inputType) => (await encoder.embed(texts, { inputType })).vectors,
     [Symbol.asyncDispose]: () => encoder.dispose(),
   };
 }

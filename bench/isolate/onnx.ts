@@ -2,24 +2,22 @@
 import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import * as onnxRuntime from "onnxruntime-web/wasm";
 import { createApp } from "../../api/app.ts";
-import { createIsolateEncoder } from "../../api/edge/isolate-encoder.ts";
 import { defaultConfig } from "../../api/service.ts";
 import { checkedFiles, openedBundledModel } from "../../shared/encoder/bundled-model.ts";
 import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { parseManifest } from "../../shared/encoder/manifest.ts";
+import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { openOnnxSession } from "../engine-rivals.ts";
 
 interface Bindings {
   readonly ASSETS: Fetcher;
 }
 
-const limits = { requestTokens: 8_192, queue: { texts: 1_024, tokens: 16_384 }, requestTimeout: 60_000 };
-
 let app: ReturnType<typeof createApp> | null = null;
 
 export default {
   fetch(request, { ASSETS }, context) {
-    app ??= createApp({ encoder: createIsolateEncoder(openModel(ASSETS), limits), config: defaultConfig });
+    app ??= createApp({ encoder: createSessionEncoder(openModel(ASSETS)), config: defaultConfig });
     return app.fetch(request, {}, context);
   },
 } satisfies ExportedHandler<Bindings>;

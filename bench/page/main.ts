@@ -24,7 +24,7 @@ async function open(method: Method, { whole = true } = {}): Promise<Opened> {
   const encoder = createEncoder({ device, workers, interactiveWorkers: 0, runTimeout: 600_000 });
   if (whole) await encoder.load();
   while (whole && encoder.info().workers.ready < workers) await new Promise((resolve) => setTimeout(resolve, 5));
-  return { embed: async (texts, kind) => (await encoder.embed(texts, { kind })).vectors };
+  return { embed: async (texts, inputType) => (await encoder.embed(texts, { inputType })).vectors };
 }
 
 function opened(): Promise<Opened> {
@@ -49,16 +49,16 @@ const page: BenchPage = {
     await embed([text], "passage");
     return performance.now();
   },
-  async embed(texts, kind = "passage") {
+  async embed(texts, inputType = "passage") {
     const { embed } = await opened();
     const start = performance.now();
-    vectors = await embed(texts, kind);
+    vectors = await embed(texts, inputType);
     return (performance.now() - start) / 1e3;
   },
   vectors: () => vectors.map((vector) => [...vector]),
-  async vectorsOf(texts, kind) {
+  async vectorsOf(texts, inputType) {
     const { embed } = await opened();
-    return (await embed(texts, kind)).map((vector) => [...vector]);
+    return (await embed(texts, inputType)).map((vector) => [...vector]);
   },
   async scan(options) {
     const worker = new Worker(new URL("./index-worker.ts", import.meta.url), { type: "module" });

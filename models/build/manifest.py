@@ -89,7 +89,7 @@ def self_test(folder: Path, architecture: Architecture, max_tokens: int, weights
         "native": (partial(encode, native), SELF_TEST_TEXTS),
         "webgpu": (partial(encode, webgpu), all_texts),
     }
-    entries = [{"kind": kind, "text": text} for kind, text in all_texts]
+    entries = [{"inputType": kind, "text": text} for kind, text in all_texts]
     for device, (encode_ids, texts) in devices.items():
         # The long texts come last: zip leaves them without a vector of cpu.onnx.
         for entry, vector in zip(entries, self_test_vectors(folder, encode_ids, max_tokens, texts)):
@@ -103,7 +103,7 @@ def write_self_test_vectors(folder: Path, file: Path) -> None:
     session = cpu_session(folder / GRAPHS["native"], exact=False)
     vectors = self_test_vectors(folder, partial(encode, session), manifest["maxTokens"], SELF_TEST_TEXTS)
     rows = [
-        {"kind": kind, "text": text, "vector": to_base64(vector)}
+        {"inputType": kind, "text": text, "vector": to_base64(vector)}
         for (kind, text), vector in zip(SELF_TEST_TEXTS, vectors)
     ]
     about = (

@@ -246,7 +246,7 @@ def write_expected(folder: Path) -> None:
         mean = session.run(None, feeds)[0][0].mean(axis=0)
         vector = (mean / np.linalg.norm(mean)).astype("<f4")
         rows.append(
-            {"kind": kind, "text": text, "token_ids": ids, "vector": base64.b64encode(vector.tobytes()).decode("ascii")}
+            {"inputType": kind, "text": text, "token_ids": ids, "vector": base64.b64encode(vector.tobytes()).decode("ascii")}
         )
     write_json(folder / "expected.json", {"rows": rows})
 

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.stop());
 
-const passages = goldenRows.filter(({ kind }) => kind === "passage").slice(0, 8);
+const passages = goldenRows.filter(({ inputType }) => inputType === "passage").slice(0, 8);
 const inputs = passages.map(({ text }) => text);
 
 const expectGolden = (vectors: readonly (readonly number[])[]) => {
@@ -47,7 +47,7 @@ describe("OpenAI's client", () => {
   });
 
   test("with a query, said behind the model's name", async () => {
-    const query = goldenRows.find(({ kind }) => kind === "query") ?? expect.fail("no query");
+    const query = goldenRows.find(({ inputType }) => inputType === "query") ?? expect.fail("no query");
     const { data } = await client.embeddings.create({ model: "bge-small-en-v1.5:query", input: query.text });
     expect(cosineSimilarity(Float32Array.from(data[0]?.embedding ?? []), query.vector)).toBeGreaterThanOrEqual(goldenBounds.worst);
   });

@@ -21,10 +21,10 @@ describe("wrangler dev", () => {
 
   test("gives the vectors that Node's engine gives, to the bit", async () => {
     const node = createSessionEncoder(openNodeModel({ directory: modelDirectory, engineDirectory, device: "wasm" }));
-    for (const { kind, text } of goldenRows) {
-      const response = await dev.send("/embed", { method: "POST", body: JSON.stringify({ inputs: text, prompt_name: kind }) });
+    for (const { inputType, text } of goldenRows) {
+      const response = await dev.send("/embed", { method: "POST", body: JSON.stringify({ inputs: text, prompt_name: inputType }) });
       const [numbers = []] = embedResponseSchema.parse(await response.json());
-      expect(Float32Array.from(numbers)).toEqual((await node.embed(text, { kind })).vectors[0]);
+      expect(Float32Array.from(numbers)).toEqual((await node.embed(text, { inputType })).vectors[0]);
     }
     await node.dispose();
   });

@@ -23,11 +23,11 @@ const createEncoder = (modules: EngineModules, load: LoadFile = checkedFiles(man
 const otherGelu = withConstant(buildBytes.plain, -1.60960333262415e-2, -1.6e-2);
 
 async function expectKnownVectors(encoder: Encoder): Promise<void> {
-  for (const kind of ["passage", "query"] as const) {
-    const rows = manifest.selfTest.texts.filter((row) => row.kind === kind);
+  for (const inputType of ["passage", "query"] as const) {
+    const rows = manifest.selfTest.texts.filter((row) => row.inputType === inputType);
     const { vectors } = await encoder.embed(
       rows.map(({ text }) => text),
-      { kind },
+      { inputType },
     );
     expect(vectors.map(bitsOf)).toEqual(rows.map(({ wasm }) => bitsOf(decodeVector(wasm))));
   }
@@ -63,8 +63,8 @@ describe("the bundled model on the engine", () => {
 
     test("gives golden texts a cosine of 0.9990 at worst and 0.9996 in the mean", async () => {
       const cosines: number[] = [];
-      for (const { kind, text, vector, tokens } of goldenRows) {
-        const embedded = await encoder.embed(text, { kind });
+      for (const { inputType, text, vector, tokens } of goldenRows) {
+        const embedded = await encoder.embed(text, { inputType });
         expect(embedded.tokens).toEqual([tokens]);
         cosines.push(cosineSimilarity(embedded.vectors[0] ?? new Float32Array(), vector));
       }

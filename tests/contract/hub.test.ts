@@ -19,7 +19,7 @@ import { HubServer } from "./hub-server.ts";
 const tinyBert = fileURLToPath(new URL("../fixtures/tiny-bert", import.meta.url));
 const expectedSchema = z.object({
   rows: z
-    .array(z.object({ kind: z.enum(["passage", "query"]), text: z.string(), token_ids: z.array(z.number()), vector: z.base64() }))
+    .array(z.object({ inputType: z.enum(["passage", "query"]), text: z.string(), token_ids: z.array(z.number()), vector: z.base64() }))
     .min(1),
 });
 const { rows } = expectedSchema.parse(JSON.parse(await readFile(join(tinyBert, "expected.json"), "utf8")));
@@ -64,8 +64,8 @@ const openHere = (id = "tiny/bert", more: { stallTimeout?: number } = {}) =>
 const openInWorkers = (id = "tiny/bert") => kept(createEncoder({ model: { hub: id, ...options() }, workers: 2 }));
 
 async function expectKnownVectors(encoder: Encoder): Promise<void> {
-  for (const { kind, text, token_ids, vector } of rows) {
-    const { vectors, tokens } = await encoder.embed(text, { kind });
+  for (const { inputType, text, token_ids, vector } of rows) {
+    const { vectors, tokens } = await encoder.embed(text, { inputType });
     const found = vectors[0] ?? expect.fail("no vector");
     const known = decodeVector(vector);
     expect(tokens).toEqual([token_ids.length]);
@@ -95,8 +95,8 @@ describe("a model of the hub", () => {
   test("gives the known token ids", async () => {
     const { model, tokenizer, session } = await openHubModel("tiny/bert", options())();
     await session.dispose();
-    for (const { kind, text, token_ids } of rows) {
-      expect(cutTokens(tokenizer.encode(model.prompts[kind] + text), model.maxTokens)).toEqual(token_ids);
+    for (const { inputType, text, token_ids } of rows) {
+      expect(cutTokens(tokenizer.encode(model.prompts[inputType] + text), model.maxTokens)).toEqual(token_ids);
     }
   });
 
@@ -131,7 +131,7 @@ describe("a model of the hub", () => {
     const encoder = openHere();
     const { prompts } = await encoder.load();
     expect(prompts).toEqual({ query: "ask: ", passage: "tell: " });
-    const [query, passage] = await Promise.all([encoder.embed("hello", { kind: "query" }), encoder.embed("hello")]);
+    const [query, passage] = await Promise.all([encoder.embed("hello", { inputType: "query" }), encoder.embed("hello")]);
     expect(query.vectors[0]).not.toEqual(passage.vectors[0]);
   });
 

@@ -75,16 +75,16 @@ describe.each(["native", "wasm"] as const)("the bundled model in Node, %s", (dev
   test("gives the golden token ids", async () => {
     const { model, tokenizer, session } = await opening({ device })();
     await session.dispose();
-    for (const { kind, text, tokenIds } of goldenRows) {
-      const ids = tokenizer.encode(model.prompts[kind] + text);
+    for (const { inputType, text, tokenIds } of goldenRows) {
+      const ids = tokenizer.encode(model.prompts[inputType] + text);
       expect(ids.length > model.maxTokens ? [...ids.slice(0, model.maxTokens - 1), ids.at(-1)] : ids).toEqual(tokenIds);
     }
   });
 
   test("holds the golden vectors", async () => {
     const cosines = [];
-    for (const { kind, text, vector, tokenIds } of goldenRows) {
-      const { vectors, tokens } = await encoder.embed(text, { kind });
+    for (const { inputType, text, vector, tokenIds } of goldenRows) {
+      const { vectors, tokens } = await encoder.embed(text, { inputType });
       expect(tokens).toEqual([tokenIds.length]);
       cosines.push(cosineSimilarity(vectors[0] ?? new Float32Array(), vector));
     }
@@ -96,8 +96,8 @@ describe.each(["native", "wasm"] as const)("the bundled model in Node, %s", (dev
 test("the engine's vectors of the golden texts are near the native ones", async () => {
   const [native, wasm] = (["native", "wasm"] as const).map((device) => kept(createSessionEncoder(opening({ device }))));
   const cosines = [];
-  for (const { kind, text } of goldenRows) {
-    const [a, b] = await Promise.all([native?.embed(text, { kind }), wasm?.embed(text, { kind })]);
+  for (const { inputType, text } of goldenRows) {
+    const [a, b] = await Promise.all([native?.embed(text, { inputType }), wasm?.embed(text, { inputType })]);
     cosines.push(cosineSimilarity(a?.vectors[0] ?? new Float32Array(), b?.vectors[0] ?? new Float32Array()));
   }
   expect(Math.min(...cosines)).toBeGreaterThanOrEqual(0.9975);
@@ -148,7 +148,7 @@ describe("a processor that saturates int8 products", () => {
       // Such a processor's vectors in place of this one's, for the texts of the self-test.
       const known = saturated.map(({ text, vector }) => {
         const row = opened.selfTest?.rows.find((one) => one.text === text) ?? expect.fail(`${text} is not a self-test text`);
-        return { ids: opened.tokenizer.encode(opened.model.prompts[row.kind] + text).join(), vector };
+        return { ids: opened.tokenizer.encode(opened.model.prompts[row.inputType] + text).join(), vector };
       });
       const run: typeof opened.session.run = async ([ids]) => [
         Float32Array.from(known.find((one) => one.ids === ids?.join())?.vector ?? expect.fail("only the self-test may run here")),
@@ -163,9 +163,9 @@ describe("a processor that saturates int8 products", () => {
     const exact = await encoder.embed("hello");
     expect(opens).toEqual(["saturating", "exact"]);
     const rows = (await readManifest()).selfTest.texts;
-    for (const { kind, text, native } of rows) {
+    for (const { inputType, text, native } of rows) {
       if (!native) continue;
-      const { vectors } = await encoder.embed(text, { kind });
+      const { vectors } = await encoder.embed(text, { inputType });
       expect(cosineSimilarity(vectors[0] ?? new Float32Array(), decodeVector(native))).toBeGreaterThan(0.99999);
     }
     expect(exact.vectors).toHaveLength(1);

@@ -38,7 +38,7 @@ function embedAll(page: Page, options: { loadTimeout?: number; runTimeout?: numb
       while (choices.length < 2) await encoder.embed(texts);
       const { vectors, tokens } = await encoder.embed(texts, { onProgress: ({ texts }) => progress.push(texts) });
       const { state, device } = encoder.info();
-      const answer = (await encoder.embed("where is my parcel", { kind: "query" })).vectors.length;
+      const answer = (await encoder.embed("where is my parcel", { inputType: "query" })).vectors.length;
       await encoder.dispose();
       return { choices, progress, tokens, state, device, answer, vectors: vectors.map((vector) => [...vector]) };
     },

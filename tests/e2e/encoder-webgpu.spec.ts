@@ -3,7 +3,7 @@ import { cosineSimilarity } from "../../shared/vector.ts";
 import { type GoldenRow, goldenRows } from "../golden.ts";
 
 function shortGoldenPassage(): GoldenRow {
-  const row = goldenRows.find(({ kind, tokens }) => kind === "passage" && tokens >= 10 && tokens <= 16);
+  const row = goldenRows.find(({ inputType, tokens }) => inputType === "passage" && tokens >= 10 && tokens <= 16);
   if (!row) throw new Error("The golden file has no passage of 10 to 16 tokens");
   return row;
 }

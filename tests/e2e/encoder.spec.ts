@@ -41,11 +41,11 @@ function loadOutcome(page: Page, options: { device: "auto" | "wasm" | "webgpu"; 
 test.beforeEach(({ page }) => page.goto("/"));
 
 test("gives every golden text its vector and its token count on WASM, without cross-origin isolation", async ({ page }) => {
-  const rows = goldenRows.map(({ kind, text }) => ({ kind, text }));
+  const rows = goldenRows.map(({ inputType, text }) => ({ inputType, text }));
   const results = await page.evaluate(async (rows) => {
     const encoder = window.createEncoder({ device: "wasm", workers: 2 });
-    const embedded = await Promise.all(rows.map(({ kind, text }) => encoder.embed(text, { kind })));
-    const counts = await Promise.all(rows.map(({ kind, text }) => encoder.tokenize(text, { kind })));
+    const embedded = await Promise.all(rows.map(({ inputType, text }) => encoder.embed(text, { inputType })));
+    const counts = await Promise.all(rows.map(({ inputType, text }) => encoder.tokenize(text, { inputType })));
     return embedded.map(({ vectors, tokens, truncated }, i) => ({
       vector: [...(vectors[0] ?? [])],
       tokens: tokens[0],
@@ -236,7 +236,7 @@ test("answers a question while many texts are embedded, long before they are don
     const bulk = encoder.embed(texts, { onProgress: ({ texts }) => (bulkDone = texts) });
     const answered: number[] = [];
     for (let i = 0; i < 3; i++) {
-      await encoder.embed("when does the tide turn", { kind: "query" });
+      await encoder.embed("when does the tide turn", { inputType: "query" });
       answered.push(bulkDone);
     }
     await bulk;

@@ -61,7 +61,7 @@ test("is found by createEncoder, which searches with it and keeps its runtime fo
         await encoder.dispose();
         return { best: scores.indexOf(Math.max(...scores)), device, kept, dimensions: model?.dimensions };
       },
-      { options: here(), texts: knownTexts.filter(({ kind }) => kind === "passage").map(({ text }) => text) },
+      { options: here(), texts: knownTexts.filter(({ inputType }) => inputType === "passage").map(({ text }) => text) },
     );
   const found = { best: 1, device: "wasm", kept: true, dimensions: 32 };
   expect(await search()).toEqual(found);

@@ -7,7 +7,7 @@ import { decodeVector } from "../../shared/vector.ts";
 /** A random BERT of two layers, 32 wide, in the files of a hub's repository. */
 export const tinyBert = fileURLToPath(new URL("../fixtures/tiny-bert", import.meta.url));
 
-const expectedSchema = z.object({ rows: z.array(z.object({ kind: z.enum(["passage", "query"]), text: z.string(), vector: z.base64() })) });
+const expectedSchema = z.object({ rows: z.array(z.object({ inputType: z.enum(["passage", "query"]), text: z.string(), vector: z.base64() })) });
 
 /** Texts whose vectors by this model are known. */
 export const knownTexts = expectedSchema
@@ -20,10 +20,10 @@ export function vectorsInPage(page: Page): Promise<number[][]> {
     async (texts) => {
       const pool = window.opened?.pool;
       if (!pool) throw new Error("The page has opened no pool");
-      const embedded = await Promise.all(texts.map(({ kind, text }) => pool.embed(text, { kind })));
+      const embedded = await Promise.all(texts.map(({ inputType, text }) => pool.embed(text, { inputType })));
       return embedded.map(({ vectors }) => [...(vectors[0] ?? [])]);
     },
-    knownTexts.map(({ kind, text }) => ({ kind, text })),
+    knownTexts.map(({ inputType, text }) => ({ inputType, text })),
   );
 }
 

@@ -27,7 +27,7 @@ const hexLength = 384 * 4 * 2;
 const patience = 600_000;
 
 interface Text {
-  readonly kind: Kind;
+  readonly inputType: InputType;
   readonly text: string;
 }
 
@@ -44,11 +44,11 @@ beforeAll(async () => {
   const manifest = await readManifest();
   const passages = (await cranfieldAbstracts()).slice(0, abstracts.all);
   expect(passages).toHaveLength(abstracts.all);
-  texts = [...goldenRows, ...passages.map((text) => ({ kind: "passage" as const, text }))];
+  texts = [...goldenRows, ...passages.map((text) => ({ inputType: "passage" as const, text }))];
 
   const { model, tokenizer, session } = await openNodeModel({ directory: modelDirectory, engineDirectory, device: "wasm" })();
   await session.dispose();
-  const idsOf = ({ kind, text }: Text) => cutTokens(tokenizer.encode(model.prompts[kind] + text), model.maxTokens);
+  const idsOf = ({ inputType, text }: Text) => cutTokens(tokenizer.encode(model.prompts[inputType] + text), model.maxTokens);
   folder = await WorkFolder.create({
     manifest,
     texts: texts.map(idsOf),
@@ -57,8 +57,8 @@ beforeAll(async () => {
 
   const encoder = openEngine();
   const vectors: string[] = [];
-  for (const { kind, text } of texts) {
-    const [vector] = (await encoder.embed(text, { kind })).vectors;
+  for (const { inputType, text } of texts) {
+    const [vector] = (await encoder.embed(text, { inputType })).vectors;
     vectors.push(hexOf(vector ?? expect.fail("no vector")));
   }
   await encoder.dispose();
@@ -72,15 +72,15 @@ afterAll(async () => {
 });
 
 describe("this Node gives a text the bits that it has alone", () => {
-  /** Embeds the texts of each kind, in the order given, by one call for each kind. */
+  /** Embeds the texts of each inputType, in the order given, by one call for each inputType. */
   const embedAll = async (order: readonly number[]): Promise<string[]> => {
     const encoder = openEngine();
     const vectors: string[] = [];
     for (const wanted of ["query", "passage"] as const) {
-      const indexes = order.filter((index) => texts[index]?.kind === wanted);
+      const indexes = order.filter((index) => texts[index]?.inputType === wanted);
       const embedded = await encoder.embed(
         indexes.map((index) => texts[index]?.text ?? ""),
-        { kind: wanted },
+        { inputType: wanted },
       );
       for (const [place, index] of indexes.entries()) vectors[index] = hexOf(embedded.vectors[place] ?? expect.fail("no vector"));
     }
@@ -107,11 +107,11 @@ describe("this Node gives a text the bits that it has alone", () => {
       for (const wanted of ["query", "passage"] as const) {
         const call = texts
           .slice(first, first + size)
-          .flatMap(({ kind, text }, place) => (kind === wanted ? [{ index: first + place, text }] : []));
+          .flatMap(({ inputType, text }, place) => (inputType === wanted ? [{ index: first + place, text }] : []));
         const embed = async () => {
           const embedded = await encoder.embed(
             call.map(({ text }) => text),
-            { kind: wanted },
+            { inputType: wanted },
           );
           for (const [place, { index }] of call.entries()) vectors[index] = hexOf(embedded.vectors[place] ?? expect.fail("no vector"));
         };
@@ -127,9 +127,9 @@ describe("this Node gives a text the bits that it has alone", () => {
 test("the engine's vectors of the abstracts are near the native ones", { timeout: patience }, async () => {
   const native = createSessionEncoder(openNodeModel({ directory: modelDirectory, engineDirectory, device: "native" }));
   const cosines: number[] = [];
-  for (const [index, { kind, text }] of texts.entries()) {
+  for (const [index, { inputType, text }] of texts.entries()) {
     if (index < goldenRows.length) continue;
-    const [vector = new Float32Array()] = (await native.embed(text, { kind })).vectors;
+    const [vector = new Float32Array()] = (await native.embed(text, { inputType })).vectors;
     cosines.push(cosineSimilarity(vector, vectorOf(known[index] ?? "")));
   }
   await native.dispose();

@@ -1,9 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AdmissionEncoder } from "../../shared/encoder/admission.ts";
 import { CachedEncoder } from "../../api/node/cache.ts";
-import type { EncoderInfo, TextOptions } from "../../shared/encoder/encoder.ts";
-import { EncoderLayer } from "../../shared/encoder/layer.ts";
+import type { Encoder, EmbedOptions } from "../../shared/encoder/encoder.ts";
 import { deferred } from "../../shared/async.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
@@ -42,7 +40,7 @@ describe("what is kept", () => {
   test("is not computed again, whatever it is cut to and whether it is normalized", async () => {
     const { fake, pool, cache, lookups } = await createCache();
     await cache.embed(["a", "b", "a"]);
-    const ways: TextOptions[] = [{}, { normalize: false }, { dimensions: 4 }, { dimensions: 3, normalize: false }];
+    const ways: EmbedOptions[] = [{}, { normalize: false }, { dimensions: 4 }, { dimensions: 3, normalize: false }];
     for (const way of ways) {
       const { vectors, tokens } = await cache.embed(["b", "a"], way);
       expect(tokens).toEqual([3, 3]);
@@ -53,17 +51,19 @@ describe("what is kept", () => {
     expect(lookups).toEqual({ hits: 2 * ways.length, joined: 1, misses: 2 });
   });
 
-  test("is a row for each kind, cut and model", async () => {
+  test("is a row for each inputType, cut and model", async () => {
     const { fake, pool } = await createCache();
     let fingerprint = "a".repeat(64);
-    class Renamed extends EncoderLayer {
-      override info(): EncoderInfo {
-        return { ...super.info(), model: { ...FakeModel.model, fingerprint } };
-      }
-    }
-    const cache = new CachedEncoder(new Renamed(pool), { maxBytes: 1_000_000 });
+    const renamed: Encoder = {
+      load: (options) => pool.load(options),
+      embed: (texts, options) => pool.embed(texts, options),
+      tokenize: (texts, options) => pool.tokenize(texts, options),
+      info: () => ({ ...pool.info(), model: { ...FakeModel.model, fingerprint } }),
+      dispose: () => pool.dispose(),
+    };
+    const cache = new CachedEncoder(renamed, { maxBytes: 1_000_000 });
     const long = "a text of more than sixteen tokens";
-    const ways: TextOptions[] = [{}, { kind: "query" }, { truncationDirection: "left" }];
+    const ways: EmbedOptions[] = [{}, { inputType: "query" }, { truncationDirection: "left" }];
     for (const way of ways) expect((await cache.embed(long, way)).vectors).toEqual((await pool.embed(long, way)).vectors);
     fake.ran.length = 0;
     for (const way of ways) await cache.embed(long, way);
@@ -216,7 +216,7 @@ test("gives what the encoder beneath gives, whatever is asked together", async (
   const request = fc.record({
     texts: fc.array(fc.constantFrom("a", "b", "c", "d", "e", "f", "a text of more than sixteen tokens"), { maxLength: 6 }),
     options: fc.record({
-      kind: fc.constantFrom("passage", "query"),
+      inputType: fc.constantFrom("passage", "query"),
       normalize: fc.boolean(),
       dimensions: fc.integer({ min: 1, max: 8 }),
       truncationDirection: fc.constantFrom("left", "right"),

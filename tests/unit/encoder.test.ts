@@ -140,7 +140,7 @@ describe("the self-test", () => {
         return {
           ...model,
           session: run === "right" ? session : { ...session, run },
-          selfTest: { minCosine, rows: [{ kind: "passage", text: "probe", vector }] },
+          selfTest: { minCosine, rows: [{ inputType: "passage", text: "probe", vector }] },
           otherwise: index + 1 < ways.length ? way(index + 1) : null,
         };
       };

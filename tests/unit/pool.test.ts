@@ -46,11 +46,11 @@ describe("dispatch", () => {
     const fake = new FakeModel({ texts: 32, tokens: 96 });
     const pool = createPool(fake, { size: 1 });
     const texts = Array.from({ length: 48 }, (_, i) => "tide"[i % 4]?.repeat(1 + (i % 6)) ?? "");
-    const { vectors, tokens } = await pool.embed(texts, { kind: "query" });
+    const { vectors, tokens } = await pool.embed(texts, { inputType: "query" });
     // By characters they would seem to have two tokens each.
     expect(Math.min(...fake.runSizes.slice(0, -1))).toBeGreaterThanOrEqual(96 / Math.max(...tokens) - 1);
     expect(Math.max(...fake.runSizes)).toBeLessThanOrEqual(96 / Math.min(...tokens));
-    for (const [i, text] of texts.entries()) expect(vectors[i]).toEqual((await pool.embed(text, { kind: "query" })).vectors[0]);
+    for (const [i, text] of texts.entries()) expect(vectors[i]).toEqual((await pool.embed(text, { inputType: "query" })).vectors[0]);
   });
 
   test("drops an aborted request's texts that have not been started", async () => {

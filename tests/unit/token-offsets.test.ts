@@ -9,8 +9,8 @@ type Row = readonly [id: number, special: boolean, start: number | null, stop: n
 const readJson = (path: string) => JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8"));
 const model = "../../models/bge-small-en-v1.5";
 const tokenizer = createTokenizer(readJson(`${model}/tokenizer.json`), readJson(`${model}/tokenizer_config.json`));
-const { prompts }: { prompts: { [kind in Kind]: string } } = readJson(`${model}/manifest.json`);
-const { rows }: { rows: { kind: Kind; text: string; tokens: Row[] }[] } = readJson("../fixtures/token-offsets.json");
+const { prompts }: { prompts: { [inputType in InputType]: string } } = readJson(`${model}/manifest.json`);
+const { rows }: { rows: { inputType: InputType; text: string; tokens: Row[] }[] } = readJson("../fixtures/token-offsets.json");
 
 const vocabulary: Record<string, number> = readJson(`${model}/tokenizer.json`).model.vocab;
 const pieces = new Map(Object.entries(vocabulary).map(([piece, id]) => [id, piece]));
@@ -19,8 +19,8 @@ const tokenize = (text: string, prompt = "") => tokenizer.tokenize(text, { promp
 const sliceOf = (text: string, start: number, stop: number) => Array.from(text).slice(start, stop).join("");
 
 describe("tokens stand where the reference tokenizer has them", () => {
-  test.each(rows.map((row, index) => [index, row] as const))("in text %i of the fixture", (_, { kind, text, tokens }) => {
-    const found = tokenize(text, prompts[kind]).map(({ id, special, start, stop }): Row => [id, special, start, stop]);
+  test.each(rows.map((row, index) => [index, row] as const))("in text %i of the fixture", (_, { inputType, text, tokens }) => {
+    const found = tokenize(text, prompts[inputType]).map(({ id, special, start, stop }): Row => [id, special, start, stop]);
     expect(found).toEqual(tokens);
   });
 
@@ -135,7 +135,7 @@ describe("whatever the text", () => {
   });
 });
 
-test("a tokenizer of another kind says that it does not know where its tokens stand", () => {
+test("a tokenizer of another inputType says that it does not know where its tokens stand", () => {
   const bytePairs = { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges: [["a", "b"]], unk_token: null };
   const other = createTokenizer(
     { model: bytePairs, added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null },
