@@ -29,9 +29,9 @@ test.beforeAll(async () => {
 test.afterEach(() => server?.stop());
 test.afterAll(() => rm(project, { recursive: true }));
 
-test("the README's page of 15 lines, built by Vite with nothing configured, searches", async ({ page }) => {
-  const readme = await readFile(join(root, "README.md"), "utf8");
-  const [, example = ""] = /```html\n(<!doctype html>\n[^`]*"samevec"[^`]*)\n```/.exec(readme) ?? [];
+test("the guide's page of 15 lines, built by Vite with nothing configured, searches", async ({ page }) => {
+  const guide = await readFile(join(root, "docs/guide.md"), "utf8");
+  const [, example = ""] = /```html\n(<!doctype html>\n[^`]*"samevec"[^`]*)\n```/.exec(guide) ?? [];
   expect(example.split("\n")).toHaveLength(15);
   await writeFile(join(project, "index.html"), example);
   await run("npx", "samevec", "assets", "public/samevec");

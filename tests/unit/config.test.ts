@@ -76,13 +76,13 @@ describe("the settings", () => {
     expect(() => readEncoderSettings({ WORKERS: "two" })).toThrow("WORKERS");
   });
 
-  test("are all described, and README.md has their table as it is made", async () => {
+  test("are all described, and docs/configuration.md has their table as it is made", async () => {
     for (const [name, schema] of Object.entries(environmentSchema.shape)) {
       expect(schema.meta()?.description, name).toMatch(/\.$/);
       expect(schema.meta()?.unset ?? String(schema.parse(undefined)), name).toMatch(/\w/);
     }
-    const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-    expect(readme, "run node dist/api/configuration-table.js README.md").toBe(withConfigurationTable(readme));
-    expect(readme).toContain("| `PORT` | `3000` |");
+    const page = await readFile(new URL("../../docs/configuration.md", import.meta.url), "utf8");
+    expect(page, "run node dist/api/build/configuration-table.js docs/configuration.md").toBe(withConfigurationTable(page));
+    expect(page).toContain("| `PORT` | `3000` |");
   });
 });
