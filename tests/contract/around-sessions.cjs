@@ -2,7 +2,8 @@
  * For what is preloaded into worker threads: lets it stand around the sessions that a thread creates, whatever computes them. It loads
  * neither runtime.
  * @param create told of each opening, which it must call: `(open: () => Promise<T>) => Promise<T>`. The engine's probes are openings too.
- * @param run told of each run, by what computes it: `(compute: () => T, device: "native" | "wasm") => T`; of native ones T is a promise
+ * @param run told of each run, by what computes it: `(compute: () => T, device: "native" | "wasm", feeds?) => T`; of native ones T is a promise,
+ * and feeds are the session's
  * @param created told when a session holds, or is about to hold, a model
  */
 module.exports = function aroundSessions({ create = (open) => open(), run, created = () => {} }) {
@@ -15,7 +16,7 @@ module.exports = function aroundSessions({ create = (open) => open(), run, creat
       created();
       const session = await createNative.apply(InferenceSession, args);
       const runNative = session.run;
-      session.run = (...runArgs) => run(() => runNative.apply(session, runArgs), "native");
+      session.run = (...runArgs) => run(() => runNative.apply(session, runArgs), "native", runArgs[0]);
       return session;
     });
 

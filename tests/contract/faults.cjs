@@ -1,7 +1,8 @@
 /**
  * Preloaded with `--require` into a process and so into its worker threads: makes threads fail as the files in the
  * folder that FAULTS names tell them to. A file is a fault, by the part of its name before the first dot; whichever
- * thread comes first takes it (`exit.1`, `exit.2` are two), but for those of loads, which last until they are removed.
+ * thread comes first takes it (`exit.1`, `exit.2` are two), but for those of loads, which last until they are removed,
+ * and for `poison`: as long as it is there, each thread ends that computes a text with that word, on the native device.
  */
 const { existsSync, readdirSync, unlinkSync } = require("node:fs");
 const { join } = require("node:path");
@@ -31,6 +32,8 @@ const trapping = new WebAssembly.Module(
 
 if (folder && !isMainThread) {
   const { selfTest } = require("../../models/bge-small-en-v1.5/manifest.json");
+  const { poison } = require("../../models/bge-small-en-v1.5/tokenizer.json").model.vocab;
+  const isPoisoned = (feeds) => Array.from(feeds?.input_ids?.data ?? [], Number).includes(poison);
   let runs = 0;
   require("./around-sessions.cjs")({
     async create(open) {
@@ -38,7 +41,8 @@ if (folder && !isMainThread) {
       while (existsSync(join(folder, "load-waits"))) await new Promise((resolve) => setTimeout(resolve, 10));
       return open();
     },
-    run(compute, device) {
+    run(compute, device, feeds) {
+      if (existsSync(join(folder, "poison")) && isPoisoned(feeds)) process.exit(1);
       runs += 1;
       if (runs <= selfTest.texts.filter((text) => text[device]).length) return compute();
       if (take("exit")) process.exit(1);

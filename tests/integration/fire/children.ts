@@ -26,6 +26,7 @@ export class Children {
       publicDir: false,
       build: {
         outDir,
+        emptyOutDir: false,
         target: "es2022",
         minify: false,
         lib: { entry: Object.fromEntries(files), formats: ["es"], fileName: (_format, name) => `${name}.mjs` },

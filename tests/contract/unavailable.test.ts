@@ -1,0 +1,134 @@
+import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { CommandLine } from "./command-line.ts";
+import { Faults } from "./faults.ts";
+import { InstalledCopy } from "./installed-copy.ts";
+import { ModelCopy } from "./model-copy.ts";
+import { ask, post } from "./raw-request.ts";
+import { ServerProcess } from "./server-process.ts";
+
+let folder: string;
+const indexFile = () => join(folder, "notes.samevec");
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "samevec-unavailable-"));
+  await mkdir(join(folder, "notes"));
+  await writeFile(join(folder, "notes", "tides.txt"), "The Moon pulls the water of the oceans.");
+  const { code, stderr } = await CommandLine.run(["index", join(folder, "notes"), "-o", indexFile()]);
+  expect(code, stderr).toBe(0);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const running: ServerProcess[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((server) => server.stop("SIGKILL")));
+});
+
+const alone = { WORKERS: "1", INTERACTIVE_WORKERS: "0" };
+
+async function start(env: Record<string, string>, nodeArguments: string[] = [], of?: string): Promise<ServerProcess> {
+  const server = await ServerProcess.start({ ...alone, ...env }, nodeArguments, of);
+  running.push(server);
+  return server;
+}
+
+describe("without its model", () => {
+  let installed: InstalledCopy;
+  let model: ModelCopy;
+  beforeAll(async () => {
+    [installed, model] = await Promise.all([InstalledCopy.create([]), ModelCopy.create()]);
+    await rm(join(installed.folder, "models"));
+  });
+  afterAll(() => Promise.all([installed?.remove(), model?.remove()]));
+
+  test.each([
+    {
+      name: "missing",
+      spoil: async () => {},
+    },
+    {
+      name: "damaged",
+      async spoil() {
+        await model.alter("cpu.onnx");
+        await mkdir(join(installed.folder, "models"));
+        await symlink(model.directory, join(installed.folder, "models", "bge-small-en-v1.5"));
+      },
+    },
+    {
+      name: "half there",
+      spoil: () => rm(join(model.directory, "tokenizer.json")),
+    },
+  ])("/health and the answers of status 503 name no path of a file: $name", async ({ spoil }) => {
+    await spoil();
+    const { url } = await start({}, [], installed.folder);
+    await expect.poll(async () => (await ask(`${url}/health`)).status, { timeout: 20_000 }).toBe(503);
+    const answers = [
+      await ask(`${url}/health`),
+      await post(`${url}/embed`, { inputs: "a" }),
+      await post(`${url}/v1/embeddings`, { input: "a" }),
+      await ask(`${url}/info`),
+    ];
+    for (const { status, body } of answers) {
+      expect(status, body).toBe(503);
+      for (const place of [installed.folder, model.directory, tmpdir()]) expect(body).not.toContain(place);
+      expect(body).not.toMatch(/file:\/\/|(^|[\s"'(])\/[\w.-]+\/|\.(js|ts|json|onnx)\b/);
+    }
+  });
+});
+
+test("a service whose index file is missing says so to searches alone, and finds once the file is there", async () => {
+  const file = join(folder, "later.samevec");
+  const { url } = await start({ INDEX_FILE: file });
+  expect((await ask(`${url}/health`)).status).toBe(200);
+  expect(await post(`${url}/search`, { query: "water" })).toMatchObject({
+    status: 503,
+    code: "index_unavailable",
+    headers: { "retry-after": expect.stringMatching(/^[1-9]\d*$/) },
+    body: expect.not.stringContaining(folder),
+  });
+  expect((await post(`${url}/embed`, { inputs: "water" })).status).toBe(200);
+  await copyFile(indexFile(), file);
+  await expect.poll(async () => (await post(`${url}/search`, { query: "water" })).status, { timeout: 40_000 }).toBe(200);
+});
+
+describe("a text that has ended two workers", () => {
+  const poisoned = "a text with poison in it";
+
+  /** A server that was asked for the text once. */
+  async function startPoisoned() {
+    const faults = new Faults();
+    const { url } = await start(faults.env, faults.nodeArguments);
+    expect((await post(`${url}/embed`, { inputs: "warm" })).status).toBe(200);
+    faults.add("poison");
+    expect(await post(`${url}/embed`, { inputs: poisoned })).toMatchObject({ status: 503, code: "worker_died" });
+    const restarts = async () =>
+      Number(/^samevec_worker_restarts_total\{code="worker_died"\} (\d+)/m.exec((await ask(`${url}/metrics`)).body)?.[1]);
+    expect(await restarts()).toBe(2);
+    return { url, restarts };
+  }
+
+  test("is refused with 422 at once, and ends no third", async () => {
+    const { url, restarts } = await startPoisoned();
+    const began = performance.now();
+    expect(await post(`${url}/embed`, { inputs: poisoned })).toMatchObject({
+      status: 422,
+      code: "quarantined_text",
+      body: expect.not.stringContaining("poison"),
+    });
+    expect(performance.now() - began).toBeLessThan(500);
+    const among = await post(`${url}/embed`, { inputs: ["before", poisoned, "behind"] });
+    expect(among).toMatchObject({ status: 422, code: "quarantined_text" });
+    expect(JSON.parse(among.body)).toMatchObject({ details: { index: 1 } });
+    expect(await post(`${url}/v1/embeddings`, { input: poisoned })).toMatchObject({ code: "quarantined_text" });
+    expect(await restarts()).toBe(2);
+  });
+
+  test("keeps no other text from being served", async () => {
+    const { url, restarts } = await startPoisoned();
+    const served = await post(`${url}/embed`, { inputs: ["warm", "other texts", "and more of them"] });
+    expect(served.status).toBe(200);
+    expect(await restarts()).toBe(2);
+  });
+});
