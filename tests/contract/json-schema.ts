@@ -9,7 +9,9 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
   readonly items?: JsonSchema;
   readonly minItems?: number;
+  readonly minLength?: number;
   readonly minimum?: number;
+  readonly maximum?: number;
   readonly properties?: { readonly [name: string]: JsonSchema };
   readonly required?: readonly string[];
   readonly additionalProperties?: JsonSchema;
@@ -42,11 +44,19 @@ function ofType(type: string, schema: JsonSchema): fc.Arbitrary<unknown> {
       return fc.boolean();
     case "integer":
       return fc.oneof(
-        fc.integer({ min: schema.minimum ?? -1000, max: 400 }),
-        fc.integer({ min: schema.minimum ?? Number.MIN_SAFE_INTEGER }),
+        fc.integer({ min: schema.minimum ?? -1000, max: Math.min(schema.maximum ?? 400, 400) }),
+        fc.integer({ min: schema.minimum ?? Number.MIN_SAFE_INTEGER, ...(schema.maximum !== undefined && { max: schema.maximum }) }),
       );
-    case "string":
-      return fc.oneof(fc.string({ unit: "grapheme" }), fc.string({ unit: "binary" }), fc.string({ minLength: 190, maxLength: 210 }));
+    case "number":
+      return fc.double({ min: schema.minimum ?? -1000, max: schema.maximum ?? 1000, noNaN: true });
+    case "string": {
+      const length = { minLength: schema.minLength ?? 0 };
+      return fc.oneof(
+        fc.string({ unit: "grapheme", ...length }),
+        fc.string({ unit: "binary", ...length }),
+        fc.string({ minLength: 190, maxLength: 210 }),
+      );
+    }
     case "array":
       return fc.array(arbitraryOf(schema.items ?? {}), { minLength: schema.minItems ?? 0, maxLength: 10 });
     case "object":

@@ -175,6 +175,16 @@ describe("slow clients and many connections", () => {
     await expect.poll(() => connectTo(server).answersHealth(), { timeout: 5_000 }).toBe(true);
   });
 
+  test("a connection on which a body was refused unread either says that it closes or takes the next request", async () => {
+    const connection = connectTo(await start({ MAX_BODY_BYTES: "1000" }));
+    connection.sendHead("POST", "/embed", { "content-type": "application/json", "content-length": "9000000" });
+    connection.socket.write(" ".repeat(9_000_000));
+    await expect.poll(() => connection.outcome, { timeout: 5_000 }).toBe(413);
+    if (/\r\nconnection: close\r\n/i.test(connection.received)) return;
+    await wait(1_000);
+    expect(await connection.answersHealth()).toBe(true);
+  });
+
   test.each([
     { name: "declared", headers: { "content-length": "800000" }, start: "" },
     { name: "received in chunks", headers: { "transfer-encoding": "chunked" }, start: `c3500\r\n${" ".repeat(800_000)}\r\n` },
