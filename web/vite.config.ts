@@ -5,6 +5,7 @@ import { headersFile } from "./build/headers-file.ts";
 import { packageScripts } from "./build/package.ts";
 import { serviceWorker } from "./build/service-worker.ts";
 import { sizeReport } from "./build/size-report.ts";
+import { ThirdPartyNotices } from "./build/third-party-notices.ts";
 import { packWebgpuRuntime, withoutRawRuntimes } from "./build/webgpu-runtime.ts";
 
 const fromHere = (path: string) => fileURLToPath(new URL(path, import.meta.url));
@@ -13,7 +14,8 @@ const model = fromHere("../models/bge-small-en-v1.5");
 const webgpuRuntime = packWebgpuRuntime(fromHere("../dist/runtimes"));
 
 const define = { packedWebgpuRuntime: JSON.stringify(webgpuRuntime) };
-const workerPlugins = () => [withoutRawRuntimes()];
+const notices = new ThirdPartyNotices();
+const workerPlugins = () => [withoutRawRuntimes(), notices.collect()];
 
 /** What computes on WebGPU: fetched when that pays, and not kept, since the engine computes offline. */
 const isOfWebgpu = (name: string) => /^assets\/(ort\.|webgpu-)/.test(name);
@@ -52,7 +54,7 @@ export default defineConfig({
   // The dev server would otherwise move the runtime's script away from where its parts are.
   optimizeDeps: { exclude: ["onnxruntime-web"] },
   plugins: [
-    withoutRawRuntimes(),
+    ...workerPlugins(),
     sizeReport(model, webgpuRuntime, {
       ofFirstVisit: (name) => isOfSearchPage(name) && !isOfReading(name),
       ofWebgpu: isOfWebgpu,
@@ -60,7 +62,8 @@ export default defineConfig({
     }),
     packageScripts(fromHere("."), fromHere("../dist/package"), define, workerPlugins),
     headersFile(),
-    serviceWorker(fromHere("search/service-worker.ts"), isOfSearchPage),
+    serviceWorker(fromHere("search/service-worker.ts"), isOfSearchPage, [notices.collect()]),
+    notices.write([fromHere("../dist/web"), fromHere("../dist/package")]),
     viteStaticCopy({
       targets: [
         // cpu.onnx is native Node's alone.

@@ -10,8 +10,9 @@ const hashed = /-[\w-]{8}\.\w+$/;
  * Builds the service worker after the site.
  * @param source path of its script
  * @param keeps whether a file of the site, by its name, is kept for the next visit
+ * @param plugins those of its build
  */
-export function serviceWorker(source: string, keeps: (name: string) => boolean): Plugin {
+export function serviceWorker(source: string, keeps: (name: string) => boolean, plugins: Plugin[]): Plugin {
   return {
     name: "service-worker",
     apply: "build",
@@ -28,6 +29,7 @@ export function serviceWorker(source: string, keeps: (name: string) => boolean):
       await build({
         configFile: false,
         logLevel: "warn",
+        plugins,
         define: { precachedFiles: JSON.stringify(files) },
         build: {
           outDir: dir,
