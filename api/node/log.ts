@@ -7,6 +7,9 @@ export type LogLevel = "silent" | "error" | "warn" | "info" | "debug";
 /** What load balancers and scrapers ask every few seconds: of interest only to who looks for them. */
 const probes = new Set(["/health", "/metrics"]);
 
+/** The most bytes of lines that wait for a slow reader. */
+const maxWaiting = 1024 * 1024;
+
 /** Told of the requests and the encoder, as other observers are, and of the service itself. */
 export interface Log extends Observer {
   /** @param event.open whether the API asks for no key and others than this machine reach it */
@@ -16,15 +19,27 @@ export interface Log extends Observer {
   onStopped(event: { readonly unanswered: number }): void;
 }
 
-/** Writes what it is told to stdout, a line of JSON each. Lines that still wait are written when the process exits. */
+/**
+ * Writes what it is told to stdout, a line of JSON each. Lines that still wait are written when the process exits. Beyond
+ * a megabyte of them new ones are dropped, and a line tells how many once there is room again.
+ */
 export function createLog(level: LogLevel): Log {
   // Not in step with the disk or pipe: a reader that is slow must not hold up the event loop.
-  const output = destination({ dest: 1, sync: false });
+  const output = destination({ dest: 1, sync: false, maxLength: maxWaiting });
   process.once("exit", () => output.flushSync());
   const log = pino(
     { level, base: null, timestamp: stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
     output,
   );
+  let dropped = 0;
+  output.on("drop", () => {
+    dropped += 1;
+  });
+  output.on("drain", () => {
+    const lines = dropped;
+    dropped = 0;
+    if (lines > 0) log.warn({ lines }, "log lines dropped");
+  });
   return {
     onStart: ({ url, open }) => log[open ? "warn" : "info"]({ version, url, open }, "started"),
     onStop: ({ signal }) => log.info({ signal }, "stopping"),
