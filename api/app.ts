@@ -5,9 +5,13 @@ import { respondWithError } from "./errors.ts";
 import { requireApiKey } from "./middleware/api-keys.ts";
 import { maxBodySize } from "./middleware/body-size.ts";
 import { deadline } from "./middleware/deadline.ts";
+import { limitBodiesInFlight } from "./middleware/body-budget.ts";
 import { crossOrigin, securityHeaders } from "./middleware/headers.ts";
+import { requireKnownHost } from "./middleware/hosts.ts";
+import { requireJsonBody } from "./middleware/json-bodies.ts";
 import { observe } from "./middleware/observe.ts";
 import { PendingTexts } from "./pending-texts.ts";
+import { limitRate } from "./middleware/rate-limit.ts";
 import { addDescription, describedMethods } from "./openapi.ts";
 import { embedRoutes } from "./routes/embed.ts";
 import { infoRoutes } from "./routes/info.ts";
@@ -20,6 +24,9 @@ import type { Service } from "./service.ts";
 /** The paths that require an API key. Open to all are the page, `/health`, `/metrics`, and the description of the API. */
 const apiPaths = ["/embed", "/similarity", "/tokenize", "/search", "/info", "/v1/*"];
 
+/** Where a body is read. */
+const bodyPaths = ["/", "/embed", "/similarity", "/tokenize", "/search", "/v1/embeddings"];
+
 /**
  * Creates the HTTP service of an encoder. Loading, tokenizing and encoding happen in the encoder, on threads of its own where the
  * platform has threads.
@@ -28,20 +35,27 @@ const apiPaths = ["/embed", "/similarity", "/tokenize", "/search", "/info", "/v1
  * const response = await app.request("/embed", { method: "POST", body: JSON.stringify({ inputs: "how tides work" }) });
  */
 export function createApp(service: Service): OpenAPIHono {
-  const { maxBodyBytes, maxPendingTexts, requestTimeout, apiKeys, corsOrigins } = service.config;
+  const { maxBodyBytes, maxBodyBytesInFlight, maxPendingTexts, requestTimeout, apiKeys, rateLimit, corsOrigins } = service.config;
   const app = new OpenAPIHono();
   app.onError((error, c) => respondWithError(c, error));
   app.notFound((c) => respondWithError(c, new EncoderError("not_found", "There is nothing at this path")));
-  // The order matters: the observer sees every answer, a preflight has no key, and a request is authenticated before its body is read.
+  // The order matters: the observer sees every answer, a preflight has no key, and a body is read only when its host, key, rate, content
+  // type and length are accepted and there is room for it.
   app.use(requestId({ limitLength: 128 }));
   if (service.observer) app.use(observe(service.observer));
   app.use(securityHeaders());
+  if (service.allowedHosts) app.use(requireKnownHost(service.allowedHosts));
   if (corsOrigins.length > 0) app.use(crossOrigin(corsOrigins));
   if (apiKeys.length > 0) {
-    for (const path of apiPaths) app.use(path, requireApiKey(apiKeys));
-    app.post("/", requireApiKey(apiKeys));
+    const guards = [requireApiKey(apiKeys), ...(rateLimit === null ? [] : [limitRate(rateLimit)])];
+    for (const guard of guards) {
+      for (const path of apiPaths) app.use(path, guard);
+      app.post("/", guard);
+    }
   }
-  app.use(maxBodySize(maxBodyBytes));
+  // The bodies in flight come before the size of one body, which reads those that do not declare their length.
+  const bodyBounds = [requireJsonBody(), limitBodiesInFlight({ maxBytes: maxBodyBytesInFlight, maxBodyBytes }), maxBodySize(maxBodyBytes)];
+  for (const bound of bodyBounds) for (const path of bodyPaths) app.post(path, bound);
   for (const path of apiPaths) app.use(path, deadline(requestTimeout));
   app.post("/", deadline(requestTimeout));
   const pendingTexts = new PendingTexts(maxPendingTexts);

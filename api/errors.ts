@@ -42,8 +42,25 @@ function openAIError(c: Context, error: EncoderError): Response {
   return c.json(body, openAIStatuses[error.code] ?? error.status);
 }
 
-/** What a caller may read: an error that is not ours says only that something failed. */
-function publicError(thrown: unknown): EncoderError {
+/**
+ * What a caller may read of an error. Where the fault is ours, a sentence for each code: the error's own message may
+ * hold a path or what a library said.
+ */
+export function publicError(thrown: unknown): EncoderError {
   const error = EncoderError.from(thrown);
-  return error.code === "internal" ? new EncoderError("internal", "Something failed on our side") : error;
+  if (error.type !== "Backend") return error;
+  return new EncoderError(error.code, publicMessages[error.code] ?? ourFault, error.details);
 }
+
+const ourFault = "Something failed on our side";
+
+const publicMessages: { readonly [code in ErrorCode]?: string } = {
+  inference_failed: "The model failed on this text",
+  load_failed: "The model could not be loaded",
+  integrity_failed: "A file of the model is not the one that belongs to it",
+  self_test_failed: "The model does not compute what it should",
+  device_unavailable: "The device that was asked for is not there",
+  worker_died: "What computed the request died",
+  timeout: "The request was not computed in time",
+  disposed: "The service ends",
+};

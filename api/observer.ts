@@ -68,5 +68,7 @@ declare module "hono" {
   interface ContextVariableMap {
     requestId: string;
     work?: Work;
+    /** The place of the request's API key among all; undefined where none is asked for. */
+    apiKey?: number;
   }
 }

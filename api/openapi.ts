@@ -6,7 +6,7 @@ import { version } from "./version.ts";
 
 /**
  * Adds a route together with its description. The description checks nothing: routes read their bodies with `readBody`,
- * whose refusals say where a body is wrong and which does not insist on a content type.
+ * whose refusals say where a body is wrong.
  */
 export function addRoute(routes: OpenAPIHono, route: RouteConfig & { method: "get" | "post" }, handler: Handler): void {
   routes.openAPIRegistry.registerPath(route);
@@ -30,28 +30,31 @@ export const computeHeaders = z.object({
   "x-compute-characters": z.string().meta({ description: "Code points of the texts as they were sent." }),
   "x-truncated-inputs": z.string().meta({ description: "How many texts were cut." }),
   "x-total-time": z.string().meta({ description: "ms, from the request's arrival." }),
-  "x-queue-time": z.string().meta({ description: "ms, the mean over the texts." }),
-  "x-inference-time": z.string().meta({ description: "ms, the mean over the texts." }),
+  "x-queue-time": z.string().meta({ description: "ms, the mean over the texts. Not where API keys are asked for." }),
+  "x-inference-time": z.string().meta({ description: "ms, the mean over the texts. Not where API keys are asked for." }),
 });
 
 const failures = {
   400: "The body is not JSON, or holds no text.",
   401: "An API key is needed, and none or another was sent.",
   404: "The model is not served here.",
+  408: "The request did not arrive in time.",
   413: "The body is too large; not under /v1 also: too many texts, a text too long, more dimensions than there are.",
+  415: "The content type is not JSON.",
+  421: "The service does not answer under this host name.",
   422: "The body is not as described, or a text is not valid Unicode.",
   424: "The model failed on a text.",
-  429: "Too much waits already; try again after `retry-after` s.",
+  429: "Too much waits already, or this key asks too often; try again after `retry-after` s.",
   500: "A fault of the service.",
   503: "The model is not there.",
   504: "Not computed in time.",
 };
 
 /** How a route that computes may fail, in the form of Text Embeddings Inference. */
-export const computeFailures = failureAnswers(errorResponseSchema, [400, 401, 413, 422, 424, 429, 500, 503, 504]);
+export const computeFailures = failureAnswers(errorResponseSchema, [400, 401, 408, 413, 415, 421, 422, 424, 429, 500, 503, 504]);
 
 /** The same in OpenAI's form, which knows fewer statuses. */
-export const openAIComputeFailures = failureAnswers(openAIErrorResponseSchema, [400, 401, 404, 413, 429, 500, 503, 504]);
+export const openAIComputeFailures = failureAnswers(openAIErrorResponseSchema, [400, 401, 404, 408, 413, 415, 421, 429, 500, 503, 504]);
 
 /** How a route may fail in other ways. */
 export function failureAnswers(schema: z.ZodType, statuses: readonly (keyof typeof failures)[]) {

@@ -17,12 +17,16 @@ export interface AppConfig {
   readonly maxPendingTexts: number;
   /** Maximum bytes of a request's body. */
   readonly maxBodyBytes: number;
+  /** Maximum bytes of the bodies of all requests in flight. A body alone always passes. */
+  readonly maxBodyBytesInFlight: number;
   /** Maximum ms until a request is answered. */
   readonly requestTimeout: number;
   /** Additional names under which OpenAI clients may request the model. */
   readonly modelAliases: readonly string[];
   /** Each request to the API must present one of them (not those to the page, `/health` …). Empty: no key is required. */
   readonly apiKeys: readonly string[];
+  /** Maximum requests per second of an API key; null: no limit. */
+  readonly rateLimit: number | null;
   /** Origins whose pages may call the API from a browser, `*` for all. Empty: only its own. */
   readonly corsOrigins: readonly string[];
 }
@@ -36,8 +40,10 @@ export const defaultConfig: AppConfig = {
   maxPendingTexts: 4_096,
   maxBodyBytes: 8 * 1024 * 1024,
   requestTimeout: 60_000,
+  maxBodyBytesInFlight: 64 * 1024 * 1024,
   modelAliases: [],
   apiKeys: [],
+  rateLimit: null,
   corsOrigins: [],
 };
 
@@ -45,6 +51,8 @@ export const defaultConfig: AppConfig = {
 export interface Service {
   readonly encoder: Encoder;
   readonly config: AppConfig;
+  /** Host names that the service answers under, in lower case. Default: all. */
+  readonly allowedHosts?: readonly string[];
   /** Documents, for `POST /search`. Default: there is no such route. */
   readonly search?: SearchEngine;
   /** Logs and counts. Default: nobody does. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { type AppConfig, defaultConfig } from "./service.ts";
 
 /** Comma-separated values; spaces around them do not count. */
-const list = <Item extends z.ZodType<string, string>>(item: Item) =>
+export const list = <Item extends z.ZodType<string, string>>(item: Item) =>
   z
     .string()
     .transform((value) =>
@@ -36,6 +36,10 @@ export const appSettings = z.object({
         "Keys, comma-separated, one of which a request to the API must bring as `Authorization: Bearer …`. The page, `/docs`, `/health` and `/metrics` stay open.",
       unset: "no key is asked for",
     }),
+  RATE_LIMIT: count.min(1).optional().meta({
+    description: "The most requests a second of each API key. Beyond it: 429 with `Retry-After`. Without `API_KEYS` it does not count.",
+    unset: "no limit",
+  }),
   CORS_ORIGINS: list(corsOrigin).default([]).meta({
     description: "Origins, comma-separated, whose pages may call the API from a browser; `*` for all.",
     unset: "none but its own",
@@ -44,6 +48,9 @@ export const appSettings = z.object({
     .default([])
     .meta({ description: "More names, comma-separated, under which OpenAI clients may ask for the model.", unset: "none" }),
   MAX_BODY_BYTES: count.min(1).default(defaultConfig.maxBodyBytes).meta({ description: "The most bytes of a request's body." }),
+  MAX_BODY_BYTES_IN_FLIGHT: count.min(1).default(defaultConfig.maxBodyBytesInFlight).meta({
+    description: "Maximum bytes of all bodies in flight. Beyond it: 429 with `Retry-After`. A body alone always passes.",
+  }),
   MAX_TEXTS: count.min(1).default(defaultConfig.maxTexts).meta({ description: "Maximum texts of a request." }),
   MAX_TEXT_CHARACTERS: count.min(1).default(defaultConfig.maxTextCharacters).meta({
     description: "Maximum characters of a text. The model reads the first few thousand; the tokenizer reads all.",
@@ -70,6 +77,7 @@ export const appSettings = z.object({
 export function appConfigOf(values: z.output<typeof appSettings>): AppConfig {
   return {
     maxBodyBytes: values.MAX_BODY_BYTES,
+    maxBodyBytesInFlight: values.MAX_BODY_BYTES_IN_FLIGHT,
     maxTexts: values.MAX_TEXTS,
     maxTextCharacters: values.MAX_TEXT_CHARACTERS,
     maxCharacters: Number.POSITIVE_INFINITY,
@@ -79,6 +87,7 @@ export function appConfigOf(values: z.output<typeof appSettings>): AppConfig {
     requestTimeout: values.REQUEST_TIMEOUT * 1000,
     modelAliases: values.MODEL_ALIASES,
     apiKeys: values.API_KEYS,
+    rateLimit: values.RATE_LIMIT ?? null,
     corsOrigins: values.CORS_ORIGINS,
   };
 }

@@ -21,7 +21,11 @@ export async function ask(url: string, texts: readonly string[]): Promise<Answer
     retryAfter: retryAfter === null ? null : Number(retryAfter),
   });
   try {
-    const response = await fetch(`${url}/embed`, { method: "POST", body: JSON.stringify({ inputs: texts }) });
+    const response = await fetch(`${url}/embed`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ inputs: texts }),
+    });
     // Read, but not parsed: parsing would hold up the client's other requests.
     await response.arrayBuffer();
     return answer(response.status, response.headers.get("retry-after"));

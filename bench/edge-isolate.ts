@@ -71,7 +71,7 @@ export async function embedAtEdge(origin: string, body: object): Promise<globalT
   const response = await fetch(`${origin}/embed`, {
     method: "POST",
     // workerd closes a connection that has been idle for 5 s just when the next request is sent.
-    headers: { connection: "close" },
+    headers: { connection: "close", "content-type": "application/json" },
     body: JSON.stringify(body),
   });
   if (!response.ok) throw new Error(`/embed answered ${response.status}: ${(await response.text()).slice(0, 500)}`);

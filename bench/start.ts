@@ -69,6 +69,12 @@ export class Service implements AsyncDisposable {
     return new Service(child, url);
   }
 
+  /** Asks for the query's vector. */
+  embed(): Promise<Response> {
+    const headers = { "content-type": "application/json" };
+    return fetch(`${this.url}/embed`, { method: "POST", headers, body: JSON.stringify({ inputs: query }) });
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
     const ended = once(this.#process, "exit");
@@ -82,7 +88,7 @@ async function startNode(): Promise<NodeStart> {
   await using service = await Service.start();
   await expectAnswer(fetch(`${service.url}/health`));
   const health = performance.now() - start;
-  await expectAnswer(fetch(`${service.url}/embed`, { method: "POST", body: JSON.stringify({ inputs: query }) }));
+  await expectAnswer(service.embed());
   return { health, vector: performance.now() - start };
 }
 
@@ -107,7 +113,7 @@ async function expectAnswer(asked: Promise<Response>): Promise<void> {
 /** Two visits of one person to the page, as the Node service serves it once it is ready itself. */
 async function visitPage(): Promise<{ browser: string; cold: PageStart; warm: PageStart }> {
   await using service = await Service.start();
-  await expectAnswer(fetch(`${service.url}/embed`, { method: "POST", body: JSON.stringify({ inputs: query }) }));
+  await expectAnswer(service.embed());
   await using proxy = await CountingProxy.before(service.url);
   await using profile = await Profile.fresh("allow");
   let browser = "";

@@ -20,6 +20,7 @@ interface Bindings {
  */
 const edgeSettings = appSettings.extend({
   MAX_BODY_BYTES: count.min(1).default(256 * 1024),
+  MAX_BODY_BYTES_IN_FLIGHT: count.min(1).default(2 * 1024 * 1024),
   MAX_TEXT_CHARACTERS: count.min(1).default(32_768),
   /** Maximum characters of a request's texts: the tokenizer reads all of them, on the thread that answers. */
   MAX_CHARACTERS: count.min(1).default(65_536),
@@ -55,6 +56,7 @@ export default {
 /** Throws `SettingsError`, for the platform to log: with wrong settings nothing is answered, least of all without a key. */
 function createEdgeApp({ ASSETS, ...variables }: Bindings): ReturnType<typeof createApp> {
   const settings = parseSettings(edgeSettings, variables);
+  if (settings.API_KEYS.length === 0) console.warn(JSON.stringify({ level: "warn", msg: "open: no key", open: true }));
   const openModel = createOpenModel(ASSETS);
   const open: OpenModel = () => {
     const opening = openModel();

@@ -8,6 +8,7 @@ const bearer = /^Bearer +(\S+) *$/i;
 /**
  * Lets pass only who brings one of `keys` as `Authorization: Bearer …`; throws `invalid_api_key` at others. Each key is
  * compared, in constant time, also after one has matched: how long it takes tells nothing of which, nor how nearly.
+ * What comes after it finds the key's place among `keys` as `c.get("apiKey")`.
  */
 export function requireApiKey(keys: readonly string[]): MiddlewareHandler {
   return async function requireApiKey(c, next) {
@@ -20,6 +21,7 @@ export function requireApiKey(keys: readonly string[]): MiddlewareHandler {
         presented ? "The API key is not one of this service's" : "An API key is needed: Authorization: Bearer <key>",
       );
     }
+    c.set("apiKey", matches.indexOf(true));
     await next();
   };
 }

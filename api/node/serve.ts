@@ -1,4 +1,5 @@
 import { EncoderError } from "../../shared/errors.ts";
+import { isLoopback } from "./host-names.ts";
 import { createLog } from "./log.ts";
 import { startServer } from "./server.ts";
 import { type Environment, readSettings, type Settings, SettingsError } from "./settings.ts";
@@ -12,7 +13,7 @@ export async function serve(environment: Environment): Promise<void> {
   try {
     const log = createLog(settings.logLevel);
     const server = await startServer({ ...settings, observer: log });
-    const open = settings.config.apiKeys.length === 0 && !isLoopback(server.url);
+    const open = settings.config.apiKeys.length === 0 && !isLoopback(new URL(server.url).hostname);
     log.onStart({ url: server.url, open });
     // What is for a person goes to stderr: stdout is the log's.
     console.error(`Search page  ${server.url}/\nEmbeddings   ${server.url}/embed`);
@@ -50,10 +51,4 @@ function settingsOf(environment: Environment): Settings {
     console.error(`samevec: ${error.message}`);
     process.exit(2);
   }
-}
-
-/** Whether only this machine reaches the address. */
-function isLoopback(url: string): boolean {
-  const { hostname } = new URL(url);
-  return hostname === "localhost" || hostname === "[::1]" || hostname.startsWith("127.");
 }

@@ -11,6 +11,8 @@ import { scriptPolicy } from "../../shared/content-security-policy.ts";
 import { createApp } from "../app.ts";
 import { type Observer, observeAll } from "../observer.ts";
 import type { AppConfig } from "../service.ts";
+import { type ConnectionLimits, limitConnections, serverOptions } from "./connections.ts";
+import { isLoopback, namesOf } from "./host-names.ts";
 import { openIndexFile } from "./index-file.ts";
 import { createMetrics } from "./metrics.ts";
 import { OpenRequests } from "./open-requests.ts";
@@ -20,6 +22,9 @@ export interface ServerOptions extends Omit<ServiceEncoderOptions, "requestTimeo
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** See `Settings`. */
+  readonly allowedHosts: readonly string[];
+  readonly connections: ConnectionLimits;
   readonly config: AppConfig;
   /** An index file, whose documents `POST /search` finds. */
   readonly index?: string;
@@ -53,7 +58,16 @@ const sendScriptPolicy = (path: string, c: Context) => {
 const packageFolder = fileURLToPath(new URL("../../..", import.meta.url));
 
 /** Serves the API and the page; resolves once it answers. Rejects when the address cannot be had. */
-export async function startServer({ host, port, config, index, observer = {}, ...options }: ServerOptions): Promise<RunningServer> {
+export async function startServer({
+  host,
+  port,
+  allowedHosts,
+  connections,
+  config,
+  index,
+  observer = {},
+  ...options
+}: ServerOptions): Promise<RunningServer> {
   const metrics = createMetrics(() => ({
     workers: encoder.info().workers,
     device: encoder.info().device,
@@ -67,6 +81,7 @@ export async function startServer({ host, port, config, index, observer = {}, ..
   const app = createApp({
     encoder,
     config,
+    ...((isLoopback(host) || allowedHosts.length > 0) && { allowedHosts: namesOf(host, allowedHosts) }),
     ...(search && { search }),
     observer: observers,
     metrics: () => metrics.exposition(),
@@ -77,7 +92,8 @@ export async function startServer({ host, port, config, index, observer = {}, ..
     app.get("*", compress(), serveStatic({ root: page, onFound: sendScriptPolicy }));
   }
 
-  const server = createAdaptorServer({ fetch: app.fetch, hostname: host }) as Server;
+  const server = createAdaptorServer({ fetch: app.fetch, hostname: host, serverOptions: serverOptions(connections) }) as Server;
+  limitConnections(server, connections);
   const openRequests = new OpenRequests(server);
   server.listen(port, host);
   await once(server, "listening");

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { AppConfig } from "../service.ts";
-import { appConfigOf, appSettings, count, type Environment, parseSettings, seconds } from "../settings.ts";
+import { appConfigOf, appSettings, count, type Environment, list, parseSettings, seconds } from "../settings.ts";
+import type { ConnectionLimits } from "./connections.ts";
 import type { NodeEncoderOptions } from "./encoder.ts";
 
 export { type Environment, SettingsError } from "../settings.ts";
@@ -12,6 +13,13 @@ export { type Environment, SettingsError } from "../settings.ts";
 export const environmentSchema = z.object({
   HOST: z.string().default("127.0.0.1").meta({ description: "Address to listen on; `0.0.0.0` for every IPv4 one, `::` for all." }),
   PORT: count.min(0).max(65_535).default(3000).meta({ description: "Port; 0 takes a free one." }),
+  ALLOWED_HOSTS: list(z.string().regex(/^([\w.-]+|\[[\da-f:.]+\])$/i, "each must be a name without a port, such as search.example.com"))
+    .default([])
+    .meta({
+      description:
+        "Host names, comma-separated and without a port, that the service answers under, beside `localhost`, `127.0.0.1` and `[::1]`. Others get 421.",
+      unset: "only those three while it listens on this machine's own address, else every name",
+    }),
   MODEL: z
     .string()
     .regex(/^[\w.-]+\/[\w.-]+(@[\w.-]+)?$/, "must be org/name or org/name@revision")
@@ -41,13 +49,20 @@ export const environmentSchema = z.object({
     .default(1)
     .meta({ description: "More of them, kept for requests of one or a few short texts, which so never wait for a bulk job's text." }),
   ...appSettings.shape,
+  MAX_CONNECTIONS: count.min(1).default(1000).meta({ description: "Maximum connections. Further ones are closed." }),
+  HEADERS_TIMEOUT: seconds.default(10).meta({ description: "Seconds in which a request's headers must arrive. Beyond it: 408." }),
+  BODY_TIMEOUT: seconds.default(30).meta({ description: "Seconds in which a whole request must arrive. Beyond it: 408." }),
+  WRITE_TIMEOUT: seconds
+    .default(30)
+    .meta({ description: "Seconds after which the connection of a client that reads nothing of its answer is closed." }),
   CACHE_BYTES: count
     .min(0)
     .default(16 * 1024 * 1024)
     .meta({ description: "Memory for vectors of texts that were asked for before, in bytes; 0 keeps none." }),
-  SHUTDOWN_TIMEOUT: seconds
-    .default(25)
-    .meta({ description: "Seconds for what was admitted to finish after SIGTERM. Keep it below the platform's grace period." }),
+  SHUTDOWN_TIMEOUT: seconds.default(25).meta({
+    description:
+      "Seconds for pending requests to complete after SIGTERM. The process ends at most 5 s later: keep the sum below the platform's grace period.",
+  }),
   LOG_LEVEL: z
     .enum(["silent", "error", "warn", "info", "debug"], "must be silent, error, warn, info or debug")
     .default("info")
@@ -58,6 +73,9 @@ export const environmentSchema = z.object({
 export interface Settings extends NodeEncoderOptions {
   readonly host: string;
   readonly port: number;
+  /** Host names, in lower case, beside those of this machine itself. */
+  readonly allowedHosts: readonly string[];
+  readonly connections: ConnectionLimits;
   /** Path of an index file. */
   readonly index?: string;
   readonly config: AppConfig;
@@ -73,6 +91,13 @@ export function readSettings(environment: Environment): Settings {
   return {
     host: values.HOST,
     port: values.PORT,
+    allowedHosts: values.ALLOWED_HOSTS.map((name) => name.toLowerCase()),
+    connections: {
+      maxConnections: values.MAX_CONNECTIONS,
+      headersTimeout: values.HEADERS_TIMEOUT * 1000,
+      bodyTimeout: values.BODY_TIMEOUT * 1000,
+      writeTimeout: values.WRITE_TIMEOUT * 1000,
+    },
     ...encoderOptions(values),
     ...(values.INDEX_FILE !== undefined && { index: values.INDEX_FILE }),
     interactiveWorkers: values.INTERACTIVE_WORKERS,

@@ -5,7 +5,6 @@ import type { AppConfig } from "../service.ts";
 
 /**
  * The request's body by its schema. Throws `invalid_json`, `empty_input` or `invalid_request`, each saying where.
- * The content type is not looked at: `curl -d` names another one by default.
  */
 export async function readBody<Schema extends z.ZodType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
   let body: unknown;

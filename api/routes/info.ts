@@ -1,6 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { errorResponseSchema, type Health, healthSchema, type ServiceInfo, serviceInfoSchema } from "../../shared/contract.ts";
 import type { EncoderInfo } from "../../shared/encoder/encoder.ts";
+import { publicError } from "../errors.ts";
 import { addRoute, failureAnswers, jsonAnswer } from "../openapi.ts";
 import type { Service } from "../service.ts";
 import { version } from "../version.ts";
@@ -21,7 +22,7 @@ export function infoRoutes({ encoder, config }: Service): OpenAPIHono {
     (c) => {
       const info = encoder.info();
       const health: Health = { status: statusOf(info), workers: info.workers };
-      if (info.error) health.error = info.error.message;
+      if (info.error) health.error = publicError(info.error).message;
       return c.json(health, info.state === "failed" ? 503 : 200);
     },
   );
@@ -34,7 +35,7 @@ export function infoRoutes({ encoder, config }: Service): OpenAPIHono {
       summary: "What is served: waits for the model, which is not known before it is loaded",
       responses: {
         200: jsonAnswer("The model and its limits.", serviceInfoSchema),
-        ...failureAnswers(errorResponseSchema, [401, 500, 503]),
+        ...failureAnswers(errorResponseSchema, [401, 421, 429, 500, 503]),
       },
     },
     async (c) => {

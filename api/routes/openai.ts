@@ -83,7 +83,7 @@ export function openAIRoutes({ encoder, config }: Service, pendingTexts: Pending
     },
   );
 
-  const modelFailures = [401, 500, 503] as const;
+  const modelFailures = [401, 421, 429, 500, 503] as const;
   addRoute(
     routes,
     {

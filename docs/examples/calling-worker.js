@@ -10,7 +10,11 @@ export default {
   async fetch(request, { SAMEVEC }) {
     // Of the URL only the path counts. With API_KEYS set, add `authorization: Bearer …`.
     const embed = async (inputs, prompt_name) => {
-      const response = await SAMEVEC.fetch("https://samevec/embed", { method: "POST", body: JSON.stringify({ inputs, prompt_name }) });
+      const response = await SAMEVEC.fetch("https://samevec/embed", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ inputs, prompt_name }),
+      });
       if (!response.ok) throw new Error(`/embed answered ${response.status}`);
       return response.json();
     };

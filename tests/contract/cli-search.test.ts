@@ -133,7 +133,8 @@ describe("POST /search", () => {
   });
   afterAll(() => server?.stop());
 
-  const ask = (body: object) => fetch(`${server.url}/search`, { method: "POST", body: JSON.stringify(body) });
+  const headers = { "content-type": "application/json" };
+  const ask = (body: object) => fetch(`${server.url}/search`, { method: "POST", headers, body: JSON.stringify(body) });
   const search = async (body: object) => {
     const response = await ask(body);
     expect(response.status).toBe(200);
@@ -165,7 +166,7 @@ describe("POST /search", () => {
 
   test("is not there without an index file, and a bad one keeps the service from starting", async () => {
     const without = await ServerProcess.start({ WORKERS: "1" });
-    expect((await fetch(`${without.url}/search`, { method: "POST", body: '{"query":"a"}' })).status).toBe(404);
+    expect((await fetch(`${without.url}/search`, { method: "POST", headers, body: '{"query":"a"}' })).status).toBe(404);
     await without.stop();
     await expect(ServerProcess.start({ INDEX_FILE: join(notes, "tides.md") })).rejects.toThrow(
       /code 1: [\s\S]*samevec: This is not an index file/,

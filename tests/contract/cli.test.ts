@@ -273,7 +273,11 @@ test("serve is the service, with its flags before its environment", async () => 
   }
   await expect.poll(() => printed, { timeout: 30_000 }).toMatch(/Embeddings +http\S+\/embed/);
   const [, url] = /Embeddings +(http\S+)\/embed/.exec(printed) ?? [];
-  const response = await fetch(`${url}/embed`, { method: "POST", body: JSON.stringify({ inputs: "how tides work" }) });
+  const response = await fetch(`${url}/embed`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ inputs: "how tides work" }),
+  });
   expect(await response.json()).toHaveLength(1);
   serving.process.kill("SIGTERM");
   expect((await serving.ended).code).toBe(0);

@@ -127,7 +127,11 @@ describe("an isolate's one thread", () => {
       code: "too_many_tokens",
       details: { limit: 100, found: 124 },
     });
-    const response = await isolate.send("/v1/embeddings", { method: "POST", body: JSON.stringify({ input: words(120) }) });
+    const response = await isolate.send("/v1/embeddings", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ input: words(120) }),
+    });
     expect(response.status).toBe(413);
     expect((await isolate.embed(words(60))).status).toBe(200);
   });
@@ -151,7 +155,9 @@ describe("an isolate's settings", () => {
     const isolate = await start({ variables: { MAX_TEXTS: 2, MODEL_ALIASES: "text-embedding-3-small" } });
     expect(await errorOf(await isolate.embed(["a", "b", "c"]))).toMatchObject({ status: 413, code: "too_many_texts" });
     const body = JSON.stringify({ input: "a", model: "text-embedding-3-small" });
-    expect((await isolate.send("/v1/embeddings", { method: "POST", body })).status).toBe(200);
+    expect((await isolate.send("/v1/embeddings", { method: "POST", headers: { "content-type": "application/json" }, body })).status).toBe(
+      200,
+    );
   });
 
   test("that are wrong leave everything shut", async () => {

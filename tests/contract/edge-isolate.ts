@@ -115,12 +115,20 @@ export class EdgeIsolate {
   }
 
   embed(inputs: string | string[], headers: Record<string, string> = {}): Promise<globalThis.Response> {
-    return this.send("/embed", { method: "POST", body: JSON.stringify({ inputs }), headers });
+    return this.send("/embed", {
+      method: "POST",
+      body: JSON.stringify({ inputs }),
+      headers: { "content-type": "application/json", ...headers },
+    });
   }
 
   /** Asks for vectors and hangs up when `moment` has come: with a reset, which is the only way for workerd to see it. */
   async embedAndHangUp(inputs: string | string[], moment: Promise<unknown>): Promise<void> {
-    const asking = request(new URL("/embed", this.#url), { method: "POST", agent: false });
+    const asking = request(new URL("/embed", this.#url), {
+      method: "POST",
+      agent: false,
+      headers: { "content-type": "application/json" },
+    });
     const gone = once(asking, "error");
     asking.end(JSON.stringify({ inputs }));
     await moment;

@@ -22,7 +22,11 @@ describe("wrangler dev", () => {
   test("gives the vectors that Node's engine gives, to the bit", async () => {
     const node = createSessionEncoder(openNodeModel({ directory: modelDirectory, engineDirectory, device: "wasm" }));
     for (const { inputType, text } of goldenRows) {
-      const response = await dev.send("/embed", { method: "POST", body: JSON.stringify({ inputs: text, prompt_name: inputType }) });
+      const response = await dev.send("/embed", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ inputs: text, prompt_name: inputType }),
+      });
       const [numbers = []] = embedResponseSchema.parse(await response.json());
       expect(Float32Array.from(numbers)).toEqual((await node.embed(text, { inputType })).vectors[0]);
     }
@@ -37,7 +41,11 @@ describe("wrangler dev", () => {
   });
 
   test("takes texts where the page is, too", async () => {
-    const response = await dev.send("/", { method: "POST", body: '{"inputs":"hello"}' });
+    const response = await dev.send("/", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: '{"inputs":"hello"}',
+    });
     expect(embedResponseSchema.parse(await response.json())).toHaveLength(1);
   });
 

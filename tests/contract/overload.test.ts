@@ -39,7 +39,11 @@ test("a full queue refuses a whole request with 429, tells when to try again, an
   expect(refused.status).toBe(429);
   expect(await refused.json()).toMatchObject({ code: "overloaded", error_type: "Overloaded" });
   expect(refused.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
-  const openAI = await fetch(`${server.url}/v1/embeddings`, { method: "POST", body: JSON.stringify({ input: long(5, "other") }) });
+  const openAI = await fetch(`${server.url}/v1/embeddings`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ input: long(5, "other") }),
+  });
   expect(openAI.status).toBe(429);
   expect(openAI.headers.get("retry-after")).toMatch(/^[1-9]\d*$/);
   expect(await openAI.json()).toMatchObject({ error: { type: "rate_limit_error", code: "overloaded" } });

@@ -54,7 +54,8 @@ export class ServerProcess {
   }
 
   embed(body: unknown, init: RequestInit = {}): Promise<Response> {
-    return fetch(`${this.url}/embed`, { method: "POST", body: JSON.stringify(body), ...init });
+    const headers = { "content-type": "application/json", ...init.headers };
+    return fetch(`${this.url}/embed`, { method: "POST", body: JSON.stringify(body), ...init, headers });
   }
 
   /** Sends a signal and waits for the end. Gives the exit code, or null when the signal killed it. */

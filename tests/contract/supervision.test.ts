@@ -61,13 +61,11 @@ test("a worker that runs out of memory is replaced, and its text served", async 
   expect(await health()).toMatchObject({ status: "ok" });
 });
 
-test("when every load fails, /health is 503 with the reason, and recovers by itself", async () => {
+test("when every load fails, /health is 503 without what a library said, and recovers by itself", async () => {
   const faults = new Faults();
   faults.add("load-fails");
   const { server, health } = await startFragile({ WORKERS: "2" }, { faults });
-  await expect
-    .poll(health, { timeout: 20_000 })
-    .toMatchObject({ code: 503, status: "failed", error: expect.stringContaining("the test asked for") });
+  await expect.poll(health, { timeout: 20_000 }).toMatchObject({ code: 503, status: "failed", error: "The model could not be loaded" });
   const refused = await server.embed({ inputs: "text" });
   expect(refused.status).toBe(503);
   expect(await refused.json()).toMatchObject({ code: "load_failed" });

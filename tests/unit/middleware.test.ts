@@ -18,7 +18,7 @@ const appOf = (config: Partial<AppConfig> = {}, service: Partial<Service> = {}) 
 const post = (body: string | ReadableStream = '{"inputs":"a"}', headers: Record<string, string> = {}): RequestInit => ({
   method: "POST",
   body,
-  headers,
+  headers: { "content-type": "application/json", ...headers },
   ...(typeof body !== "string" && { duplex: "half" }),
 });
 const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
