@@ -64,10 +64,10 @@ async function engineOver({ model, vectors, queries }: IndexSizeOptions): Promis
   const nextVector = () => made.next().value?.[1] ?? new Float32Array(model.dimensions);
   const engine = new SearchEngine({
     load: async () => model,
-    async embed(texts, { kind } = {}) {
+    async embed(texts, { inputType } = {}) {
       const list = [texts].flat();
       const none = list.map(() => 0);
-      const found = list.map((text) => (kind === "query" ? asked.get(text) : undefined) ?? nextVector());
+      const found = list.map((text) => (inputType === "query" ? asked.get(text) : undefined) ?? nextVector());
       return { vectors: found, tokens: none, truncated: none, time: { queue: 0, inference: 0 } };
     },
   });

@@ -54,10 +54,10 @@ async function engineOver(device: MeasuredDevice): Promise<SearchEngine> {
   const model = modelOf(await readManifest());
   const engine = new SearchEngine({
     load: async () => model,
-    async embed(texts, { kind = "passage" } = {}) {
+    async embed(texts, { inputType = "passage" } = {}) {
       const list = [texts].flat();
       const none = list.map(() => 0);
-      const vectors = (await device.embed(list, kind)).map((vector) => Float32Array.from(vector));
+      const vectors = (await device.embed(list, inputType)).map((vector) => Float32Array.from(vector));
       return { vectors, tokens: none, truncated: none, time: { queue: 0, inference: 0 } };
     },
   });

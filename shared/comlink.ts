@@ -5,7 +5,7 @@
 import { type TransferHandler, transferHandlers } from "comlink";
 import { EncoderError, type PlainEncoderError } from "./errors.ts";
 
-export { type Endpoint, expose, proxy, type ProxyMarked, type Remote, releaseProxy, transfer, wrap } from "comlink";
+export { type Endpoint, expose, type ProxyMarked, proxy, type Remote, releaseProxy, transfer, wrap } from "comlink";
 
 // Comlink's own handler knows which values stand for a thrown error: its marker is not exported.
 const comlinkErrors = transferHandlers.get("throw");

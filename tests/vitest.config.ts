@@ -21,7 +21,7 @@ export default defineConfig({
           // Real processes on a busy machine. What passes at the second try only is marked with its retry.
           retry: 1,
           hookTimeout: 60_000,
-          // Worker threads inherit it: what they do with the real runtime is recorded there.
+          // Worker processes inherit it: what they do with the real runtime is recorded there.
           execArgv: ["--require", recorder],
         },
       },

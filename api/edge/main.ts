@@ -1,8 +1,8 @@
 import { waitUntil } from "cloudflare:workers";
 import checkedEngine from "../../dist/engine/checked.wasm";
 import { checkedFiles, type LoadFile } from "../../shared/encoder/bundled-model.ts";
-import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { parseManifest } from "../../shared/encoder/manifest.ts";
+import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { openWasmModel } from "../../shared/encoder/wasm-model.ts";
 import { EncoderError } from "../../shared/errors.ts";

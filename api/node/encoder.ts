@@ -1,13 +1,10 @@
 import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
-import { Worker } from "node:worker_threads";
-import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
 import type { EncoderObserver } from "../../shared/encoder/observer.ts";
 import { EncoderPool } from "../../shared/encoder/pool.ts";
-import type { WorkerHandle } from "../../shared/encoder/protocol.ts";
+import { spawnEncoderProcess } from "./encoder-process.ts";
 import { type HubOptions, hubSnapshot } from "./hub-files.ts";
-import { NativeGate } from "./native-gate.ts";
 import type { NodeModelOptions } from "./node-model.ts";
 
 /** Which model a worker opens: one of `models/`, or one of the Hugging Face hub. */
@@ -57,7 +54,7 @@ const engineDirectory = fileURLToPath(new URL("../../engine", import.meta.url));
 export type PreparedModel = NodeModelOptions | Extract<ModelSource, { hub: string }>;
 
 /**
- * The encoder in Node: a pool over worker threads. Nothing is loaded before the first call.
+ * The encoder in Node: a pool of worker processes. Nothing is loaded before the first call. The processes run until `dispose`.
  * @example
  * const encoder = createEncoder({ model: "sentence-transformers/all-MiniLM-L6-v2" });
  * const { vectors } = await encoder.embed("how tides work", { inputType: "query" });
@@ -73,7 +70,7 @@ export function createEncoder({
 }: NodeEncoderOptions = {}): Encoder {
   return new EncoderPool<PreparedModel>({
     ...options,
-    spawn: (role) => spawnWorker({ yielding: role === "any" && interactiveWorkers > 0 }),
+    spawn: (role) => spawnEncoderProcess({ yielding: role === "any" && interactiveWorkers > 0 }),
     size: workers,
     interactiveWorkers,
     prepare: () => prepareModel(typeof model === "string" ? { hub: model, endpoint: hubUrl?.toString() } : model, device),
@@ -85,63 +82,4 @@ async function prepareModel(model: ModelSource, device: NodeModelOptions["device
   if (!("hub" in model)) return { directory: model.directory, engineDirectory, device };
   await hubSnapshot(model.hub, model);
   return model;
-}
-
-/** What a worker thread starts with. */
-export interface WorkerData {
-  readonly gate: NativeGate["flags"];
-  /** Whether the thread lets others compute first. */
-  readonly yielding: boolean;
-}
-
-/** Asks a worker thread to end. Comlink, which listens on the same port, takes no notice of it. */
-export type StopMessage = "stop";
-
-/** How long `dispose` waits for a thread to end, in ms: a text takes tenths of a second. */
-const stopTimeout = 10_000;
-
-/** How long the exit of the process waits for a thread's native call, in ms. */
-const exitTimeout = 2_000;
-
-/** Of the threads that run. One listener for all of them: many would be taken for a leak. */
-const gates = new Set<NativeGate>();
-const closeGates = () => {
-  for (const gate of gates) gate.close(exitTimeout);
-};
-
-function spawnWorker({ yielding }: Pick<WorkerData, "yielding">): WorkerHandle {
-  // Without it ONNX Runtime's library writes an id of this machine to the disk and reports each session to its maker. It reads the
-  // process's own environment, of which a worker thread has a copy: hence here, before there is one.
-  process.env.ORT_DISABLE_TELEMETRY ??= "1";
-  const gate = new NativeGate();
-  const workerData: WorkerData = { gate: gate.flags, yielding };
-  const worker = new Worker(new URL("./encoder-worker.js", import.meta.url), { workerData });
-  if (gates.size === 0) process.on("exit", closeGates);
-  gates.add(gate);
-  worker.once("exit", () => {
-    gates.delete(gate);
-    if (gates.size === 0) process.off("exit", closeGates);
-  });
-  const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-  return {
-    endpoint: nodeEndpoint(worker),
-    onDeath(listener) {
-      worker.once("error", (error: Error) => listener(error.message));
-      worker.once("exit", (code) => listener(`its thread exited with code ${code}`));
-    },
-    async terminate() {
-      // Not Worker.terminate() at once: a thread that is stopped inside onnxruntime-node's run() takes the whole process
-      // with it (its binding throws into an environment that is gone). The thread ends itself between two runs.
-      worker.postMessage("stop" satisfies StopMessage);
-      worker.unref();
-      let timer: NodeJS.Timeout | undefined;
-      const timeout = new Promise<void>((resolve) => {
-        timer = setTimeout(resolve, stopTimeout);
-      });
-      await Promise.race([ended, timeout]);
-      clearTimeout(timer);
-      // A thread that hangs in JavaScript would keep a core busy for ever. One that hangs in native code must be left.
-      if (gates.has(gate) && gate.close(0)) await worker.terminate();
-    },
-  };
 }

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkedFiles, openedBundledModel } from "../../shared/encoder/bundled-model.ts";
-import type { OpenedModel, OpenModel } from "../../shared/encoder/model-runner.ts";
 import { type Manifest, parseManifest } from "../../shared/encoder/manifest.ts";
+import type { OpenedModel, OpenModel } from "../../shared/encoder/model-runner.ts";
 import { openWasmModel } from "../../shared/encoder/wasm-model.ts";
 import type { EngineModules } from "../../shared/engine/builds.ts";
 import { EncoderError } from "../../shared/errors.ts";

@@ -13,12 +13,6 @@ export interface ServiceEncoderOptions extends NodeEncoderOptions {
 }
 
 /**
- * Ms after which a worker counts as hung: the longest texts take a second or two on a busy machine. Twice this is less than the default
- * request timeout, so that a second attempt fits.
- */
-const runTimeout = 20_000;
-
-/**
  * The encoder of a server: a cache in front of a pool. What is admitted can be computed in time, by the measured rate: within half of the
  * request timeout, and before the service ends. After a quarter of the request timeout a request is no longer overtaken by younger ones.
  */
@@ -26,7 +20,6 @@ export function createServiceEncoder(options: ServiceEncoderOptions): CachedEnco
   const { queueTokens, cacheBytes, requestTimeout, shutdownTimeout, ...poolOptions } = options;
   const pool = createEncoder({
     keepTrying: true,
-    runTimeout,
     patience: requestTimeout / 4,
     maxTokens: queueTokens,
     // The measured rate may fall: hence not all of the time.

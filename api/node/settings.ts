@@ -59,6 +59,10 @@ export const environmentSchema = z.object({
     .min(0)
     .default(16 * 1024 * 1024)
     .meta({ description: "Memory for vectors of texts that were asked for before, in bytes; 0 keeps none." }),
+  RUN_TIMEOUT: seconds.default(20).meta({
+    description:
+      "Seconds after which a worker that has not answered counts as hung and is replaced. Keep it below half of `REQUEST_TIMEOUT`.",
+  }),
   SHUTDOWN_TIMEOUT: seconds.default(25).meta({
     description:
       "Seconds for pending requests to complete after SIGTERM. The process ends at most 5 s later: keep the sum below the platform's grace period.",
@@ -104,6 +108,7 @@ export function readSettings(environment: Environment): Settings {
     config: appConfigOf(values),
     queueTokens: values.QUEUE_TOKENS,
     cacheBytes: values.CACHE_BYTES,
+    runTimeout: values.RUN_TIMEOUT * 1000,
     shutdownTimeout: values.SHUTDOWN_TIMEOUT * 1000,
     logLevel: values.LOG_LEVEL,
   };

@@ -1,8 +1,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { embedRequestSchema, embedResponseSchema } from "../../shared/contract.ts";
-import { addRoute, computeFailures, computeHeaders, jsonAnswer, jsonBody } from "../openapi.ts";
 import { sendList, vectorJson } from "../json-answer.ts";
+import { addRoute, computeFailures, computeHeaders, jsonAnswer, jsonBody } from "../openapi.ts";
 import type { PendingTexts } from "../pending-texts.ts";
 import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";

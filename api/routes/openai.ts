@@ -10,11 +10,11 @@ import {
   openAIModelListSchema,
   openAIModelSchema,
 } from "../../shared/contract.ts";
-import { encodeVector } from "../../shared/vector.ts";
 import type { InputType } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
-import { addRoute, computeHeaders, failureAnswers, jsonAnswer, jsonBody, openAIComputeFailures } from "../openapi.ts";
+import { encodeVector } from "../../shared/vector.ts";
 import { sendList, vectorJson } from "../json-answer.ts";
+import { addRoute, computeHeaders, failureAnswers, jsonAnswer, jsonBody, openAIComputeFailures } from "../openapi.ts";
 import type { PendingTexts } from "../pending-texts.ts";
 import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";

@@ -1,7 +1,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { similarityRequestSchema, similarityResponseSchema } from "../../shared/contract.ts";
-import { cosineSimilarity } from "../../shared/vector.ts";
 import { EncoderError } from "../../shared/errors.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
 import { addRoute, computeFailures, computeHeaders, jsonAnswer, jsonBody } from "../openapi.ts";
 import type { PendingTexts } from "../pending-texts.ts";
 import type { Service } from "../service.ts";

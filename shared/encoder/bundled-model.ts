@@ -1,8 +1,8 @@
 import { EncoderError } from "../errors.ts";
 import { decodeVector } from "../vector.ts";
 import type { Model } from "./encoder.ts";
-import type { OpenedModel, OpenModel, SelfTest } from "./model-runner.ts";
 import { checkIntegrity, type Manifest } from "./manifest.ts";
+import type { OpenedModel, OpenModel, SelfTest } from "./model-runner.ts";
 import type { Device, Session } from "./session.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 

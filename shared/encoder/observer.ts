@@ -18,8 +18,6 @@ export interface EncoderObserver {
   onLoadFailure?(event: WorkerFailure): void;
   /** A loaded worker has died, hung or failed, and is replaced. */
   onRestart?(event: WorkerFailure): void;
-  /** A worker could not be ended: its thread is stuck in native code, and keeps its memory and a core. */
-  onLeak?(): void;
   /** Cache lookups of a request's texts. `joined` texts were being computed for another call. */
   onLookup?(event: { readonly hits: number; readonly joined: number; readonly misses: number }): void;
   /** A whole request was rejected because the queue is full. */

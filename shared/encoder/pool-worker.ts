@@ -49,7 +49,10 @@ export class PoolWorker<Prepared> {
   async embed(items: readonly EmbedItem[]): Promise<{ readonly results: TextResult[]; readonly ms: number }> {
     const { results, ms } = await this.#call(this.#remote.embed(items), this.#runTimeout);
     if (results.length === 0) throw new EncoderError("internal", "The worker returned no result");
-    return { results: results.map((result) => ("error" in result ? { error: EncoderError.from(result.error) } : result)), ms };
+    const typed = results.map((result) =>
+      "error" in result ? { error: EncoderError.from(result.error) } : { ...result, vector: ownBuffer(result.vector) },
+    );
+    return { results: typed, ms };
   }
 
   tokenize(text: string, options: Omit<TokenizeOptions, "signal">): Promise<Token[]> {
@@ -67,4 +70,9 @@ export class PoolWorker<Prepared> {
     call.catch(() => {});
     return withTimeout(Promise.race([call, this.#ended]), timeout, onTimeout);
   }
+}
+
+/** The vector in a buffer of its own: from another process it comes as a view of the whole message. */
+function ownBuffer(vector: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
+  return vector.byteLength === vector.buffer.byteLength ? vector : vector.slice();
 }

@@ -1,3 +1,4 @@
+import type { Endpoint } from "../comlink.ts";
 import type { EncoderError, PlainEncoderError } from "../errors.ts";
 import type { Model, TokenizeOptions } from "./encoder.ts";
 import type { EmbedItem } from "./model-runner.ts";
@@ -30,9 +31,9 @@ export interface RemoteWorker<Prepared> {
 
 /** A running worker, as its platform provides it. */
 export interface WorkerHandle {
-  readonly endpoint: import("comlink").Endpoint;
+  readonly endpoint: Endpoint;
   /** Calls back with the reason when the worker ends or fails by itself. */
   onDeath(listener: (reason: string) => void): void;
-  /** Resolves when the worker has ended, to whether it has: a thread inside native code cannot be ended. */
+  /** Ends the worker, whatever it is doing. Resolves when it has ended, where the platform tells. */
   terminate(): unknown;
 }

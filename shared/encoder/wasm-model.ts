@@ -2,8 +2,8 @@ import { type CompiledBuild, compileBuilds, type EngineModules } from "../engine
 import { loadEngine, runLimits } from "../engine/engine.ts";
 import type { EngineFiles } from "../engine/weights.ts";
 import { type LoadFile, openedBundledModel } from "./bundled-model.ts";
-import type { OpenedModel, OpenModel } from "./model-runner.ts";
 import type { Manifest } from "./manifest.ts";
+import type { OpenedModel, OpenModel } from "./model-runner.ts";
 import type { Session } from "./session.ts";
 
 export interface WasmModelOptions {

@@ -33,7 +33,13 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared, role: Worke
         try {
           const input = prepare(item);
           inputs.push(input);
-          if (textsOfRun(inputs.map(({ ids }) => ids.length), session.batch) < inputs.length) break;
+          if (
+            textsOfRun(
+              inputs.map(({ ids }) => ids.length),
+              session.batch,
+            ) < inputs.length
+          )
+            break;
           prepared.push(input);
         } catch (error) {
           prepared.push(EncoderError.from(error).toPlain());

@@ -109,9 +109,12 @@ export class Workers<Prepared> {
   /** Ends a worker whose call failed, and starts its successor. */
   retire(worker: PoolWorker<Prepared>, error: EncoderError): void {
     const known = this.#workers.delete(worker);
-    void this.#terminate(worker, error);
+    worker.terminate(error);
     if (!known) return;
-    if (!worker.loaded) return this.#onFailedLoad(error, worker.role);
+    if (!worker.loaded) {
+      this.#onFailedLoad(error, worker.role);
+      return;
+    }
     this.#options.observer.onRestart?.({ code: error.code, message: error.message, role: worker.role });
     this.#fill();
   }
@@ -187,10 +190,6 @@ export class Workers<Prepared> {
     this.#loading?.reject(error);
     this.#loading = null;
     this.#events.onStopped(error);
-    await Promise.all(workers.map((worker) => this.#terminate(worker, error)));
-  }
-
-  async #terminate(worker: PoolWorker<Prepared>, error: EncoderError): Promise<void> {
-    if ((await worker.terminate(error)) === false) this.#options.observer.onLeak?.();
+    await Promise.all(workers.map((worker) => worker.terminate(error)));
   }
 }

@@ -1,5 +1,5 @@
-import { sha256Hex } from "../hash.ts";
 import { EncoderError } from "../errors.ts";
+import { sha256Hex } from "../hash.ts";
 import { type HubConfig, type ReadJson, readHubConfig } from "./config.ts";
 
 /** Where models are looked for unless somebody says otherwise. */

@@ -2,13 +2,12 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { beforeAll, describe, expect, test } from "vitest";
 import { checkedFiles, type LoadFile } from "../../shared/encoder/bundled-model.ts";
-import { decodeVector } from "../../shared/vector.ts";
-import { cosineSimilarity } from "../../shared/vector.ts";
-import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
 import { fingerprintOf, type Manifest, parseManifest } from "../../shared/encoder/manifest.ts";
+import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { openWasmModel } from "../../shared/encoder/wasm-model.ts";
 import type { EngineModules } from "../../shared/engine/builds.ts";
+import { cosineSimilarity, decodeVector } from "../../shared/vector.ts";
 import { goldenBounds, goldenRows, shortTexts } from "../golden.ts";
 import { bitsOf, buildBytes, withConstant } from "../unit/tiny-model.ts";
 

@@ -1,16 +1,15 @@
 /**
- * Preloaded with `--require` into a process and so into its worker threads: makes threads fail as the files in the
- * folder that FAULTS names tell them to. A file is a fault, by the part of its name before the first dot; whichever
- * thread comes first takes it (`exit.1`, `exit.2` are two), but for those of loads, which last until they are removed,
- * and for `poison`: as long as it is there, each thread ends that computes a text with that word, on the native device.
+ * Preloaded with `--require` into a process and so into its worker processes: makes workers fail as the files in the folder that FAULTS
+ * names tell them to. A file is a fault, by the part of its name before the first dot. The first worker takes it (`exit.1`, `exit.2` are
+ * two), but for those of loads, which last until they are removed, and for `poison`: while it is there, each worker ends that computes a
+ * text with that word, on the native device.
  */
 const { existsSync, readdirSync, unlinkSync } = require("node:fs");
 const { join } = require("node:path");
-const { isMainThread } = require("node:worker_threads");
 
 const folder = process.env.FAULTS;
 
-/** Whether there was such a fault, and this thread has taken it. */
+/** Whether there was such a fault, and this worker has taken it. */
 function take(fault) {
   const file = readdirSync(folder).find((name) => name.split(".")[0] === fault);
   if (!file) return false;
@@ -18,7 +17,7 @@ function take(fault) {
     unlinkSync(join(folder, file));
     return true;
   } catch {
-    return false; // another thread was faster
+    return false; // another worker was faster
   }
 }
 
@@ -30,7 +29,7 @@ const trapping = new WebAssembly.Module(
   ]),
 );
 
-if (folder && !isMainThread) {
+if (folder && process.argv[1]?.endsWith("encoder-worker.js")) {
   const { selfTest } = require("../../models/bge-small-en-v1.5/manifest.json");
   const { poison } = require("../../models/bge-small-en-v1.5/tokenizer.json").model.vocab;
   const isPoisoned = (feeds) => Array.from(feeds?.input_ids?.data ?? [], Number).includes(poison);
@@ -48,6 +47,9 @@ if (folder && !isMainThread) {
       if (take("exit")) process.exit(1);
       if (take("trap")) new WebAssembly.Instance(trapping).exports.trap();
       if (device === "native" && take("hang")) return new Promise(() => {});
+      // As a crash in native code, and as a native call that never returns and blocks the thread.
+      if (take("crash")) process.kill(process.pid, "SIGSEGV");
+      if (take("block")) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
       if (take("memory")) for (const hoard = []; ; ) hoard.push(Array.from({ length: 1e5 }, Math.random));
       return compute();
     },

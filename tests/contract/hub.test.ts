@@ -7,11 +7,10 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { openHubModel } from "../../api/node/hub-model.ts";
 import { createEncoder } from "../../dist/api/node/encoder.js";
-import { decodeVector } from "../../shared/vector.ts";
-import { cosineSimilarity } from "../../shared/vector.ts";
-import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
+import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { cutTokens } from "../../shared/encoder/tokenizer.ts";
+import { cosineSimilarity, decodeVector } from "../../shared/vector.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { HubServer } from "./hub-server.ts";
 
@@ -60,7 +59,7 @@ const kept = (encoder: Encoder): Encoder => {
 /** In this thread. */
 const openHere = (id = "tiny/bert", more: { stallTimeout?: number } = {}) =>
   kept(createSessionEncoder(openHubModel(id, { ...options(), ...more })));
-/** In two worker threads. */
+/** In two worker processes. */
 const openInWorkers = (id = "tiny/bert") => kept(createEncoder({ model: { hub: id, ...options() }, workers: 2 }));
 
 async function expectKnownVectors(encoder: Encoder): Promise<void> {
@@ -100,7 +99,7 @@ describe("a model of the hub", () => {
     }
   });
 
-  test("gives the known vectors in this thread and in worker threads", async () => {
+  test("gives the known vectors in this thread and in worker processes", async () => {
     await expectKnownVectors(openHere());
     await expectKnownVectors(openInWorkers());
   });

@@ -1,19 +1,18 @@
 import { readFile } from "node:fs/promises";
-import type { Worker } from "node:worker_threads";
 import { InferenceSession } from "onnxruntime-node";
 import { afterAll, afterEach, describe, expect, test, vi } from "vitest";
 import { type NodeModelOptions, openNodeModel } from "../../api/node/node-model.ts";
 import { createEncoder } from "../../dist/api/node/encoder.js";
-import { decodeVector } from "../../shared/vector.ts";
-import { cosineSimilarity } from "../../shared/vector.ts";
-import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
-import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { fingerprintOf } from "../../shared/encoder/manifest.ts";
+import type { OpenModel } from "../../shared/encoder/model-runner.ts";
+import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
+import { cosineSimilarity, decodeVector } from "../../shared/vector.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { goldenBounds, goldenRows } from "../golden.ts";
 import { engineDirectory, ModelCopy, modelDirectory, readManifest } from "./model-copy.ts";
 import { RuntimeLog } from "./runtime-log.ts";
+import { workerProcesses } from "./worker-processes.ts";
 
 const opening = (options?: Pick<NodeModelOptions, "device">, directory = modelDirectory) =>
   openNodeModel({ directory, engineDirectory, ...options });
@@ -44,7 +43,7 @@ function memoryOf(instance: unknown): number {
 }
 
 for (const device of ["native", "wasm"] as const) {
-  testEncoderConformance(`a pool of two worker threads over the bundled model, ${device}`, () => {
+  testEncoderConformance(`a pool of two workers over the bundled model, ${device}`, () => {
     const log = new RuntimeLog();
     process.env.RUNTIME_LOG = log.file;
     return { encoder: createEncoder({ workers: 2, device }), sessionsCreated: () => log.count("create"), sessionsPerLoad: 2 };
@@ -183,8 +182,8 @@ describe("a processor that saturates int8 products", () => {
   });
 });
 
-describe.each(["native", "wasm"] as const)("worker threads (%s)", (device) => {
-  test("never run two texts at once in one worker, do overlap across workers, and leave the asking thread alone", async () => {
+describe.each(["native", "wasm"] as const)("workers (%s)", (device) => {
+  test("never run two texts at once in one worker, do overlap across workers, and leave the calling process alone", async () => {
     const log = new RuntimeLog();
     process.env.RUNTIME_LOG = log.file;
     const encoder = kept(createEncoder({ workers: 2, device }));
@@ -192,9 +191,9 @@ describe.each(["native", "wasm"] as const)("worker threads (%s)", (device) => {
     // Else the first of them may have done all before the other one is there.
     await expect.poll(() => encoder.info().workers.ready, { timeout: 20_000 }).toBe(2);
     await Promise.all(Array.from({ length: 12 }, (_, i) => encoder.embed(`text ${i} ${"of some length ".repeat(12)}`)));
-    const threads = log.runsByThread();
-    expect([...threads.keys()].includes(0)).toBe(false);
-    const workers = [...threads.values()].filter((runs) => runs.length > 0);
+    const runsOf = log.runsByWorker();
+    expect([...runsOf.keys()].includes(0)).toBe(false);
+    const workers = [...runsOf.values()].filter((runs) => runs.length > 0);
     expect(workers).toHaveLength(2);
     for (const runs of workers) {
       for (const [i, run] of runs.entries()) expect(run.start).toBeGreaterThanOrEqual(runs[i - 1]?.end ?? 0);
@@ -204,23 +203,24 @@ describe.each(["native", "wasm"] as const)("worker threads (%s)", (device) => {
     expect(overlaps).toBe(true);
   });
 
-  test("are replaced when one ends by itself, and no text is lost", async () => {
-    const threads: Worker[] = [];
-    const remember = (thread: Worker) => threads.push(thread);
-    process.on("worker", remember);
+  test("are replaced when one is killed, and no text is lost", async () => {
+    const earlier = new Set(workerProcesses());
     const encoder = kept(createEncoder({ workers: 2, device }));
+    const own = () => workerProcesses().filter((pid) => !earlier.has(pid));
     const texts = Array.from({ length: 30 }, (_, i) => `text ${i} ${"of some length ".repeat(20)}`);
     const before = await encoder.embed(texts);
-    expect(threads).toHaveLength(2);
-    let stopped = false;
-    const stopOnce = () => {
-      if (!stopped) threads[0]?.postMessage("stop");
-      stopped = true;
+    await expect.poll(() => encoder.info().workers.ready, { timeout: 20_000 }).toBe(2);
+    const [victim = 0, other = 0] = own();
+    let killed = false;
+    const killOnce = () => {
+      if (!killed) process.kill(victim, "SIGKILL");
+      killed = true;
     };
-    const during = await encoder.embed(texts, { onProgress: stopOnce });
+    const during = await encoder.embed(texts, { onProgress: killOnce });
     expect(during.vectors).toEqual(before.vectors);
-    await expect.poll(() => encoder.info().workers).toEqual({ ready: 2, size: 2 });
-    expect(threads).toHaveLength(3);
-    process.off("worker", remember);
+    await expect.poll(() => encoder.info().workers, { timeout: 20_000 }).toEqual({ ready: 2, size: 2 });
+    expect(own()).toHaveLength(2);
+    expect(own()).toContain(other);
+    expect(own()).not.toContain(victim);
   });
 });

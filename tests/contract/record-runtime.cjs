@@ -1,15 +1,18 @@
 /**
- * Preloaded with `--require` into a process and so into its worker threads: appends what each thread really does with
+ * Preloaded with `--require` into a process and so into its worker processes: appends what each really does with
  * ONNX Runtime and with the WebAssembly engine to the file that RUNTIME_LOG names, one JSON line an event. `at` is in ms on a clock
- * common to all threads. Without RUNTIME_LOG it does nothing.
+ * common to all processes. Without RUNTIME_LOG it does nothing.
  */
 const { appendFileSync } = require("node:fs");
-const { threadId } = require("node:worker_threads");
 
 const file = process.env.RUNTIME_LOG;
+const isWorker = process.argv[1]?.endsWith("encoder-worker.js") ?? false;
 if (file) {
   const record = (event) =>
-    appendFileSync(file, `${JSON.stringify({ thread: threadId, event, at: performance.timeOrigin + performance.now() })}\n`);
+    appendFileSync(
+      file,
+      `${JSON.stringify({ worker: isWorker ? process.pid : 0, event, at: performance.timeOrigin + performance.now() })}\n`,
+    );
 
   const { dlopen } = process;
   process.dlopen = (module, path, ...rest) => {
@@ -27,5 +30,5 @@ if (file) {
       end();
     }
   };
-  if (threadId !== 0) require("./around-sessions.cjs")({ run: recorded, created: () => record("create") });
+  if (isWorker) require("./around-sessions.cjs")({ run: recorded, created: () => record("create") });
 }

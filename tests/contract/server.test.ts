@@ -22,16 +22,16 @@ testServiceConformance("the Node server", async () => {
   return { send: (path, init) => fetch(`${server.url}${path}`, init), stop: () => server.stop() };
 });
 
-test("loads and computes on worker threads alone", async () => {
+test("loads and computes in worker processes alone", async () => {
   const log = new RuntimeLog();
   const server = await start({ RUNTIME_LOG: log.file, WORKERS: "2" }, ["--require", recorder]);
   await Promise.all(Array.from({ length: 8 }, (_, i) => server.embed({ inputs: [long(i), long(i + 100)] })));
   // Two for any text, and the one that is kept for interactive requests.
   await expect.poll(() => log.count("create"), { timeout: 10_000 }).toBe(3);
-  const threads = new Set(log.events().map(({ thread }) => thread));
+  const workers = new Set(log.events().map(({ worker }) => worker));
   expect(log.count("run-end")).toBeGreaterThanOrEqual(16);
-  expect(threads.size).toBe(3);
-  expect(threads.has(0)).toBe(false);
+  expect(workers.size).toBe(3);
+  expect(workers.has(0)).toBe(false);
 });
 
 test("answers /health at once while the model loads", async () => {

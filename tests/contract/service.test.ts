@@ -12,7 +12,7 @@ import { testServiceConformance } from "../service-conformance.ts";
 const encoder = createEncoder({ workers: 2 });
 afterAll(() => encoder.dispose());
 
-testServiceConformance("the app over a pool of worker threads", async () => {
+testServiceConformance("the app over a pool of workers", async () => {
   const app = createApp({ encoder, config: defaultConfig });
   return { send: async (path, init) => app.request(path, init), stop: async () => {} };
 });

@@ -1,11 +1,7 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { Faults } from "./faults.ts";
 import { ServerProcess } from "./server-process.ts";
+import { workerProcesses } from "./worker-processes.ts";
 
 const running: ServerProcess[] = [];
 afterEach(async () => {
@@ -42,7 +38,7 @@ test("a worker that dies is replaced, nobody notices, and /health says degraded 
   expect(await (await fetch(`${server.url}/metrics`)).text()).toContain('samevec_worker_restarts_total{code="worker_died"} 1');
 });
 
-test("a text whose worker dies twice is one 503, and the next caller is served", async () => {
+test("a text whose worker dies twice is one 503, is refused from then on, and others are served", async () => {
   const { server, faults } = await startFragile(alone);
   await server.embed({ inputs: "warm" });
   faults.add("exit", 2);
@@ -50,7 +46,10 @@ test("a text whose worker dies twice is one 503, and the next caller is served",
   expect(unlucky.status).toBe(503);
   expect(await unlucky.json()).toMatchObject({ code: "worker_died", details: { index: 0 } });
   expect(unlucky.headers.get("retry-after")).toMatch(/^\d+$/);
-  expect((await server.embed({ inputs: "text" })).status).toBe(200);
+  const again = await server.embed({ inputs: ["other", "text"] });
+  expect(again.status).toBe(422);
+  expect(await again.json()).toMatchObject({ code: "quarantined_text", details: { index: 1 } });
+  expect((await server.embed({ inputs: "other" })).status).toBe(200);
 });
 
 test("a worker that runs out of memory is replaced, and its text served", async () => {
@@ -74,41 +73,19 @@ test("when every load fails, /health is 503 without what a library said, and rec
   expect((await server.embed({ inputs: "text" })).status).toBe(200);
 });
 
-test.each(["hang", "spin"] as const)(
-  "a thread that hangs (%s) is replaced, its text served, and the thread stopped where it can be",
+test.each(["hang", "spin", "block", "crash"] as const)(
+  "a worker that fails by %s is replaced, its text served, and its process ended",
   async (fault) => {
-    const faults = new Faults();
-    const encoder = new URL("../../dist/api/node/encoder.js", import.meta.url);
-    const script = join(mkdtempSync(join(tmpdir(), "samevec-hang-")), "script.mjs");
-    const source = `
-    import { createEncoder } from ${JSON.stringify(encoder.href)};
-    const exits = [];
-    process.on("worker", (thread) => exits.push(new Promise((resolve) => thread.once("exit", resolve))));
-    const encoder = createEncoder({ workers: 1, runTimeout: 500 });
-    await encoder.embed("warm");
-    process.once("message", async () => {
-      const { vectors } = await encoder.embed("text");
-      process.send({ vectors: vectors.length, threads: exits.length });
-      await exits[0];
-      process.send("stopped");
-    });
-    process.send("loaded");`;
-    writeFileSync(script, source);
-    const child = spawn(process.execPath, [...faults.nodeArguments, script], {
-      env: { ...process.env, ...faults.env },
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-    });
-    try {
-      const told = async (): Promise<unknown> => (await once(child, "message"))[0];
-      expect(await told()).toBe("loaded");
-      faults.add(fault);
-      // A thread that spins takes its fault by itself.
-      if (fault === "spin") await new Promise((resolve) => setTimeout(resolve, 200));
-      child.send("go");
-      expect(await told()).toEqual({ vectors: 1, threads: 2 });
-      expect(await told()).toBe("stopped");
-    } finally {
-      child.kill("SIGKILL");
-    }
+    const { server, faults, health } = await startFragile({ ...alone, RUN_TIMEOUT: "1" });
+    await server.embed({ inputs: "warm" });
+    const [first] = workerProcesses(server.process.pid);
+    faults.add(fault);
+    // A worker that spins takes its fault by itself.
+    if (fault === "spin") await new Promise((resolve) => setTimeout(resolve, 200));
+    expect((await server.embed({ inputs: "text" })).status).toBe(200);
+    await expect.poll(health, { timeout: 20_000 }).toMatchObject({ status: "ok", workers: { ready: 1, size: 1 } });
+    const now = workerProcesses(server.process.pid);
+    expect(now).toHaveLength(1);
+    expect(now).not.toContain(first);
   },
 );

@@ -1,7 +1,7 @@
 import { abortable } from "../../shared/async.ts";
 import { type Embeddings, type EmbedOptions, type EncoderInfo, meanTime } from "../../shared/encoder/encoder.ts";
-import { estimateTokens } from "../../shared/encoder/token-estimate.ts";
 import { isInteractive } from "../../shared/encoder/queue.ts";
+import { estimateTokens } from "../../shared/encoder/token-estimate.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { WebDevice } from "./download.ts";
 import type { PagePool } from "./page-pool.ts";

@@ -1,6 +1,6 @@
 import { compareDigests, type FileDigest, filesOf, type Manifest, parseManifest } from "../../shared/encoder/manifest.ts";
-import { sha256Hex } from "../../shared/hash.ts";
 import { EncoderError } from "../../shared/errors.ts";
+import { sha256Hex } from "../../shared/hash.ts";
 import { type AssetStore, openAssetStore, requireSecureContext } from "./asset-store.ts";
 import { fetchFile } from "./fetch-file.ts";
 import { webgpuRuntime } from "./webgpu-runtime.ts";

@@ -1,7 +1,7 @@
 import * as z from "zod/mini";
 import type { Model } from "../../shared/encoder/encoder.ts";
-import { sha256Hex } from "../../shared/hash.ts";
 import { EncoderError } from "../../shared/errors.ts";
+import { sha256Hex } from "../../shared/hash.ts";
 import { type HubConfig, readHubConfig } from "../../shared/hub/config.ts";
 import {
   downloadFailure,

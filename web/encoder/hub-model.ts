@@ -1,5 +1,4 @@
 import { AutoModel, AutoTokenizer, env, LogLevel, Tensor } from "@huggingface/transformers";
-import { finishVector } from "../../shared/vector.ts";
 import type { Model } from "../../shared/encoder/encoder.ts";
 import type { OpenedModel, OpenModel, SelfTest } from "../../shared/encoder/model-runner.ts";
 import type { Session } from "../../shared/encoder/session.ts";
@@ -7,6 +6,7 @@ import { type Tokenizer, tokenizerOf } from "../../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { graphFile } from "../../shared/hub/repository.ts";
 import { openHubSession } from "../../shared/hub/session.ts";
+import { finishVector } from "../../shared/vector.ts";
 import { guarded, withoutSubgroups } from "./graphics-device.ts";
 
 /** Where a hub model computes in a page. */

@@ -1,6 +1,6 @@
 import { type LoadFile, openedBundledModel } from "../../shared/encoder/bundled-model.ts";
-import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import type { Manifest } from "../../shared/encoder/manifest.ts";
+import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { onnxSession } from "../../shared/encoder/onnx-session.ts";
 import type { BatchPolicy } from "../../shared/encoder/session.ts";
 import { guarded, withoutSubgroups } from "./graphics-device.ts";

@@ -1,6 +1,6 @@
 import type { Encoder } from "../../shared/encoder/encoder.ts";
-import { sha256Hex } from "../../shared/hash.ts";
 import { EncoderError } from "../../shared/errors.ts";
+import { sha256Hex } from "../../shared/hash.ts";
 import { titleOf } from "../../shared/reading/title.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";
 import type { IndexKeeper } from "../../shared/search/index-keeper.ts";

@@ -2,9 +2,10 @@
  * The worker that searches. It owns the encoder, which is a pool of more workers, and the index, so that the page's
  * thread only paints; or it asks the tab that does. The page speaks to it by Comlink.
  */
-import { expose, proxy } from "../../shared/comlink.ts";
+
 import libraryUrl from "../../dist/library/library.json?url&no-inline";
 import vectorsUrl from "../../dist/library/vectors.bin?url&no-inline";
+import { expose, proxy } from "../../shared/comlink.ts";
 import { SearchHost } from "./search-host.ts";
 import type { OpenSearch, SearchState } from "./service.ts";
 import { joinTabs } from "./tabs.ts";

@@ -2,8 +2,9 @@
  * One search for all tabs of the site: the tab that holds the lock has the encoder and the index, the others ask it over a
  * channel. When it is closed or dies, the next one takes over, and what was asked is asked again.
  */
-import { expose, wrap } from "../../shared/comlink.ts";
+
 import { deferred } from "../../shared/async.ts";
+import { expose, wrap } from "../../shared/comlink.ts";
 import type { SearchService, SearchState } from "./service.ts";
 
 /** Raised when tabs of two versions would misunderstand each other. */
