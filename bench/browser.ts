@@ -1,214 +1,141 @@
-import { type Browser, chromium, type Page } from "playwright";
-import { cosineSimilarity } from "../shared/vector.ts";
-import { findBrowser, launchOptions } from "../tests/e2e/browser.ts";
-import type { Method, PageModel } from "./bench-page.ts";
-import { type PeerModel, Unavailable } from "./contenders/contender.ts";
-import { machineCpuSeconds } from "./cpu-time.ts";
-import type { TextSet } from "./cranfield.ts";
-import type { GoldenRow } from "./golden.ts";
-import { PageServer } from "./page-server.ts";
-import { peakMemoryOf } from "./peak-memory.ts";
-import type { BrowserComparison, BrowserMeasurement, Visits, WebgpuResult } from "./results.ts";
-import { rotated } from "./statistics.ts";
-import { measureVisits } from "./visits.ts";
+/** A page's pool against transformers.js `pipeline` in a worker, in Chromium on WASM; and a page's first visit. */
+import type { Browser, BrowserContext } from "playwright";
+import { z } from "zod";
+import { claimThat, defineBenchmark, type Plan, Unavailable } from "./benchmark.ts";
+import { countingProxy, type LocalServer, launchChromium, withProfile } from "./chromium.ts";
+import { type Contender, compare, comparisonSchema, comparisonTables, speedRatios } from "./comparison.ts";
+import { cranfieldDocuments, textsOf } from "./cranfield.ts";
+import { describeEnvironment, tokenCounter } from "./environment.ts";
+import type { PageMethod, PageModel } from "./page-protocol.ts";
+import { servePage } from "./page-server.ts";
+import { figuresOf, formatEach, formatSpread, table } from "./statistics.ts";
+import { measureUsage, memoryOf } from "./usage.ts";
 
-interface BrowserContender {
-  readonly id: string;
-  /** For tables. */
-  readonly label: string;
-  method(model: PageModel): Method;
-  /** Begins as one that is not, so that its visits are the same. */
-  readonly batched?: boolean;
-}
-
-type Device = Method["device"];
-
-const samevec = (id: string, label: string, device: Device, workers: number): BrowserContender => ({
-  id,
-  label: `**Samevec, ${label}**`,
-  method: () => ({ encoder: "samevec", device, workers }),
+const longestTask = z.object({ loading: z.number(), embedding: z.number() });
+const visitSchema = z.object({
+  /** From the navigation to the first vector. */
+  ms: z.number(),
+  /** What the server sent. */
+  bytes: z.number(),
+  /** Of the page's own thread, in ms; 0 below 50. */
+  longestTask: z.number(),
 });
 
-const pipeline = (device: Device, textsPerCall: number): BrowserContender => ({
+const schema = comparisonSchema({ longestTask }).extend({
+  /** Chromium's version. */
+  browser: z.string(),
+  /** Of a person's first and, in a browser that was started anew, second visit. */
+  visits: z.array(z.object({ contender: z.string(), round: z.number(), cold: visitSchema, warm: visitSchema })),
+});
+
+type BrowserResult = z.infer<typeof schema>;
+
+interface BrowserContender extends Contender {
+  method(model: PageModel): PageMethod;
+}
+
+const pool = (workers: number): BrowserContender => ({
+  id: `pool-${workers}`,
+  label: `**Samevec, ${workers} worker${workers === 1 ? "" : "s"}**`,
+  method: () => ({ encoder: "samevec", workers }),
+});
+
+const pipeline = (textsPerCall: number): BrowserContender => ({
   id: `pipeline-${textsPerCall}`,
   label: `transformers.js \`pipeline\` in a worker, ${textsPerCall === 1 ? "one text per call" : `batches of ${textsPerCall}`}`,
-  method: (model) => ({ encoder: "pipeline", device, textsPerCall, model }),
-  batched: textsPerCall > 1,
+  method: (model) => ({ encoder: "pipeline", textsPerCall, model }),
 });
 
-/** The first of a list is what the others are compared to. */
-const contendersOn: { readonly [device in Device]: readonly BrowserContender[] } = {
-  wasm: [samevec("pool-2", "2 workers", "wasm", 2), samevec("pool-1", "1 worker", "wasm", 1), pipeline("wasm", 1), pipeline("wasm", 32)],
-  webgpu: [samevec("webgpu", "1 worker", "webgpu", 1), pipeline("webgpu", 1), pipeline("webgpu", 32)],
-};
+const contenders = [pool(2), pool(1), pipeline(1), pipeline(32)];
 
-/** The longest that a page may take for all that it is asked for, in ms. */
-const patience = 15 * 60_000;
-
-// Chromium for Linux gives graphics hardware to a page only when told to.
-const graphicsArguments = process.platform === "linux" ? ["--enable-unsafe-webgpu", "--enable-features=Vulkan"] : [];
-
-export interface BrowserOptions {
-  /** What is measured. */
-  readonly textSet: TextSet;
-  /** Embedded before, so that V8 has optimized what computes. */
-  readonly warmUp: readonly string[];
-  readonly rounds: number;
-  readonly peer: PeerModel;
-  readonly onProgress: (line: string) => void;
-}
-
-type Compared = Pick<BrowserComparison, "browser" | "rounds" | "contenders" | "measurements" | "visits" | "skipped">;
-
-/** Our pool on WASM against transformers.js on WASM, in Chromium. */
-export async function compareInBrowser(options: BrowserOptions): Promise<Compared> {
-  await using server = await PageServer.start(options.peer);
-  // Awaited here: the server is closed when this block is left.
-  return await compareOn("wasm", server, options);
-}
-
-/** Our graph for WebGPU against transformers.js with the published float32 graph, on the same hardware; why not, where there is none. */
-export async function compareOnWebgpu(
-  options: BrowserOptions,
-  golden: readonly GoldenRow[],
-): Promise<(Compared & Pick<WebgpuResult, "adapter" | "golden">) | { readonly refusal: string }> {
-  await using server = await PageServer.start(options.peer);
-  const adapter = await inFreshPage("webgpu", server, (page) => page.evaluate(() => benchPage.adapter()));
-  if ("refusal" in adapter) return adapter;
-  const found = await inFreshPage("webgpu", server, (page) => goldenCosines(page, golden));
-  return {
-    adapter: adapter.name,
-    golden: { texts: found.length, worst: Math.min(...found), mean: found.reduce((sum, cosine) => sum + cosine, 0) / found.length },
-    ...(await compareOn("webgpu", server, options)),
-  };
-}
-
-/** In every round each contender takes its turn, in a browser of its own, and each round begins with another one. */
-async function compareOn(device: Device, server: PageServer, options: BrowserOptions): Promise<Compared> {
-  const { textSet, rounds, onProgress } = options;
-  const contenders = contendersOn[device];
-  const measurements: BrowserMeasurement[] = [];
-  const visits: Visits[] = [];
-  const skipped = new Map<string, string>();
+async function measure({ command, rounds, quick, peer }: Plan): Promise<BrowserResult> {
+  const all = textsOf(await cranfieldDocuments());
+  const textSet = { name: "abstracts", texts: all.slice(0, quick ? 8 : 64) };
+  const warmUp = all.slice(192, 200);
+  const visits: BrowserResult["visits"] = [];
   let version = "";
-  for (let round = 0; round < rounds; round++) {
-    const measured = new Map<string, Measured>();
-    for (const { id, method, batched } of rotated(contenders, round)) {
-      if (skipped.has(id)) continue;
-      try {
-        const figures = await inFreshPage(device, server, (page, browser) => {
-          version = browser.version();
-          return measure(page, browser, method(server.model), options);
-        });
-        measured.set(id, figures);
-        if (device === "wasm" && !batched) visits.push({ contender: id, round, ...(await measureVisits(server, method)) });
-        onProgress(`round ${round + 1} of ${rounds}, ${device}, ${id}: ${(textSet.texts.length / figures.seconds).toFixed(1)} texts/s`);
-      } catch (error) {
-        if (!(error instanceof Unavailable)) throw error;
-        console.error(error.cause);
-        skipped.set(id, error.message);
-        onProgress(`${id}: SKIPPED: ${error.message}`);
-      }
-    }
-    const reference = measured.get(contenders[0]?.id ?? "");
-    if (!reference) throw new Error("The reference, to which the others are compared, gave no vectors");
-    for (const [contender, { vectors, ...figures }] of measured) {
-      const worstCosine = Math.min(...cosines(reference.vectors, vectors));
-      measurements.push({ contender, texts: textSet.name, round, ...figures, worstCosine });
-    }
-  }
-  return {
-    browser: version,
+  await using server = await servePage(peer);
+  const compared = await compare({
+    contenders,
+    textSets: [textSet],
     rounds,
+    measure: async ({ id, method }, texts, round) => {
+      await using browser = await launchChromium();
+      version = browser.version();
+      const found = await measureInPage(browser, server.url, method(server.model), { warmUp, texts });
+      // Batches start as single texts do: their visits would be the same.
+      if (id !== "pipeline-32") visits.push({ contender: id, round, ...(await measureVisits(server, method(server.model))) });
+      return found;
+    },
+  });
+  const countTokens = await tokenCounter();
+  return {
+    environment: await describeEnvironment(command, ["onnxruntime-web", "@huggingface/transformers"]),
     contenders: contenders.map(({ id, label }) => ({ id, label })),
-    measurements,
+    textSets: [{ name: textSet.name, texts: textSet.texts.length, tokens: countTokens(textSet.texts) }],
+    browser: version,
     visits,
-    skipped: Array.from(skipped, ([contender, reason]) => ({ contender, reason })),
+    ...compared,
   };
 }
 
-async function inFreshPage<Result>(
-  device: Device,
-  { url }: PageServer,
-  use: (page: Page, browser: Browser) => Promise<Result>,
-): Promise<Result> {
-  const { args = [], ...options } = launchOptions(findBrowser());
-  const browser = await chromium.launch({ ...options, args: device === "webgpu" ? [...args, ...graphicsArguments] : args });
-  // Whatever is awaited of the page then rejects.
-  const deadline = setTimeout(() => void browser.close(), patience);
-  try {
-    const page = await browser.newPage({ serviceWorkers: "block" });
-    await page.goto(url);
-    return await use(page, browser);
-  } finally {
-    clearTimeout(deadline);
-    await browser.close();
-  }
-}
-
-type Measured = Omit<BrowserMeasurement, "contender" | "texts" | "round" | "worstCosine"> & { readonly vectors: readonly Float32Array[] };
-
-async function measure(page: Page, browser: Browser, method: Method, { textSet, warmUp }: BrowserOptions): Promise<Measured> {
+async function measureInPage(
+  browser: Browser,
+  url: string,
+  method: PageMethod,
+  { warmUp, texts }: { readonly warmUp: readonly string[]; readonly texts: readonly string[] },
+) {
+  const page = await browser.newPage({ serviceWorkers: "block" });
+  await page.goto(url);
   await page
     .evaluate((method) => benchPage.load(method), method)
-    .catch((error: unknown) => {
-      if (method.encoder === "samevec") throw error;
-      throw new Unavailable("transformers.js could not load its model; name a folder that holds it by --peer-model", { cause: error });
+    .catch((cause: unknown) => {
+      if (method.encoder === "samevec") throw cause;
+      throw new Unavailable("transformers.js could not load its model; name a folder that holds it by --peer-model", { cause });
     });
+  // V8 optimizes the code meanwhile.
   await page.evaluate((texts) => benchPage.embed(texts), warmUp);
-  const loading = await page.evaluate(() => benchPage.longestTask());
-
-  const machineBefore = machineCpuSeconds();
-  const cpuBefore = await browserCpuSeconds(browser);
-  const seconds = await page.evaluate((texts) => benchPage.embed(texts), textSet.texts);
-  const cpuSeconds = (await browserCpuSeconds(browser)) - cpuBefore;
-  const coresElsewhere = Math.max(0, (machineCpuSeconds() - machineBefore - cpuSeconds) / seconds);
-  const embedding = await page.evaluate(() => benchPage.longestTask());
-  const peakBytes = await rendererPeak(browser);
-  return {
+  const takeLongestTask = () => page.evaluate(() => benchPage.longestTask());
+  const loading = await takeLongestTask();
+  const { result: seconds, usage } = await measureUsage(
+    () => browserCpuSeconds(browser),
+    () => page.evaluate((texts) => benchPage.embed(texts), texts),
+  );
+  const figures = {
+    ...usage,
     seconds,
-    cpuSeconds,
-    coresElsewhere,
-    peakBytes,
-    longestTask: { loading, embedding },
-    vectors: await vectorsOf(page),
+    peakBytes: await pagePeakBytes(browser),
+    longestTask: { loading, embedding: await takeLongestTask() },
   };
+  const vectors = await page.evaluate(() => benchPage.vectors());
+  return { vectors: vectors.map((vector) => Float32Array.from(vector)), figures };
 }
 
-async function goldenCosines(page: Page, rows: readonly GoldenRow[]): Promise<number[]> {
-  await page.evaluate(() => benchPage.load({ encoder: "samevec", device: "webgpu", workers: 1 }));
-  const found: number[] = [];
-  for (const inputType of ["query", "passage"] as const) {
-    const ofKind = rows.filter((row) => row.inputType === inputType);
-    await page.evaluate(({ texts, inputType }) => benchPage.embed(texts, inputType), { texts: ofKind.map(({ text }) => text), inputType });
-    found.push(
-      ...cosines(
-        ofKind.map(({ vector }) => vector),
-        await vectorsOf(page),
-      ),
-    );
-  }
-  return found;
+/** Two visits of one person: the first, and one after a restart of the browser. */
+async function measureVisits(server: LocalServer, method: PageMethod) {
+  await using proxy = await countingProxy(server.url);
+  // Awaited here: the proxy closes when this block is left.
+  return await withProfile("block", async (visit) => {
+    const measureVisit = async (context: BrowserContext) => {
+      const page = await context.newPage();
+      proxy.takeBytes();
+      await page.goto(proxy.url);
+      const text = "my flat is cold at night";
+      const ms = await page.evaluate(({ method, text }) => benchPage.first(method, text), { method, text });
+      return { ms, bytes: proxy.takeBytes(), longestTask: await page.evaluate(() => benchPage.longestTask()) };
+    };
+    return { cold: await visit(measureVisit), warm: await visit(measureVisit) };
+  });
 }
 
-async function vectorsOf(page: Page): Promise<Float32Array[]> {
-  return (await page.evaluate(() => benchPage.vectors())).map((vector) => Float32Array.from(vector));
-}
-
-/** Of each vector with its counterpart; 0 where there is none. */
-function cosines(expected: readonly Float32Array[], found: readonly Float32Array[]): number[] {
-  return expected.map((vector, i) => cosineSimilarity(vector, found[i] ?? new Float32Array(vector.length)));
-}
-
-/** Processor time of all processes of a browser since it was started. */
 async function browserCpuSeconds(browser: Browser): Promise<number> {
   return (await processesOf(browser)).reduce((sum, { cpuTime }) => sum + cpuTime, 0);
 }
 
-/** The memory of the process that has the page and its workers, at its highest. A browser keeps one in reserve, which has less. */
-async function rendererPeak(browser: Browser): Promise<number | null> {
-  const peaks = (await processesOf(browser)).filter(({ type }) => type === "renderer").map(({ id }) => peakMemoryOf(id));
-  const known = peaks.filter((peak) => peak !== null);
+/** Of the page's process, workers included: the largest renderer. Chromium keeps a smaller one in reserve. */
+async function pagePeakBytes(browser: Browser): Promise<number | null> {
+  const renderers = (await processesOf(browser)).filter(({ type }) => type === "renderer");
+  const known = renderers.flatMap(({ id }) => memoryOf(id)?.peak ?? []);
   return known.length > 0 ? Math.max(...known) : null;
 }
 
@@ -220,3 +147,48 @@ async function processesOf(browser: Browser) {
     await session.detach();
   }
 }
+
+export const browser = defineBenchmark({
+  name: "browser",
+  schema,
+  measure,
+  report(result) {
+    const { measurements, visits, browser: version } = result;
+    const faster = (over: string) => speedRatios(measurements, "abstracts", "pool-2", over);
+    const visitsOf = (id: string) => visits.filter(({ contender }) => contender === id);
+    const visitors = result.contenders.filter(({ id }) => visitsOf(id).length > 0);
+    const rows = visitors.map(({ id, label }) => [
+      label,
+      ...(["cold", "warm"] as const).flatMap((visit) => [
+        formatEach(visitsOf(id), (seen) => seen[visit].ms / 1e3, 2),
+        formatEach(visitsOf(id), (seen) => seen[visit].bytes / 1e6, 1),
+        formatEach(visitsOf(id), (seen) => seen[visit].longestTask, 0),
+      ]),
+    ]);
+    const downloads = figuresOf(visitsOf("pool-2"), ({ cold }) => cold.bytes / 1e6);
+    const firstVectors = formatEach(visitsOf("pool-2"), ({ cold }) => cold.ms / 1e3, 2);
+    const visitHead = ["s", "downloaded, MB", "longest task, ms"];
+    return {
+      title: "In a browser",
+      sections: [
+        `Chromium ${version}, on WASM. A longest task is one of the page's own thread; 0 stands for less than 50 ms.`,
+        ...comparisonTables(result, {
+          "longest task while loading, ms": ({ longestTask }) => longestTask.loading,
+          "while embedding, ms": ({ longestTask }) => longestTask.embedding,
+        }),
+        "From the navigation to the vector of a short text, in a new profile and again after a restart of the browser. The server is on this machine.",
+        table(["", ...visitHead.map((head) => `first visit, ${head}`), ...visitHead.map((head) => `second, ${head}`)], rows),
+      ],
+      claims: [
+        ...claimThat("In Chromium, two workers embed abstracts at least 1.7 times as fast as one", faster("pool-1"), { least: 1.7 }),
+        ...claimThat("… at least 3 times as fast as `pipeline` text by text", faster("pipeline-1"), { least: 3 }),
+        ...claimThat("… and at least 6 times as fast as `pipeline` in batches of 32", faster("pipeline-32"), { least: 6 }),
+        ...claimThat("A page's first visit downloads at most 36 MB", downloads, { most: 36, digits: 1, unit: "MB" }),
+      ],
+      headlines: [
+        ["Abstracts in Chromium: two workers' speed over `pipeline`'s", `${formatSpread(faster("pipeline-1"), 2)} ×`],
+        ["First visit of a page: download, first vector", `${formatSpread(downloads, 1)} MB, ${firstVectors} s`],
+      ],
+    };
+  },
+});

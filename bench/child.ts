@@ -1,10 +1,10 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 
-/** The longest that a child may stay silent, in ms: a batch of 200 abstracts takes most of a minute on two cores. */
+/** The longest that a child may stay silent, in ms. */
 const patience = 10 * 60_000;
 
-/** A script in another language that speaks Node's IPC protocol: lines of JSON on the descriptor that `NODE_CHANNEL_FD` names. */
+/** A Python script that speaks Node's IPC protocol: lines of JSON on the descriptor that `NODE_CHANNEL_FD` names. */
 export interface Program {
   /** Path of the interpreter. */
   readonly interpreter: string;
@@ -12,11 +12,11 @@ export interface Program {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** A process of its own, spoken to by messages in turn: each one sent is answered by one. */
+/** A process that answers each message with one. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
 
-  /** @param entry what it runs: a module beside this one, or a program */
+  /** @param entry a module of this folder, or a program */
   constructor(entry: string | Program) {
     if (typeof entry === "string") {
       this.#process = fork(new URL(entry, import.meta.url), { serialization: "advanced" });
@@ -26,14 +26,14 @@ export class Child implements AsyncDisposable {
     }
   }
 
-  /** Sends a message and returns the answer. Rejects when the process ends, or is silent too long, instead. */
+  /** Rejects when the process ends, or stays silent too long, instead of answering. */
   async ask<Answer>(message: object): Promise<Answer> {
     const settled = new AbortController();
     const signal = AbortSignal.any([settled.signal, AbortSignal.timeout(patience)]);
     try {
       const answer = once(this.#process, "message", { signal });
       const ended = once(this.#process, "exit", { signal }).then(([code, killedBy]) => {
-        throw new Error(`The process that was measured ended with ${killedBy ?? `code ${code}`}`);
+        throw new Error(`The measured process ended with ${killedBy ?? `code ${code}`}`);
       });
       this.#process.send(message);
       const [received] = await Promise.race([answer, ended]);
@@ -43,10 +43,24 @@ export class Child implements AsyncDisposable {
     }
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
-    const exited = once(this.#process, "exit");
-    this.#process.kill("SIGKILL");
-    await exited;
+  [Symbol.asyncDispose](): Promise<void> {
+    return kill(this.#process);
   }
+}
+
+/** Resolves when the process has ended. */
+export async function kill(process: ChildProcess): Promise<void> {
+  if (process.exitCode !== null || process.signalCode !== null) return;
+  const exited = once(process, "exit");
+  process.kill("SIGKILL");
+  await exited;
+}
+
+/** The child's side. The process ends with the one that forked it: worker threads would keep it alive. */
+export function answerMessages<Message>(answer: (message: Message) => Promise<object>): void {
+  process.once("disconnect", () => process.exit());
+  process.on("message", async (message: Message) => {
+    const answered = await answer(message);
+    process.send?.(answered);
+  });
 }

@@ -8,9 +8,9 @@ import { Miniflare, Response } from "miniflare";
 import { unstable_readConfig } from "wrangler";
 import { modelDirectory } from "./environment.ts";
 
-const wrangler = fileURLToPath(new URL("../../node_modules/wrangler/bin/wrangler.js", import.meta.url));
 const root = fileURLToPath(new URL("../../", import.meta.url));
-const config = fileURLToPath(new URL("../../wrangler.toml", import.meta.url));
+const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
+const config = join(root, "wrangler.toml");
 
 /** A folder with what `wrangler deploy` would upload. */
 export class EdgeBundle implements AsyncDisposable {
@@ -20,16 +20,17 @@ export class EdgeBundle implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  /** @param script the worker, by its path from the root */
-  static async make(script = "api/edge.ts"): Promise<EdgeBundle> {
+  /** @param script another worker than wrangler.toml's, by its path from the root */
+  static async make(script?: string): Promise<EdgeBundle> {
     const directory = await mkdtemp(join(tmpdir(), "samevec-edge-"));
-    const commandLine = [wrangler, "deploy", script, "--dry-run", "--outdir", directory, "--config", config];
+    const entry = script === undefined ? [] : [script];
+    const commandLine = [wrangler, "deploy", ...entry, "--dry-run", "--outdir", directory, "--config", config];
     await promisify(execFile)(process.execPath, commandLine, { cwd: root });
     return new EdgeBundle(directory);
   }
 
-  /** Starts it in a workerd of its own. */
-  async start(): Promise<EdgeIsolate> {
+  /** An isolate in a workerd of its own that has yet to see its first request. */
+  async start(): Promise<AsyncDisposable & { readonly origin: string }> {
     const { compatibility_date: compatibilityDate = "", compatibility_flags: compatibilityFlags, vars } = unstable_readConfig({ config });
     const files = await readdir(this.#directory);
     const read = async (extension: string) => {
@@ -60,20 +61,15 @@ export class EdgeBundle implements AsyncDisposable {
   }
 }
 
-/** An isolate in workerd that has yet to see its first request. */
-export interface EdgeIsolate extends AsyncDisposable {
-  /** Where it answers, without a slash at the end. */
-  readonly origin: string;
-}
-
-/** `POST /embed` of an isolate. Throws when it is not answered with 200. */
-export async function embedAtEdge(origin: string, body: object): Promise<globalThis.Response> {
+/** Has an isolate compute a text of so many tokens. */
+export async function embedTokens(origin: string, tokens: number): Promise<void> {
   const response = await fetch(`${origin}/embed`, {
     method: "POST",
-    // workerd closes a connection that has been idle for 5 s just when the next request is sent.
-    headers: { connection: "close", "content-type": "application/json" },
-    body: JSON.stringify(body),
+    // workerd closes a connection that was idle for 5 s just when the next request is sent.
+    headers: { "content-type": "application/json", connection: "close" },
+    body: JSON.stringify({ inputs: "word ".repeat(tokens - 2) }), // beside [CLS] and [SEP]
   });
-  if (!response.ok) throw new Error(`/embed answered ${response.status}: ${(await response.text()).slice(0, 500)}`);
-  return response;
+  const body = await response.text();
+  const computed = Number(response.headers.get("x-compute-tokens"));
+  if (computed !== tokens) throw new Error(`/embed answered ${response.status} for ${computed} tokens: ${body.slice(0, 500)}`);
 }

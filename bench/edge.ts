@@ -1,11 +1,28 @@
-import { descendantsCpuMs } from "./cpu-time.ts";
-import { EdgeBundle, embedAtEdge } from "./edge-isolate.ts";
-import type { EdgeResult } from "./results.ts";
-import { spreadOf } from "./statistics.ts";
+/** Latency and cost of a text in an edge isolate, as `wrangler deploy` would upload it, in workerd. */
+import { z } from "zod";
+import { claimThat, defineBenchmark, log, type Plan } from "./benchmark.ts";
+import { EdgeBundle, embedTokens } from "./edge-isolate.ts";
+import { describeEnvironment, environmentSchema } from "./environment.ts";
+import { figuresOf, formatEach, formatSpread, spreadOf, table } from "./statistics.ts";
+import { descendantsCpuMs } from "./usage.ts";
 
-type Round = EdgeResult["rounds"][number];
+const textsSchema = z.object({
+  /** Of each text, special tokens included. */
+  tokens: z.number(),
+  /** From the request to the last byte of its answer, for a client: the median. */
+  ms: z.number(),
+  /** Processor time of workerd per text; null where the platform does not tell. */
+  cpuMs: z.number().nullable(),
+});
 
-/** Token counts, special tokens included, and how often a text of so many is sent. */
+const schema = z.object({
+  environment: environmentSchema,
+  /** `first`: a fresh isolate's first text, which it loads the model for. */
+  rounds: z.array(z.object({ first: textsSchema, texts: z.array(textsSchema) })).min(1),
+});
+
+type Texts = z.infer<typeof textsSchema>;
+
 const lengths = [
   { tokens: 16, times: 20 },
   { tokens: 64, times: 20 },
@@ -14,45 +31,71 @@ const lengths = [
   { tokens: 512, times: 4 },
 ];
 
-/** `rounds` lives of the isolate in workerd: in each its first answer, and then texts of growing length, one after the other. */
-export async function measureEdge(rounds: number, onRound: (round: Round) => void): Promise<Round[]> {
+async function measure({ command, rounds: count, quick }: Plan): Promise<z.infer<typeof schema>> {
   await using bundle = await EdgeBundle.make();
-  const measured: Round[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const figures = await measureIsolate(bundle);
-    onRound(figures);
-    measured.push(figures);
+  const rounds: z.infer<typeof schema>["rounds"] = [];
+  for (let round = 0; round < count; round++) {
+    await using isolate = await bundle.start();
+    const first = await measureTexts(isolate.origin, 16, 1);
+    // V8 optimizes the code meanwhile, on other threads.
+    await measureTexts(isolate.origin, 128, quick ? 2 : 20);
+    const texts: Texts[] = [];
+    for (const { tokens, times } of lengths) texts.push(await measureTexts(isolate.origin, tokens, quick ? 1 : times));
+    rounds.push({ first, texts });
+    log(`round ${round + 1} of ${count}: first answer after ${first.ms.toFixed(0)} ms`);
   }
-  return measured;
+  return { environment: await describeEnvironment(command, ["wrangler"]), rounds };
 }
 
-async function measureIsolate(bundle: EdgeBundle): Promise<Round> {
-  await using isolate = await bundle.start();
-  const { origin } = isolate;
-  const first = await measureTexts(origin, 16, 1);
-  // Until V8 has optimized the code, beside it, on other threads.
-  await measureTexts(origin, 128, 20);
-  const texts: Round["texts"] = [];
-  for (const { tokens, times } of lengths) texts.push(await measureTexts(origin, tokens, times));
-  return { first, texts };
-}
-
-async function measureTexts(url: string, tokens: number, times: number): Promise<Round["first"]> {
+async function measureTexts(origin: string, tokens: number, times: number): Promise<Texts> {
   const milliseconds: number[] = [];
   const before = descendantsCpuMs({ process: "workerd" });
   for (let i = 0; i < times; i++) {
     const start = performance.now();
-    await embedTokens(url, tokens);
+    await embedTokens(origin, tokens);
     milliseconds.push(performance.now() - start);
   }
   const after = descendantsCpuMs({ process: "workerd" });
   return { tokens, ms: spreadOf(milliseconds).median, cpuMs: before === null || after === null ? null : (after - before) / times };
 }
 
-/** Has an isolate compute a text of so many tokens. */
-export async function embedTokens(url: string, tokens: number): Promise<void> {
-  const response = await embedAtEdge(url, { inputs: "word ".repeat(tokens - 2) }); // beside [CLS] and [SEP]
-  await response.arrayBuffer();
-  const computed = Number(response.headers.get("x-compute-tokens"));
-  if (computed !== tokens) throw new Error(`/embed computed ${computed} tokens, not ${tokens}`);
-}
+/** US dollars, by Cloudflare's documentation (Workers: Pricing; Workers AI: Pricing) on 2026-11-21, beyond what the paid plan includes. */
+const prices = { millionCpuMs: 0.02, millionRequests: 0.3, workersAI: 0.02 };
+
+export const edge = defineBenchmark({
+  name: "edge",
+  schema,
+  measure,
+  report({ rounds }) {
+    const firsts = rounds.map(({ first }) => first.ms);
+    const ofLength = (tokens: number) => rounds.flatMap(({ texts }) => texts.filter((each) => each.tokens === tokens));
+    const shortTexts = figuresOf(ofLength(16), ({ ms }) => ms);
+    const inMs = { digits: 0, unit: "ms" };
+    const rows = (rounds[0]?.texts ?? []).map(({ tokens }) => {
+      const own = ofLength(tokens);
+      const dollars = ({ cpuMs }: Texts, requests: number) =>
+        cpuMs && (cpuMs * prices.millionCpuMs + requests * prices.millionRequests) / tokens;
+      return [
+        String(tokens),
+        formatEach(own, ({ ms }) => ms, 0),
+        formatEach(own, ({ cpuMs }) => cpuMs, 0),
+        formatEach(own, (texts) => dollars(texts, 0), 3),
+        formatEach(own, (texts) => dollars(texts, 1), 3),
+      ];
+    });
+    const cpuOfFirst = formatEach(rounds, ({ first }) => first.cpuMs, 0);
+    return {
+      title: "At the edge",
+      sections: [
+        `${rounds.length} rounds, each in a workerd of its own. The first answer of a fresh isolate, of 16 tokens, took ${formatSpread(firsts, 0)} ms, of which ${cpuOfFirst} ms CPU time.`,
+        table(["tokens", "ms", "CPU ms", "$ per million tokens, CPU time", "with a request for each text"], rows),
+        `Cloudflare's prices of 2026-11-21: $${prices.millionCpuMs} for a million ms of CPU time and $${prices.millionRequests} for a million requests. Workers AI costs $${prices.workersAI} for a million input tokens of the same model. The CPU time is this machine's, not Cloudflare's.`,
+      ],
+      claims: [
+        ...claimThat("A fresh edge isolate gives its first answer within 0.6 s", firsts, { most: 600, ...inMs }),
+        ...claimThat("… and then a text of 16 tokens within 30 ms", shortTexts, { most: 30, ...inMs }),
+      ],
+      headlines: [["First answer of a fresh edge isolate, model included", `${formatSpread(firsts, 0)} ms`]],
+    };
+  },
+});

@@ -1,67 +1,82 @@
-/** The process of one contender: loads it for the first job, embeds what it is sent, and answers with what that took. */
-import { contenderOf } from "./contenders/all.ts";
-import { type Embed, type PeerModel, Unavailable } from "./contenders/contender.ts";
-import { machineCpuSeconds } from "./cpu-time.ts";
-import { watchEventLoop } from "./loop-delay.ts";
-import { peakMemory } from "./peak-memory.ts";
-import type { LoopDelay } from "./results.ts";
+/** The process of one contender in Node: loads it with the first job and keeps it. */
+import { basename, dirname, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type PeerModel, Unavailable } from "./benchmark.ts";
+import { answerMessages } from "./child.ts";
+import { type LoopDelay, measureUsage, ownCpuSeconds, ownPeakBytes, type Usage, watchEventLoop } from "./usage.ts";
+
+/** The product's pool, or transformers.js' `pipeline`. */
+export type NodeMethod = { readonly workers: number } | { readonly textsPerCall: number };
 
 export interface EncodeJob {
-  readonly contender: string;
+  readonly method: NodeMethod;
   readonly peer: PeerModel;
   /** Embedded before anything is measured. */
   readonly warmUp: readonly string[];
   readonly texts: readonly string[];
 }
 
-export type EncodeAnswer =
-  | { readonly outcome: "unavailable"; readonly reason: string }
-  | {
-      readonly outcome: "measured";
-      readonly vectors: readonly Float32Array[];
-      readonly seconds: number;
-      readonly cpuSeconds: number;
-      readonly coresElsewhere: number;
-      readonly peakBytes: number;
-      /** Null for what embeds in a call that nothing else is asked of meanwhile. */
-      readonly loopDelay: LoopDelay | null;
-    };
+export interface Encoded {
+  readonly vectors: Float32Array[];
+  /** `loopDelay` is null where the process only waits for a blocking call. */
+  readonly figures: Usage & { readonly peakBytes: number; readonly loopDelay: LoopDelay | null };
+}
 
-// Worker threads would keep it alive when whoever asked is gone.
-process.once("disconnect", () => process.exit());
-process.on("message", async (job: EncodeJob) => {
-  const answer = await measure(job);
-  process.send?.(answer);
-});
+export type EncodeAnswer = Encoded | { readonly unavailable: string };
+
+type Embed = (texts: readonly string[]) => Promise<Float32Array[]>;
 
 let opened: Promise<Embed> | undefined;
 
-async function open({ contender, peer, warmUp }: EncodeJob): Promise<Embed> {
-  const embed = await contenderOf(contender).open(peer);
+answerMessages(async (job: EncodeJob): Promise<EncodeAnswer> => {
+  try {
+    opened ??= open(job);
+    const embed = await opened;
+    const stopWatching = watchEventLoop();
+    const { result: vectors, usage } = await measureUsage(ownCpuSeconds, () => embed(job.texts));
+    return { vectors, figures: { ...usage, peakBytes: ownPeakBytes(), loopDelay: await stopWatching() } };
+  } catch (error) {
+    if (!(error instanceof Unavailable)) throw error;
+    console.error(error.cause);
+    return { unavailable: error.message };
+  }
+});
+
+/** Imports only what the method needs: a module that is merely loaded counts in peak memory. */
+async function open({ method, peer, warmUp }: EncodeJob): Promise<Embed> {
+  const embed = await ("workers" in method ? openPool(method.workers) : openPipeline(peer, method.textsPerCall));
   await embed(warmUp);
   return embed;
 }
 
-async function measure(job: EncodeJob): Promise<EncodeAnswer> {
-  try {
-    opened ??= open(job);
-    const embed = await opened;
+/** All texts in one call, once every worker is ready. */
+async function openPool(workers: number): Promise<Embed> {
+  const { createEncoder } = await import("../api/node/encoder.ts");
+  const encoder = createEncoder({ workers });
+  await encoder.load();
+  while (encoder.info().workers.ready < workers) await sleep(5);
+  return async (texts) => (await encoder.embed(texts)).vectors;
+}
 
-    const stopWatching = watchEventLoop();
-    const machineBefore = machineCpuSeconds();
-    const cpuBefore = process.cpuUsage();
-    const start = performance.now();
-    const vectors = await embed(job.texts);
-    const seconds = (performance.now() - start) / 1e3;
-    const { user, system } = process.cpuUsage(cpuBefore);
-    const cpuSeconds = (user + system) / 1e6;
-    const coresElsewhere = Math.max(0, (machineCpuSeconds() - machineBefore - cpuSeconds) / seconds);
-    const loopDelay = await stopWatching();
-    const peakBytes = peakMemory();
-    return { outcome: "measured", vectors, seconds, cpuSeconds, coresElsewhere, peakBytes, loopDelay };
-  } catch (error) {
-    if (!(error instanceof Unavailable)) throw error;
-    console.error(error.cause);
-    return { outcome: "unavailable", reason: error.message };
+/** As transformers.js' documentation shows it, on the published int8 graph. Threads are the runtime's choice: one for each core. */
+async function openPipeline(peer: PeerModel, textsPerCall: number): Promise<Embed> {
+  const { env, pipeline } = await import("@huggingface/transformers");
+  const model = "hub" in peer ? peer.hub : basename(resolve(peer.directory));
+  if ("directory" in peer) {
+    env.localModelPath = dirname(resolve(peer.directory));
+    env.allowRemoteModels = false;
   }
+  const extract = await pipeline("feature-extraction", model, { dtype: "q8", device: "cpu" }).catch((cause: unknown) => {
+    throw new Unavailable("transformers.js could not load its model; name a folder that holds it by --peer-model", { cause });
+  });
+  return async (texts) => {
+    const vectors: Float32Array[] = [];
+    for (let start = 0; start < texts.length; start += textsPerCall) {
+      const pooled = await extract(texts.slice(start, start + textsPerCall), { pooling: "cls", normalize: true });
+      const [rows = 0, width = 0] = pooled.dims;
+      const numbers = pooled.data as Float32Array; // of a float32 tensor
+      for (let row = 0; row < rows; row++) vectors.push(numbers.slice(row * width, (row + 1) * width));
+    }
+    return vectors;
+  };
 }

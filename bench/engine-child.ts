@@ -1,35 +1,32 @@
-/** A process in which a rival computes: prepares it at the first message, and answers each with what its texts took. */
+/** A rival's process: prepares it with the first message. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { importNativeRuntime, openNativeSession } from "../api/node/native-session.ts";
+import { answerMessages } from "./child.ts";
 import { prepareRival, type TimedRun, timedRun, type WasmRival } from "./engine-rivals.ts";
 import { modelDirectory, readManifest } from "./environment.ts";
+import { ownCpuSeconds } from "./usage.ts";
 
 export interface EngineJob {
   readonly rival: WasmRival | "onnxruntime-node";
   readonly lengths: readonly number[];
-  /** 0 prepares the rival alone. */
+  /** 0 only reads the rival's files. */
   readonly times: number;
 }
 
-export interface EngineAnswer {
-  readonly ms: number;
-  /** Of all threads. */
-  readonly cpuMs: number;
-}
-
-process.once("disconnect", () => process.exit());
-process.on("message", async ({ rival, lengths, times }: EngineJob) => {
-  preparing ??= prepare(rival);
-  const run = await preparing;
-  if (times === 0) return process.send?.({ ms: 0, cpuMs: 0 } satisfies EngineAnswer);
-  const before = process.cpuUsage();
-  const ms = await run(lengths, times);
-  const { user, system } = process.cpuUsage(before);
-  return process.send?.({ ms, cpuMs: (user + system) / 1e3 } satisfies EngineAnswer);
-});
+/** Processor time is that of all threads. */
+export type EngineAnswer = { readonly ms: number; readonly cpuMs: number };
 
 let preparing: Promise<TimedRun> | undefined;
+
+answerMessages(async ({ rival, lengths, times }: EngineJob): Promise<EngineAnswer> => {
+  preparing ??= prepare(rival);
+  const run = await preparing;
+  if (times === 0) return { ms: 0, cpuMs: 0 };
+  const before = ownCpuSeconds();
+  const ms = await run(lengths, times);
+  return { ms, cpuMs: (ownCpuSeconds() - before) * 1e3 };
+});
 
 async function prepare(rival: EngineJob["rival"]): Promise<TimedRun> {
   const manifest = await readManifest();

@@ -4,27 +4,32 @@ import { z } from "zod";
 import { modelOf } from "../shared/encoder/bundled-model.ts";
 import { parseManifest } from "../shared/encoder/manifest.ts";
 import { createTokenizer, cutTokens } from "../shared/encoder/tokenizer.ts";
-import type { Environment } from "./environment-schema.ts";
 
-/** The folder of the bundled model, seen from `dist/bench`. */
+/** The bundled model's folder, seen from `dist/bench`. */
 export const modelDirectory = new URL("../../models/bge-small-en-v1.5/", import.meta.url);
 
 const readJson = async (url: URL): Promise<unknown> => JSON.parse(await readFile(url, "utf8"));
-/** What the bundled model's files are, and what it is proved by. */
 export const readManifest = async () => parseManifest(await readJson(new URL("manifest.json", modelDirectory)));
 
-/**
- * Where and with what this process runs.
- * @param command how a reader starts the same benchmark
- * @param packages those whose versions count
- */
-export async function describeEnvironment(
-  command: string,
-  packages: readonly string[] = ["onnxruntime-node", "@huggingface/transformers"],
-): Promise<Environment> {
+export const environmentSchema = z.object({
+  date: z.iso.date(),
+  command: z.string(),
+  cpu: z.string(),
+  cores: z.number(),
+  memoryBytes: z.number(),
+  platform: z.string(),
+  versions: z.record(z.string(), z.string()),
+  model: z.object({ id: z.string(), fingerprint: z.string() }),
+});
+
+/** Machine, versions and model of a run. */
+export type Environment = z.infer<typeof environmentSchema>;
+
+/** @param packages those of package.json whose versions the result names */
+export async function describeEnvironment(command: string, packages: readonly string[]): Promise<Environment> {
   const versions = z.record(z.string(), z.string());
   const packageSchema = z.object({ dependencies: versions, devDependencies: versions });
-  // Dependencies are pinned, so what package.json names is what is installed.
+  // package.json pins exact versions: they are the installed ones.
   const { dependencies, devDependencies } = packageSchema.parse(await readJson(new URL("../../package.json", import.meta.url)));
   const { id, fingerprint } = await readManifest();
   const pinned = packages.map((name) => [name, dependencies[name] ?? devDependencies[name] ?? "not a dependency"]);
@@ -40,7 +45,16 @@ export async function describeEnvironment(
   };
 }
 
-/** What texts come to in tokens once they are cut at the model's limit: what a contender has to compute, without padding. */
+/** A line of Markdown. */
+export function environmentLine({ command, date, cpu, cores, memoryBytes, platform, versions, model }: Environment): string {
+  const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `\`${command}\`, ${date}: ${cpu}, ${cores} cores, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB, ${platform};`,
+    `${software.join(", ")}; model ${model.id}, fingerprint ${model.fingerprint.slice(0, 12)}.`,
+  ].join(" ");
+}
+
+/** Counts the tokens of texts after truncation at the model's limit, without padding. */
 export async function tokenCounter(): Promise<(texts: readonly string[]) => number> {
   const manifest = await readManifest();
   const json = z.looseObject({});

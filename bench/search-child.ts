@@ -1,10 +1,90 @@
-/** The process of one search: builds it, and answers with what that took and what it takes. */
-import { type IndexSizeOptions, measureIndexSize } from "./index-size.ts";
+/** The process of one search, whose memory is measured: about `size` passages made of real ones. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { Model } from "../shared/encoder/encoder.ts";
+import type { SearchMode } from "../shared/search/fusion.ts";
+import type { Document } from "../shared/search/library.ts";
+import { SearchEngine } from "../shared/search/search-engine.ts";
+import { answerMessages } from "./child.ts";
+import type { SearchSize } from "./search.ts";
+import { measureScans, perturbed, uniformNumbers } from "./search-vectors.ts";
+import { percentiles } from "./statistics.ts";
 
-export type IndexSizeJob = IndexSizeOptions;
+export interface SearchJob {
+  readonly model: Model;
+  /** Real documents, their number of passages, and the passages' vectors. */
+  readonly documents: readonly Document[];
+  readonly passages: number;
+  readonly vectors: readonly Float32Array[];
+  readonly queries: readonly { readonly text: string; readonly vector: Float32Array }[];
+  readonly size: number;
+  readonly rounds: number;
+}
 
-process.once("disconnect", () => process.exit());
-process.once("message", async (job: IndexSizeJob) => {
-  const answer = await measureIndexSize(job);
-  process.send?.(answer);
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
+
+answerMessages(async (job: SearchJob): Promise<SearchSize> => {
+  const { documents, passages, vectors, queries, size, rounds } = job;
+  const before = memoryInUse();
+  const engine = await engineOver(job);
+  const building = performance.now();
+  await engine.add([...grown(documents, Math.round((size * documents.length) / passages))]);
+  const buildMs = performance.now() - building;
+  const memoryBytes = memoryInUse() - before;
+  const query = async (mode: SearchMode) => {
+    const times: number[] = [];
+    for (let round = 0; round < rounds; round++) {
+      for (const { text } of queries) times.push((await engine.search(text, { mode })).scanTime);
+    }
+    return percentiles(times);
+  };
+  const byMode = { words: await query("words"), meaning: await query("meaning"), hybrid: await query("hybrid") };
+  const file = await engine.exportIndex();
+  const queryVectors = queries.map(({ vector }) => vector);
+  const nearest = measureScans(vectors, queryVectors, size, rounds);
+  return { passages: engine.size, buildMs, query: byMode, memoryBytes, fileBytes: file.length, nearest };
 });
+
+/** The search with an encoder that knows all vectors: nothing is computed. */
+async function engineOver({ model, vectors, queries }: SearchJob): Promise<SearchEngine> {
+  const made = perturbed(vectors);
+  const asked = new Map(queries.map(({ text, vector }) => [text.trim(), Float32Array.from(vector)]));
+  const engine = new SearchEngine({
+    load: async () => model,
+    async embed(texts, { inputType } = {}) {
+      const list = [texts].flat();
+      const none = list.map(() => 0);
+      const found = list.map((text) => (inputType === "query" ? asked.get(text) : undefined) ?? made.next().value);
+      return { vectors: found, tokens: none, truncated: none, time: { queue: 0, inference: 0 } };
+    },
+  });
+  await engine.load();
+  return engine;
+}
+
+/**
+ * The real documents, then copies in which three of ten words come from elsewhere in the collection. The vocabulary does not
+ * grow with them: lists of passages per word are longer than those of real texts.
+ */
+function* grown(documents: readonly Document[], count: number): Iterable<Document> {
+  const words = documents.map(({ text }) => text.split(/(?<=\s)/));
+  const all = words.flat();
+  const uniform = uniformNumbers();
+  for (let i = 0; i < count; i++) {
+    const place = i % documents.length;
+    const [origin, own] = [documents[place], words[place]];
+    if (!(origin && own)) return;
+    const changed = own.map((word) => (uniform() < 0.3 ? all[Math.floor(uniform() * all.length)] : word));
+    yield { ...origin, id: String(i), text: i < documents.length ? origin.text : changed.join("") };
+  }
+}
+
+/** JavaScript's heap and the buffers outside it, in bytes. */
+function memoryInUse(): number {
+  // The second collection frees buffers whose owners the first one freed.
+  collectGarbage();
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}

@@ -1,74 +1,164 @@
-import { createHistogram } from "node:perf_hooks";
-import { setTimeout as sleep } from "node:timers/promises";
-import { Child } from "./child.ts";
-import type { ServiceResult, ServiceWindow } from "./results.ts";
-import type { ServiceMessage, ServiceReport } from "./service-child.ts";
+/** The HTTP service, as its clients see it: queries alone, from eight clients, and under bulk; and its memory per worker. */
+import autocannon from "autocannon";
+import { z } from "zod";
+import { createEncoder } from "../api/node/encoder.ts";
+import { claimThat, defineBenchmark, log, type Plan } from "./benchmark.ts";
+import { cranfieldDocuments, cranfieldQueries, textsOf } from "./cranfield.ts";
+import { describeEnvironment, environmentSchema } from "./environment.ts";
+import { ServiceProcess } from "./service-process.ts";
+import { formatEach, percentiles, table } from "./statistics.ts";
+import { memoryOf } from "./usage.ts";
 
-type Round = ServiceResult["rounds"][number];
+/** In ms. */
+const latencySchema = z.object({ p50: z.number(), p95: z.number() });
 
-/** Between two requests for `/health`, in ms. */
-const healthPause = 5;
-/** How long the service is watched with nothing to do, in ms: enough for a percentile. */
-const idleTime = 2_000;
+const roundSchema = z.object({
+  /** One query at a time: by the pool alone, without HTTP, and by the service. */
+  pool: latencySchema,
+  idle: latencySchema,
+  /** Queries per second from eight clients. */
+  eightClients: z.number(),
+  /** One query at a time while four clients send bulk requests, and the texts per second of those. */
+  underBulk: latencySchema,
+  bulkTexts: z.number(),
+  /** Answers other than 200. */
+  failed: z.number(),
+  /** What each worker adds to the resident set; null where the platform does not tell. */
+  workerBytes: z.number().nullable(),
+});
+
+const schema = z.object({ environment: environmentSchema, workers: z.number(), rounds: z.array(roundSchema).min(1) });
+
+type Round = z.infer<typeof roundSchema>;
+
+const workers = 2;
+const bulk = { clients: 4, texts: 8 };
+
+/** Numbers the texts it hands out: no cache knows one. */
+type NextText = () => string;
+
+async function measure({ command, rounds: count, quick }: Plan): Promise<z.infer<typeof schema>> {
+  const queries = numbered(textsOf(await cranfieldQueries()));
+  const abstracts = numbered(textsOf(await cranfieldDocuments()));
+  const seconds = quick ? 3 : 15;
+  const rounds: Round[] = [];
+  for (let round = 0; round < count; round++) {
+    const found = await measureRound(queries, abstracts, seconds);
+    rounds.push(found);
+    log(`round ${round + 1} of ${count}: query p50 ${found.idle.p50.toFixed(1)} ms, pool ${found.pool.p50.toFixed(1)} ms`);
+  }
+  return { environment: await describeEnvironment(command, ["onnxruntime-node", "hono"]), workers, rounds };
+}
+
+async function measureRound(queries: NextText, abstracts: NextText, seconds: number): Promise<Round> {
+  const pool = await measurePool(queries, seconds);
+  await using service = await ServiceProcess.start({ WORKERS: String(workers) });
+  await service.embed(Array.from({ length: 100 }, queries));
+  const url = `${service.url}/embed`;
+  const query = () => [queries()];
+  const idle = await send(url, 1, seconds, query);
+  const eight = await send(url, 8, seconds, query);
+  const [single, batches] = await Promise.all([
+    send(url, 1, seconds, query),
+    send(url, bulk.clients, seconds, () => Array.from({ length: bulk.texts }, abstracts)),
+  ]);
+  return {
+    pool,
+    idle: percentiles(idle.milliseconds),
+    eightClients: eight.milliseconds.length / seconds,
+    underBulk: percentiles(single.milliseconds),
+    bulkTexts: (batches.milliseconds.length * bulk.texts) / seconds,
+    failed: [idle, eight, single, batches].reduce((sum, { failed }) => sum + failed, 0),
+    workerBytes: await measureWorkerBytes(queries),
+  };
+}
+
+async function measurePool(queries: NextText, seconds: number): Promise<z.infer<typeof latencySchema>> {
+  const encoder = createEncoder({ workers });
+  try {
+    await encoder.embed(Array.from({ length: 100 }, queries));
+    const times: number[] = [];
+    for (const end = performance.now() + seconds * 1e3; performance.now() < end; ) {
+      const start = performance.now();
+      await encoder.embed(queries());
+      times.push(performance.now() - start);
+    }
+    return percentiles(times);
+  } finally {
+    await encoder.dispose();
+  }
+}
+
+/** The resident set with three workers over that with one, after each has embedded. */
+async function measureWorkerBytes(queries: NextText): Promise<number | null> {
+  const residentWith = async (count: number) => {
+    await using service = await ServiceProcess.start({ WORKERS: String(count), INTERACTIVE_WORKERS: "0" });
+    await service.embed(Array.from({ length: 300 }, queries));
+    return memoryOf(service.id)?.resident ?? null;
+  };
+  const [one, three] = [await residentWith(1), await residentWith(3)];
+  return one === null || three === null ? null : (three - one) / 2;
+}
+
+function numbered(texts: readonly string[]): NextText {
+  let handedOut = 0;
+  return () => `${handedOut} ${texts[handedOut++ % texts.length]}`;
+}
 
 /**
- * One life of the service, seen by a client in another process: what it is like to ask for `/health`, and how late the
- * event loop runs, while the model loads, while nothing happens, and while one request embeds all texts.
+ * Clients that each send the next request when the last is answered. A single client's last one counts with what it has waited
+ * at the end: a service that answers late would else be judged by its early answers.
  */
-export async function watchService(texts: readonly string[], workers: number): Promise<Round> {
-  await using child = new Child("service-child.js");
-  const ask = <Answer = object>(message: ServiceMessage) => child.ask<Answer>(message);
-  const { url } = await ask<{ url: string }>({ do: "start", workers });
-  let peakBytes = 0;
-
-  const watch = async (task: () => Promise<unknown>): Promise<ServiceWindow> => {
-    await ask({ do: "report" }); // begins a new watch; what the last one saw is not this task's
-    const start = performance.now();
-    const health = await pollHealth(url, task);
-    const seconds = (performance.now() - start) / 1e3;
-    const report = await ask<ServiceReport>({ do: "report" });
-    peakBytes = Math.max(peakBytes, report.peakBytes);
-    return { seconds, health, loopDelay: report.loopDelay };
+async function send(url: string, clients: number, seconds: number, texts: () => readonly string[]) {
+  const milliseconds: number[] = [];
+  let failed = 0;
+  let sent = 0;
+  const setupRequest = (request: autocannon.Request) => {
+    sent = performance.now();
+    return { ...request, body: JSON.stringify({ inputs: texts() }) };
   };
-
-  const loading = await watch(() => ask({ do: "load" }));
-  const idle = await watch(() => sleep(idleTime));
-  const embedding = await watch(() => embed(url, texts));
-  return { loading, idle, embedding, peakBytes };
-}
-
-/** Asks for `/health` again and again until `task` is done. */
-async function pollHealth(url: string, task: () => Promise<unknown>): Promise<ServiceWindow["health"]> {
-  const microseconds = createHistogram();
-  let done = false;
-  const finished = task().finally(() => {
-    done = true;
+  const requests: autocannon.Request[] = [{ method: "POST", headers: { "content-type": "application/json" }, setupRequest }];
+  await new Promise<void>((resolve, reject) => {
+    const options = { url, connections: clients, duration: seconds, timeout: 120, requests };
+    const instance = autocannon(options, (error) => (error ? reject(error) : resolve()));
+    instance.on("response", (_client, status, _bytes, ms) => {
+      if (status === 200) milliseconds.push(ms);
+      else failed += 1;
+    });
   });
-  while (!done) {
-    const start = performance.now();
-    const response = await fetch(`${url}/health`);
-    await response.arrayBuffer();
-    microseconds.record(Math.max(1, Math.round((performance.now() - start) * 1e3)));
-    if (!response.ok) throw new Error(`/health answered ${response.status}`);
-    await sleep(healthPause);
-  }
-  await finished;
-  const ms = (value: number) => value / 1e3;
-  return {
-    requests: microseconds.count,
-    p50: ms(microseconds.percentile(50)),
-    p99: ms(microseconds.percentile(99)),
-    max: ms(microseconds.max),
-  };
+  if (clients === 1) milliseconds.push(performance.now() - sent);
+  return { milliseconds, failed };
 }
 
-async function embed(url: string, texts: readonly string[]): Promise<void> {
-  const response = await fetch(`${url}/embed`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify({ inputs: texts }),
-  });
-  // Read, but not parsed: parsing would hold up the client's own requests for /health.
-  const body = await response.arrayBuffer();
-  if (!response.ok) throw new Error(`/embed answered ${response.status}: ${new TextDecoder().decode(body.slice(0, 500))}`);
-}
+export const service = defineBenchmark({
+  name: "service",
+  schema,
+  measure,
+  report({ workers, rounds }) {
+    const figure = (digits: number, of: (round: Round) => number | null) => formatEach(rounds, of, digits);
+    const overhead = rounds.map(({ idle, pool }) => idle.p50 - pool.p50);
+    const slowdown = rounds.map(({ idle, underBulk }) => underBulk.p95 / idle.p95);
+    const rows = [
+      ["A query, p50, by the pool without HTTP", `${figure(1, ({ pool }) => pool.p50)} ms`],
+      ["A query, p50", `${figure(1, ({ idle }) => idle.p50)} ms`],
+      ["A query, p95", `${figure(1, ({ idle }) => idle.p95)} ms`],
+      ["Queries per second, eight clients", figure(0, ({ eightClients }) => eightClients)],
+      ["A query under bulk, p50", `${figure(1, ({ underBulk }) => underBulk.p50)} ms`],
+      ["A query under bulk, p95", `${figure(1, ({ underBulk }) => underBulk.p95)} ms`],
+      ["Bulk texts per second meanwhile", figure(1, ({ bulkTexts }) => bulkTexts)],
+      ["Memory per worker", `${figure(0, ({ workerBytes }) => workerBytes && workerBytes / 1e6)} MB`],
+      ["Failed requests", figure(0, ({ failed }) => failed)],
+    ];
+    return {
+      title: "The service",
+      sections: [
+        `${workers} workers and the one for interactive requests, ${rounds.length} rounds, clients on the same machine. Bulk: ${bulk.clients} clients with ${bulk.texts} abstracts per request.`,
+        table(["", "measured"], rows),
+      ],
+      claims: [
+        ...claimThat("A query's p50 over HTTP is at most 1.3 ms above the pool's own", overhead, { most: 1.3, unit: "ms" }),
+        ...claimThat("Under bulk, a query's p95 is at most 3 times its idle one", slowdown, { most: 3 }),
+      ],
+    };
+  },
+});

@@ -1,24 +1,46 @@
-/** A figure over several rounds. */
-export interface Spread {
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-}
-
 /** Median and range. Throws `RangeError` for an empty list. */
-export function spreadOf(values: readonly number[]): Spread {
+export function spreadOf(values: readonly number[]) {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (index: number) => {
     const value = sorted[index];
-    if (value === undefined) throw new RangeError("spreadOf: there is no median of no values");
+    if (value === undefined) throw new RangeError("spreadOf: no values");
     return value;
   };
   const middle = (sorted.length - 1) / 2;
   return { median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2, min: at(0), max: at(sorted.length - 1) };
 }
 
-/** `items`, beginning with the one at `start` (counted round the end) and going round once. */
+/** `median (min–max)`, or a dash without values. */
+export function formatSpread(values: readonly number[], digits: number): string {
+  if (values.length === 0) return "–";
+  const { median, min, max } = spreadOf(values);
+  return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
+}
+
+/** The spread of a figure over items. Those that lack it (null) are left out. */
+export function formatEach<Item>(items: readonly Item[], figure: (item: Item) => number | null, digits: number): string {
+  return formatSpread(figuresOf(items, figure), digits);
+}
+
+export function figuresOf<Item>(items: readonly Item[], figure: (item: Item) => number | null): number[] {
+  return items.map(figure).filter((value) => value !== null);
+}
+
+/** By the nearest rank; `NaN` without values. */
+export function percentiles(values: readonly number[]): { p50: number; p95: number } {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN;
+  return { p50: at(0.5), p95: at(0.95) };
+}
+
+/** `items` from the one at `start` on (modulo their number), then the ones before it. */
 export function rotated<T>(items: readonly T[], start: number): T[] {
   const first = start % items.length;
   return [...items.slice(first), ...items.slice(0, first)];
+}
+
+/** A Markdown table. Missing cells are empty. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${head.map((_, column) => cells[column] ?? "").join(" | ")} |`;
+  return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
 }

@@ -1,11 +1,11 @@
-/** The worker of api/edge.ts with ONNX Runtime Web in the place of the engine, for the comparison of the two. */
+/** The worker of api/edge/main.ts with ONNX Runtime Web in the place of the engine, for the comparison of the two. */
 import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import * as onnxRuntime from "onnxruntime-web/wasm";
 import { createApp } from "../../api/app.ts";
 import { defaultConfig } from "../../api/service.ts";
 import { checkedFiles, openedBundledModel } from "../../shared/encoder/bundled-model.ts";
-import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { parseManifest } from "../../shared/encoder/manifest.ts";
+import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { openOnnxSession } from "../engine-rivals.ts";
 

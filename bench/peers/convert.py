@@ -1,8 +1,7 @@
 """Lays the published model out for each peer: `convert.py SOURCE OUT`.
 
-SOURCE is a folder as the Hugging Face hub has it, or the name that it has there: `config.json`, `tokenizer.json`,
-`tokenizer_config.json`, `onnx/model.onnx` (float32) and `onnx/model_quantized.onnx` (int8). sentence-transformers on torch wants weights, not a graph; they are read out of the float32
-graph, bit by bit the same.
+SOURCE is a folder in the hub's layout, or a name on the hub: `config.json`, `tokenizer.json`, `tokenizer_config.json`,
+`onnx/model.onnx` (float32) and `onnx/model_quantized.onnx` (int8). torch needs weights: they are read out of the float32 graph.
 """
 
 import json
@@ -47,44 +46,31 @@ def bert_of(source: Path) -> BertModel:
     return model
 
 
-def write_sentence_transformers(source: Path, out: Path) -> None:
-    """`float32` with the weights, and `int8` with the published quantized graph in their place; both laid out as on the hub."""
-    folder = out / "float32"
+def write_sentence_transformers(source: Path, folder: Path) -> None:
+    """The weights in float32, laid out as on the hub."""
     bert_of(source).save_pretrained(folder)
-    PreTrainedTokenizerFast(
-        tokenizer_file=str(source / "tokenizer.json"), model_max_length=MAX_TOKENS, **SPECIAL_TOKENS
-    ).save_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(source / "tokenizer.json"), model_max_length=MAX_TOKENS, **SPECIAL_TOKENS)
+    tokenizer.save_pretrained(folder)
     modules = [("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize")]
-    settings: dict[str, object] = {
-        "modules.json": [
-            {"idx": idx, "name": str(idx), "path": path, "type": f"sentence_transformers.models.{name}"}
-            for idx, (path, name) in enumerate(modules)
-        ],
-        "sentence_bert_config.json": {"max_seq_length": MAX_TOKENS, "do_lower_case": True},
-        "1_Pooling/config.json": {
-            "word_embedding_dimension": DIMENSIONS,
-            "pooling_mode_cls_token": True,
-            "pooling_mode_mean_tokens": False,
-        },
-    }
     for path, _name in modules:
         (folder / path).mkdir(exist_ok=True)
-    for name, content in settings.items():
-        (folder / name).write_text(json.dumps(content))
-    shutil.copytree(folder, out / "int8", ignore=shutil.ignore_patterns("model.safetensors"))
-    (out / "int8/onnx").mkdir()
-    shutil.copy(source / GRAPHS["int8"], out / "int8/onnx")
+    types = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{name}"}
+        for i, (path, name) in enumerate(modules)
+    ]
+    pooling = {"word_embedding_dimension": DIMENSIONS, "pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+    (folder / "modules.json").write_text(json.dumps(types))
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": MAX_TOKENS, "do_lower_case": True}))
+    (folder / "1_Pooling/config.json").write_text(json.dumps(pooling))
 
 
-def write_fastembed(source: Path, out: Path) -> None:
-    """The folder of each graph, under the name that fastembed looks for."""
-    for precision, graph in GRAPHS.items():
-        folder = out / f"fastembed-{precision}"
-        folder.mkdir()
-        for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
-            shutil.copy(source / name, folder)
-        (folder / "special_tokens_map.json").write_text(json.dumps(SPECIAL_TOKENS))
-        shutil.copy(source / graph, folder / "model_optimized.onnx")
+def write_fastembed(source: Path, folder: Path) -> None:
+    """The int8 graph, under the name that fastembed looks for."""
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(source / name, folder)
+    (folder / "special_tokens_map.json").write_text(json.dumps(SPECIAL_TOKENS))
+    shutil.copy(source / GRAPHS["int8"], folder / "model_optimized.onnx")
 
 
 def main() -> None:
@@ -94,8 +80,8 @@ def main() -> None:
     unfinished = out.with_name(f"{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    write_sentence_transformers(source, unfinished)
-    write_fastembed(source, unfinished)
+    write_sentence_transformers(source, unfinished / "float32")
+    write_fastembed(source, unfinished / "fastembed")
     shutil.rmtree(out, ignore_errors=True)
     unfinished.rename(out)
 

@@ -1,115 +1,85 @@
-import { execFile, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
-import { z } from "zod";
+import { log, type PeerModel } from "../benchmark.ts";
 import type { Program } from "../child.ts";
-import type { PeerModel } from "../contenders/contender.ts";
 
-const run = promisify(execFile);
+/** Virtual environments: infinity needs older versions than the others. */
+const requirements = { peers: "requirements.txt", infinity: "requirements-infinity.txt" } as const;
+type EnvironmentName = keyof typeof requirements;
+
 /** The scripts, seen from `dist/bench/peers`. */
 const scripts = new URL("../../../bench/peers/", import.meta.url);
-/** What is installed and converted: some gigabytes, kept between runs, ignored by git. */
-const cache = new URL("../../peers/", import.meta.url);
-const oldestPython = [3, 10] as const;
+/** Environments and converted models: some gigabytes, kept between runs, ignored by git. */
+const cache = fileURLToPath(new URL("../../peers/", import.meta.url));
+const models = `${cache}models`;
 
-/** Peers that can live together share an environment. */
-const environmentNames = ["peers", "infinity"] as const;
-export type EnvironmentName = (typeof environmentNames)[number];
-
-const requirements = { peers: "requirements.txt", infinity: "requirements-infinity.txt" } as const;
-/** Those whose versions a result names. */
-const namedPackages = {
-  peers: ["torch", "sentence-transformers", "transformers", "onnxruntime", "fastembed", "fastapi", "uvicorn"],
-  infinity: ["infinity_emb"],
-} as const;
-
-const installedSchema = z.array(z.object({ name: z.string(), version: z.string() }));
-
-type Environment = { readonly interpreter: string } | { readonly refusal: string };
-
-/** The Python peers, as far as they could be installed. */
+/** The Python peers, or why this machine cannot have them. */
 export interface PythonPeers {
-  /** By name, where it is; or why it is not there, for a reader. */
-  readonly environments: Readonly<Record<EnvironmentName, Environment>>;
+  readonly refusals: Readonly<Record<EnvironmentName, string | null>>;
   /** The folder that `convert.py` wrote. */
   readonly models: string;
-  /** Of Python and of the packages that count. */
+  /** Pinned versions of the packages. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/**
- * Installs the Python peers into environments of their own, and converts the model for them, unless that was done before.
- * Never rejects for what a machine lacks: what is missing says so where it would be used.
- */
-export async function installPeers(peer: PeerModel, onProgress: (line: string) => void): Promise<PythonPeers> {
-  const models = fileURLToPath(new URL("models", cache));
-  const without = (refusal: string): PythonPeers => ({ environments: { peers: { refusal }, infinity: { refusal } }, models, versions: {} });
-  const python = await versionOfPython();
-  if (!python) return without(`it needs python3, version ${oldestPython.join(".")} or later`);
-
+/** Installs the Python peers and converts the model for them, once. Takes `python3` 3.10 or later. */
+export async function installPeers(peer: PeerModel): Promise<PythonPeers> {
   await mkdir(cache, { recursive: true });
-  const peers = await install("peers", onProgress);
-  if ("refusal" in peers) return without(peers.refusal);
-  try {
-    await convert(peers.interpreter, "directory" in peer ? peer.directory : peer.hub, models, onProgress);
-  } catch {
-    return without("its model could not be converted; name a folder that holds onnx/model.onnx, too, by --peer-model");
-  }
-  const environments = { peers, infinity: await install("infinity", onProgress) };
-  const versions = await Promise.all(environmentNames.map((name) => versionsIn(environments[name], namedPackages[name])));
-  return { environments, models, versions: { python, ...Object.fromEntries(versions.flat()) } };
+  const source = "directory" in peer ? peer.directory : peer.hub;
+  const failed =
+    (await refusalOf("bench/peers/requirements.txt could not be installed", () => install("peers"))) ??
+    (await refusalOf("the model could not be converted; --peer-model needs onnx/model.onnx too", () => convert(source)));
+  const infinity = await refusalOf("bench/peers/requirements-infinity.txt could not be installed", () => install("infinity"));
+  const pinned = (await readScript("requirements.txt")) + (await readScript("requirements-infinity.txt"));
+  const versions = Array.from(pinned.matchAll(/^([\w-]+)\S*==(\S+)/gm), ([, name = "", version = ""]) => [`${name} (Python)`, version]);
+  return { refusals: { peers: failed, infinity: failed ?? infinity }, models, versions: Object.fromEntries(versions) };
 }
 
-/** A script of this folder, to be run where `name` was installed; or why it was not. */
-export function pythonProgram({ environments }: PythonPeers, name: EnvironmentName, script: string): Program | { refusal: string } {
-  const found = environments[name];
-  if ("refusal" in found) return found;
-  // Nothing is fetched, and nobody is told, while it is measured.
+/** A script of this folder in the environment `name`, or why it cannot run. */
+export function pythonProgram({ refusals }: PythonPeers, name: EnvironmentName, script: string): Program | { readonly refusal: string } {
+  const refusal = refusals[name];
+  if (refusal !== null) return { refusal };
+  // No network while it is measured.
   const environment = { HF_HUB_OFFLINE: "1", DO_NOT_TRACK: "1", PYTHONDONTWRITEBYTECODE: "1" };
-  return { interpreter: found.interpreter, script: new URL(script, scripts), environment };
+  return { interpreter: interpreterOf(name), script: new URL(script, scripts), environment };
 }
 
-/** Null where there is none, or one that is too old. */
-async function versionOfPython(): Promise<string | null> {
+const interpreterOf = (name: EnvironmentName) => `${cache}venv-${name}/bin/python`;
+const readScript = (name: string) => readFile(new URL(name, scripts), "utf8");
+
+async function refusalOf(reason: string, task: () => Promise<void>): Promise<string | null> {
   try {
-    const { stdout } = await run("python3", ["--version"]);
-    const [, version = "", major = "", minor = ""] = /Python ((\d+)\.(\d+)\S*)/.exec(stdout) ?? [];
-    const [oldestMajor, oldestMinor] = oldestPython;
-    return Number(major) === oldestMajor && Number(minor) >= oldestMinor ? version : null;
-  } catch {
+    await task();
     return null;
+  } catch (error) {
+    console.error(error);
+    return reason;
   }
 }
 
-async function install(name: EnvironmentName, onProgress: (line: string) => void): Promise<Environment> {
-  const folder = fileURLToPath(new URL(`venv-${name}`, cache));
-  const interpreter = `${folder}/bin/python`;
-  const wanted = fileURLToPath(new URL(requirements[name], scripts));
-  try {
-    await unlessDone(`${folder}.installed`, await readFile(wanted, "utf8"), async () => {
-      onProgress(`peers: installing bench/peers/${requirements[name]}; this takes minutes and, with torch, gigabytes`);
-      await rm(folder, { recursive: true, force: true });
-      await execute("python3", ["-m", "venv", folder]);
-      await execute(interpreter, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", wanted]);
-    });
-    return { interpreter };
-  } catch {
-    return { refusal: `bench/peers/${requirements[name]} could not be installed` };
-  }
-}
-
-async function convert(interpreter: string, source: string, models: string, onProgress: (line: string) => void): Promise<void> {
-  const script = fileURLToPath(new URL("convert.py", scripts));
-  await unlessDone(`${models}.converted`, `${source}\n${await readFile(script, "utf8")}`, async () => {
-    onProgress("peers: converting the model");
-    await execute(interpreter, [script, source, models]);
+async function install(name: EnvironmentName): Promise<void> {
+  const folder = `${cache}venv-${name}`;
+  const file = fileURLToPath(new URL(requirements[name], scripts));
+  await unlessDone(`${folder}.installed`, await readScript(requirements[name]), async () => {
+    log(`peers: installing bench/peers/${requirements[name]}; this takes minutes and gigabytes`);
+    await rm(folder, { recursive: true, force: true });
+    await execute("python3", ["-m", "venv", folder]);
+    await execute(interpreterOf(name), ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", file]);
   });
 }
 
-/** Does something unless it was done in the same state before; `marker` remembers that. */
+async function convert(source: string): Promise<void> {
+  const script = fileURLToPath(new URL("convert.py", scripts));
+  await unlessDone(`${models}.converted`, `${source}\n${await readScript("convert.py")}`, async () => {
+    log("peers: converting the model");
+    await execute(interpreterOf("peers"), [script, source, models]);
+  });
+}
+
+/** Runs a task unless `marker` says that it was run for the same state. */
 async function unlessDone(marker: string, state: string, task: () => Promise<void>): Promise<void> {
   const digest = createHash("sha256").update(state).digest("hex");
   if ((await readFile(marker, "utf8").catch(() => "")) === digest) return;
@@ -117,14 +87,7 @@ async function unlessDone(marker: string, state: string, task: () => Promise<voi
   await writeFile(marker, digest);
 }
 
-async function versionsIn(environment: Environment, packages: readonly string[]): Promise<[string, string][]> {
-  if ("refusal" in environment) return [];
-  const { stdout } = await run(environment.interpreter, ["-m", "pip", "list", "--format=json", "--disable-pip-version-check"]);
-  const installed = installedSchema.parse(JSON.parse(stdout));
-  return installed.filter(({ name }) => packages.includes(name)).map(({ name, version }) => [`${name} (Python)`, version]);
-}
-
-/** Rejects unless it ends well. What it says goes to stderr. */
+/** Rejects unless the command succeeds. Its output goes to stderr. */
 async function execute(command: string, args: readonly string[]): Promise<void> {
   const child = spawn(command, args, { stdio: ["ignore", 2, 2] });
   const [code] = await once(child, "exit");

@@ -14,7 +14,7 @@ export const fusion = { depth: 200, rankConstant: 10 };
  * How much a passage's rank by words counts against one by meaning, when this share of the query's words was found in it.
  * Without the share, fusion does best on the odd queries of Cranfield, which are full of terms (an nDCG@10 of 0.54, with it
  * 0.53); but then, of the built-in documents' 42 queries that hardly share a word with their answer, 29 find it first, and
- * with it 33 (by meaning alone 37). `npm run bench -- quality` reports Cranfield's even queries.
+ * with it 33 (by meaning alone 37). `npm run bench -- search` reports Cranfield's even queries.
  */
 export const weightByWords = (share: number): number => share ** 2;
 

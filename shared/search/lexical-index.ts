@@ -26,7 +26,7 @@ export interface LexicalMatch {
 const fields = ["title", "text"] as const;
 
 /**
- * Chosen on the odd queries of Cranfield (`npm run bench -- quality`). Against the defaults, a word that repeats itself gains
+ * Chosen on the odd queries of Cranfield (`npm run bench -- search`). Against the defaults, a word that repeats itself gains
  * more, and the length of a passage counts nearly in full.
  */
 const bm25 = { k: 2, b: 0.9, d: 0.5 };
