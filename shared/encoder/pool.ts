@@ -42,7 +42,6 @@ export class EncoderPool<Prepared> implements Encoder {
   readonly #workers: Workers<Prepared>;
   readonly #observer: NonNullable<PoolOptions<Prepared>["observer"]>;
   readonly #quarantine = new Quarantine();
-  #disposals = 0;
 
   /** Starts nothing: the first call does. Throws `RangeError` for a size below 1. */
   constructor({ patience, maxTokens, maxWait, ...options }: PoolOptions<Prepared>) {
@@ -96,14 +95,14 @@ export class EncoderPool<Prepared> implements Encoder {
   }
 
   dispose(): Promise<void> {
-    this.#disposals += 1;
     return this.#workers.dispose(disposedError());
   }
 
   async #compute<Result>(request: TextRequest<Result>, signal: AbortSignal | undefined): Promise<Result[]> {
     if (request.texts.length === 0) return [];
     signal?.throwIfAborted();
-    if (this.#quarantine.size > 0) await this.#refuseQuarantined(request.texts, signal);
+    await this.#quarantine.refuse(request.texts);
+    signal?.throwIfAborted();
     this.#admit(request);
     const onAbort = () => request.fail(signal?.reason);
     signal?.addEventListener("abort", onAbort);
@@ -116,13 +115,6 @@ export class EncoderPool<Prepared> implements Encoder {
     } finally {
       signal?.removeEventListener("abort", onAbort);
     }
-  }
-
-  async #refuseQuarantined(texts: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-    const disposals = this.#disposals;
-    await this.#quarantine.refuse(texts);
-    signal?.throwIfAborted();
-    if (this.#disposals !== disposals) throw disposedError();
   }
 
   /** Throws `overloaded`. From here on the request's texts count as pending, until each is computed or the request has failed. */
@@ -333,10 +325,6 @@ class TokenizeRequest extends TextRequest<Token[]> {
 class Quarantine {
   readonly #hashes = new Set<string>();
 
-  get size(): number {
-    return this.#hashes.size;
-  }
-
   async add(text: string): Promise<void> {
     this.#hashes.add(await hashOf(text));
     const [oldest = ""] = this.#hashes;
@@ -345,6 +333,7 @@ class Quarantine {
 
   /** Rejects with `quarantined_text`. */
   async refuse(texts: readonly string[]): Promise<void> {
+    if (this.#hashes.size === 0) return;
     const hashes = await Promise.all(texts.map(hashOf));
     const index = hashes.findIndex((hash) => this.#hashes.has(hash));
     if (index >= 0) throw new EncoderError("quarantined_text", "The model failed on this text twice: it is not computed again", { index });
