@@ -42,6 +42,8 @@ export class EncoderPool<Prepared> implements Encoder {
   readonly #workers: Workers<Prepared>;
   readonly #observer: NonNullable<PoolOptions<Prepared>["observer"]>;
   readonly #quarantine = new Quarantine();
+  /** How often the pool was disposed. */
+  #disposals = 0;
 
   /** Starts nothing: the first call does. Throws `RangeError` for a size below 1. */
   constructor({ patience, maxTokens, maxWait, ...options }: PoolOptions<Prepared>) {
@@ -95,14 +97,19 @@ export class EncoderPool<Prepared> implements Encoder {
   }
 
   dispose(): Promise<void> {
+    this.#disposals += 1;
     return this.#workers.dispose(disposedError());
   }
 
   async #compute<Result>(request: TextRequest<Result>, signal: AbortSignal | undefined): Promise<Result[]> {
     if (request.texts.length === 0) return [];
     signal?.throwIfAborted();
-    await this.#quarantine.refuse(request.texts);
-    signal?.throwIfAborted();
+    if (this.#quarantine.size > 0) {
+      const disposals = this.#disposals;
+      await this.#quarantine.refuse(request.texts);
+      signal?.throwIfAborted();
+      if (disposals !== this.#disposals) throw disposedError();
+    }
     this.#admit(request);
     const onAbort = () => request.fail(signal?.reason);
     signal?.addEventListener("abort", onAbort);
@@ -325,6 +332,10 @@ class TokenizeRequest extends TextRequest<Token[]> {
 class Quarantine {
   readonly #hashes = new Set<string>();
 
+  get size(): number {
+    return this.#hashes.size;
+  }
+
   async add(text: string): Promise<void> {
     this.#hashes.add(await hashOf(text));
     const [oldest = ""] = this.#hashes;
@@ -333,7 +344,6 @@ class Quarantine {
 
   /** Rejects with `quarantined_text`. */
   async refuse(texts: readonly string[]): Promise<void> {
-    if (this.#hashes.size === 0) return;
     const hashes = await Promise.all(texts.map(hashOf));
     const index = hashes.findIndex((hash) => this.#hashes.has(hash));
     if (index >= 0) throw new EncoderError("quarantined_text", "The model failed on this text twice: it is not computed again", { index });

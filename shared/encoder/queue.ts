@@ -96,7 +96,10 @@ export class TextQueue<Request extends QueuedRequest> {
     if (!isMergeable(oldest)) return batch;
     const length = oldest.tokens[batch[0]?.index ?? 0];
     // Texts of one length share a run on every device. Others share one only where runs need no padding: they share a few.
-    this.#merge(batch, Math.min(size.texts, share, maxMerged.equal), size, (request) => request.tokens[0] === length);
+    if (batch.every(({ index }) => oldest.tokens[index] === length)) {
+      const fits = ({ tokens }: Request) => tokens.every((count) => count === length);
+      this.#merge(batch, Math.min(size.texts, share, maxMerged.equal), size, fits);
+    }
     this.#merge(batch, Math.min(size.texts, share, maxMerged.any), size, () => true);
     return batch;
   }

@@ -154,17 +154,18 @@ describe("identical texts in flight", () => {
   });
 
   test("are not refused because another request was", async () => {
-    const { fake, pool } = await createCache();
+    const fake = new FakeModel();
+    const pool = createPool(fake, { maxTokens: 40 });
+    await pool.load();
     const release = hold(fake);
-    const admission = new AdmissionEncoder(pool, { texts: 10, tokens: 1_000, wait: 60_000 });
-    const cache = new CachedEncoder(admission, { maxBytes: 0 });
+    const cache = new CachedEncoder(pool, { maxBytes: 0 });
     const texts = Array.from({ length: 6 }, (_, i) => `text ${i}`);
     const [running, refused, small] = [cache.embed(texts), cache.embed(texts.map((text) => `${text}!`)), cache.embed("text 0!")];
     await expect(refused).rejects.toMatchObject({ code: "overloaded" });
     release();
     expect((await small).vectors).toHaveLength(1);
     expect((await running).vectors).toHaveLength(6);
-    expect(admission.admitted.texts).toBe(0);
+    expect(pool.info().pending).toEqual({ texts: 0, tokens: 0 });
   });
 });
 
@@ -207,7 +208,7 @@ describe("an error", () => {
     held.resolve();
     await told;
     expect((await joined).vectors).toHaveLength(2);
-    await expect(cache.embed("poison")).rejects.toMatchObject({ code: "inference_failed", details: { index: 0 } });
+    await expect(cache.embed("poison")).rejects.toMatchObject({ code: "quarantined_text", details: { index: 0 } });
   });
 });
 

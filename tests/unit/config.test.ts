@@ -7,7 +7,7 @@ import { defaultConfig } from "../../api/service.ts";
 describe("the settings", () => {
   test("have defaults, those of the app among them, and take an empty value for none", () => {
     const settings = readSettings({ PORT: "", API_KEYS: "", HOME: "/root" });
-    expect(settings).toMatchObject({ host: "127.0.0.1", port: 3000, config: defaultConfig, requestTimeout: 60_000 });
+    expect(settings).toMatchObject({ host: "127.0.0.1", port: 3000, config: defaultConfig });
     expect(settings).not.toHaveProperty("workers");
     expect(settings).not.toHaveProperty("model");
     expect(settings).not.toHaveProperty("device");

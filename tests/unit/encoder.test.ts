@@ -98,28 +98,6 @@ describe("running", () => {
   });
 });
 
-describe("one run a call", () => {
-  /** Three texts of six tokens share a run. */
-  const create = (tokens = 20) => createSessionEncoder(new FakeModel({ texts: 8, tokens }).open, { oneRunPerCall: true });
-  const texts = ["aaaa", "bbbb", "cccc", "dddd", "eeee"];
-
-  test("gives the results of the first texts, as many as share a run", async () => {
-    const embedded = await create().embed(texts);
-    expect(embedded).toMatchObject({ tokens: [6, 6, 6], truncated: [0, 0, 0] });
-    expect(embedded.vectors).toEqual((await createSessionEncoder(new FakeModel().open).embed(texts)).vectors.slice(0, 3));
-  });
-
-  test("gives all where all share one, and at least one however long it is", async () => {
-    expect((await create().embed(texts.slice(0, 2))).tokens).toEqual([6, 6]);
-    expect((await create(5).embed(texts.slice(0, 2))).tokens).toEqual([6]);
-  });
-
-  test("refuses a text that has no turn yet, by its own index", async () => {
-    const call = create().embed([...texts, "x".repeat(500)], { truncate: false });
-    await expect(call).rejects.toMatchObject({ code: "text_too_long", details: { index: 5 } });
-  });
-});
-
 describe("the self-test", () => {
   type Run = Awaited<ReturnType<OpenModel>>["session"]["run"];
 
