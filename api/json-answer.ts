@@ -19,7 +19,7 @@ const chunks = new Mutex();
 
 /**
  * Sends a list as JSON. A long one is serialized in chunks, and only as fast as the client reads.
- * @param onSent called once, when the answer has been handed over or the client has disconnected
+ * @param onSent called once, when the answer has been handed over or has failed, or the client has disconnected
  */
 export function sendList(c: Context, { before = "[", after = "]", count, item }: ListAnswer, onSent: () => void): Response {
   const join = (start: number) => {
@@ -36,18 +36,28 @@ export function sendList(c: Context, { before = "[", after = "]", count, item }:
   }
   const encoder = new TextEncoder();
   let start = 0;
+  let isSent = false;
+  const end = () => {
+    if (!isSent) onSent();
+    isSent = true;
+  };
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       pull: (controller) =>
         chunks.run(async () => {
           await nextTurn();
-          controller.enqueue(encoder.encode(join(start)));
+          try {
+            controller.enqueue(encoder.encode(join(start)));
+          } catch (error) {
+            end();
+            throw error;
+          }
           start += itemsPerChunk;
           if (start < count) return;
           controller.close();
-          onSent();
+          end();
         }),
-      cancel: onSent,
+      cancel: end,
     },
     { highWaterMark: 0 },
   );

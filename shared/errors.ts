@@ -129,10 +129,11 @@ function isPlainEncoderError(value: unknown): value is PlainEncoderError {
     value.name === "EncoderError" &&
     "code" in value &&
     typeof value.code === "string" &&
-    value.code in errorTable &&
+    Object.hasOwn(errorTable, value.code) &&
     "message" in value &&
     typeof value.message === "string" &&
     "details" in value &&
-    typeof value.details === "object"
+    typeof value.details === "object" &&
+    value.details !== null
   );
 }

@@ -195,7 +195,11 @@ test("whatever is added and removed, nothing is counted twice, the limits hold, 
           pending.push(tokens);
           if (before.texts > 0) expect(backlog.pending.tokens).toBeLessThanOrEqual(limit.maxTokens * (isBulk ? 0.9 : 1));
         } catch (error) {
-          const { retryAfter = 0, found, limit: bound = Number.NaN } = error instanceof EncoderError ? error.details : expect.fail("another error");
+          const {
+            retryAfter = 0,
+            found,
+            limit: bound = Number.NaN,
+          } = error instanceof EncoderError ? error.details : expect.fail("another error");
           expect(before.texts).toBeGreaterThan(0);
           expect(found).toBe(before.tokens);
           expect(bound).toBeLessThanOrEqual(limit.maxTokens);
