@@ -181,10 +181,14 @@ export class EncoderPool<Prepared> implements Encoder {
     // After a failed run a runtime may fail every later one in its realm, so the worker is replaced, and not just the text failed.
     this.#workers.retire(worker, error);
     for (const { request, index } of batch.toReversed()) {
-      const failedBefore = request.alone.has(index);
-      if (failedBefore) void this.#quarantine.add(request.texts[index] ?? "");
+      if (!request.isPending(index)) continue;
+      if (request.alone.has(index)) {
+        // Refused from then on when its caller learns of it, who may send it again at once.
+        void this.#quarantine.add(request.texts[index] ?? "").then(() => request.fail(error.at(index)));
+        continue;
+      }
       // The observer, which was told of the retired worker, may have disposed of the pool.
-      if (failedBefore || !this.#workers.started) {
+      if (!this.#workers.started) {
         request.fail(error.at(index));
         continue;
       }
@@ -219,6 +223,11 @@ abstract class TextRequest<Result = unknown> implements QueuedRequest {
 
   get settled(): boolean {
     return this.#left.size === 0;
+  }
+
+  /** Whether a text has no result yet. */
+  isPending(index: number): boolean {
+    return this.#left.has(index);
   }
 
   /** One per text, in input order. Rejects with what the request failed with. */
@@ -319,6 +328,7 @@ class TokenizeRequest extends TextRequest<Token[]> {
 
   async compute(worker: PoolWorker<unknown>, batch: readonly QueuedText<TextRequest>[]): Promise<number> {
     for (const { index } of batch) {
+      if (this.settled) break;
       const tokens = await worker.tokenize(this.texts[index] ?? "", this.#options);
       this.#left -= tokens.length;
       if (this.#left >= 0) this.complete(index, tokens);

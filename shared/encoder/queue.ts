@@ -70,11 +70,19 @@ export class TextQueue<Request extends QueuedRequest> {
     this.#added.set(request, performance.now());
   }
 
-  /** Queues texts again that were taken. They come first when it is their request's turn. Ignores a request that was removed. */
+  /**
+   * Queues texts again that were taken. They come first when it is their request's turn, and an interactive request that had none left
+   * is next. Ignores a request that was removed.
+   */
   putBack(request: Request, indexes: readonly number[]): void {
     if (!this.#added.has(request) || indexes.length === 0) return;
     const queue = this.#queueOf(request);
-    queue.set(request, [...(queue.get(request) ?? []), ...indexes.toReversed()]);
+    const queued = queue.get(request);
+    const isNext = request.interactive && !queued;
+    const others = isNext ? [...queue] : [];
+    if (isNext) queue.clear();
+    queue.set(request, [...(queued ?? []), ...indexes.toReversed()]);
+    for (const [other, texts] of others) queue.set(other, texts);
   }
 
   /** Takes the next texts: of one request, or of several interactive ones. Empty when nothing is queued. */

@@ -68,10 +68,15 @@ export function createSessionEncoder(openModel: OpenModel, options: SessionEncod
     const started = open();
     if (runner || loadTimeout === undefined) return abortable(started, signal);
     const onTimeout = () => {
-      if (opening === started) opening = null;
-      // Should it end after all, it frees its memory.
-      started.then(({ session }) => session.dispose()).catch(() => {});
-      return new EncoderError("timeout", `The model did not load within ${loadTimeout / 1000} s`, { limit: loadTimeout });
+      const error = new EncoderError("timeout", `The model did not load within ${loadTimeout / 1000} s`, { limit: loadTimeout });
+      // The first caller that gives up speaks for all that wait for this load.
+      if (opening === started) {
+        opening = null;
+        loadError = error;
+        // Should it end after all, it frees its memory.
+        started.then(({ session }) => session.dispose()).catch(() => {});
+      }
+      return error;
     };
     return abortable(withTimeout(started, loadTimeout, onTimeout), signal);
   };

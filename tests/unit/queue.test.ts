@@ -288,14 +288,17 @@ test("merging passes over requests that do not fit and keeps their place", () =>
   expect(namesOf(queue.next(upTo(32)))).toEqual(["q1"]);
 });
 
-test("a merged text that is put back is handed out again before its request's later texts", () => {
-  const [a, b] = [interactive("a", 6), interactive("b", 6, 6)];
-  const queue = queueOf([a, b]);
-  expect(namesOf(queue.next(upTo(32)))).toEqual(["a", "b", "b"]);
-  queue.putBack(b, [1]);
-  queue.putBack(b, [0]);
-  expect(queue.next(upTo(32))).toEqual([
+test("merged texts that are put back are handed out next, in the order in which they were taken", () => {
+  const [a, b, c] = [interactive("a", 6), interactive("b", 6, 6), interactive("c", 6)];
+  const queue = queueOf([a, b, c]);
+  const batch = queue.next(upTo(32));
+  expect(namesOf(batch)).toEqual(["a", "b", "b", "c"]);
+  queue.add(interactive("younger", 7));
+  for (const { request, index } of batch.slice(1).toReversed()) queue.putBack(request, [index]);
+  expect(takeAll(queue, oneText).flat()).toMatchObject([
     { request: b, index: 0 },
+    { request: c, index: 0 },
+    { request: { name: "younger" } },
     { request: b, index: 1 },
   ]);
 });

@@ -1,0 +1,236 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { deferred } from "../../shared/async.ts";
+import type { EmbedOptions } from "../../shared/encoder/encoder.ts";
+import type { PoolOptions } from "../../shared/encoder/pool.ts";
+import { FakeModel } from "./fake-model.ts";
+import { createPool } from "./fake-pool.ts";
+
+const nothing = { texts: 0, tokens: 0 };
+
+/** A loaded pool whose runs are held until they are released. */
+async function createHeldPool(options: Partial<PoolOptions<null>> = {}) {
+  const fake = new FakeModel();
+  const refusals: number[] = [];
+  const observer = { onRefusal: ({ texts }: { texts: number }) => void refusals.push(texts) };
+  const pool = createPool(fake, { size: 1, observer, ...options });
+  await pool.load();
+  const held = deferred<void>();
+  fake.onRun = () => held.promise;
+  return { fake, pool, refusals, release: () => held.resolve() };
+}
+
+/** A request of texts of ten estimated tokens each. */
+const tens = (count: number) => Array<string>(count).fill("a b c d e f g h");
+
+test("a request that does not fit is rejected before any of it is computed, and fits when others are done", async () => {
+  const { fake, pool, refusals, release } = await createHeldPool({ maxTokens: 100 });
+  const admitted = pool.embed(tens(8));
+  expect(pool.info().pending).toEqual({ texts: 8, tokens: 80 });
+  await expect(pool.embed(tens(3))).rejects.toMatchObject({ code: "overloaded", status: 429, details: { limit: 100, found: 80, retryAfter: 1 } });
+  await expect(pool.tokenize(tens(3))).rejects.toMatchObject({ code: "overloaded" });
+  expect(refusals).toEqual([3, 3]);
+  expect(pool.info().pending).toEqual({ texts: 8, tokens: 80 });
+  release();
+  await admitted;
+  expect(pool.info().pending).toEqual(nothing);
+  expect((await pool.embed(tens(3))).vectors).toHaveLength(3);
+  expect(fake.ran).toHaveLength(11);
+});
+
+test("a request that does not fit is rejected at once, also while the pool computes", async () => {
+  const { pool } = await createHeldPool({ maxTokens: 100 });
+  void pool.embed(tens(10)).catch(() => {});
+  const settled = await Promise.race([pool.embed("a query").catch(({ code }) => code), new Promise((resolve) => setTimeout(resolve, 50))]);
+  expect(settled).toBe("overloaded");
+});
+
+test("the first request of any size is admitted before the model is loaded", async () => {
+  const pool = createPool(new FakeModel(), { maxTokens: 10, maxWait: 1 });
+  expect((await pool.embed(tens(50))).vectors).toHaveLength(50);
+});
+
+test("a text counts with at most the model's tokens", async () => {
+  const { pool } = await createHeldPool();
+  void pool.embed("x".repeat(10_000)).catch(() => {});
+  expect(pool.info().pending).toEqual({ texts: 1, tokens: FakeModel.model.maxTokens });
+});
+
+test("each text that is computed makes place at once", async () => {
+  const fake = new FakeModel();
+  const pool = createPool(fake, { size: 1 });
+  await pool.load();
+  const pending: number[] = [];
+  fake.onRun = () => void pending.push(pool.info().pending.texts);
+  await pool.embed(tens(4));
+  expect(pending).toEqual([4, 3, 2, 1]);
+});
+
+test("an aborted call makes place at once, also for its text in a run", async () => {
+  const { pool } = await createHeldPool({ maxTokens: 100 });
+  const controller = new AbortController();
+  const call = pool.embed(tens(10), { signal: controller.signal });
+  controller.abort(new Error("no longer wanted"));
+  expect(pool.info().pending).toEqual(nothing);
+  await expect(call).rejects.toThrow("no longer wanted");
+});
+
+test("disposal and a failed load make place for what was pending", async () => {
+  const fake = new FakeModel();
+  const pool = createPool(fake, { size: 1 });
+  const waiting = pool.embed(tens(10));
+  const disposed = expect(waiting).rejects.toMatchObject({ code: "disposed" });
+  await pool.dispose();
+  await disposed;
+  expect(pool.info().pending).toEqual(nothing);
+  fake.loadFailures.push(new Error("the disk is gone"));
+  await expect(pool.embed(tens(10))).rejects.toMatchObject({ code: "load_failed" });
+  expect(pool.info().pending).toEqual(nothing);
+});
+
+test("whatever happens to requests, the limit holds and nothing stays pending", async () => {
+  const fake = new FakeModel({ texts: 4, tokens: 64 });
+  fake.onRun = async (texts) => {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    if (texts.includes("poison")) throw new Error("it always fails");
+  };
+  const maxTokens = 60;
+  const pool = createPool(fake, { maxTokens });
+  await pool.load();
+  const request = fc.record({
+    texts: fc.array(fc.constantFrom("a", "b c", "a longer text of many tokens", "poison"), { maxLength: 8 }),
+    call: fc.constantFrom("embed", "tokenize"),
+    abortAfter: fc.option(fc.integer({ min: 0, max: 3 })),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(request, { maxLength: 8 }), async (requests) => {
+      const calls = requests.map(({ texts, call, abortAfter }) => {
+        const controller = new AbortController();
+        if (abortAfter !== null) setTimeout(() => controller.abort(), abortAfter);
+        const before = pool.info().pending;
+        const result = pool[call](texts, { signal: controller.signal });
+        if (before.texts > 0) expect(pool.info().pending.tokens).toBeLessThanOrEqual(maxTokens);
+        return result;
+      });
+      for (const result of await Promise.allSettled(calls)) {
+        if (result.status === "fulfilled" || result.reason instanceof DOMException) continue;
+        expect(["overloaded", "inference_failed", "quarantined_text"]).toContain(result.reason.code);
+      }
+      expect(pool.info().pending).toEqual(nothing);
+    }),
+    { numRuns: 40 },
+  );
+});
+
+/** A pool that has learned that a text fails. */
+async function createPoolWithPoison() {
+  const fake = new FakeModel();
+  const tried: string[] = [];
+  fake.onRun = ([text = ""]) => {
+    tried.push(text);
+    if (text.endsWith("poison")) throw new Error("it always fails");
+  };
+  const pool = createPool(fake, { size: 1 });
+  await expect(pool.embed("poison")).rejects.toMatchObject({ code: "inference_failed", status: 424, details: { index: 0 } });
+  return { fake, pool, tried };
+}
+
+test("a text that has failed twice is refused at once with quarantined_text, and ends no more workers", async () => {
+  const { fake, pool, tried } = await createPoolWithPoison();
+  expect(tried).toEqual(["poison", "poison"]);
+  const refused = expect.objectContaining({ code: "quarantined_text", status: 422, retryable: false, details: { index: 1 } });
+  for (const options of [{}, { inputType: "query" }] satisfies EmbedOptions[]) {
+    await expect(pool.embed(["fine", "poison"], options)).rejects.toEqual(refused);
+  }
+  await expect(pool.tokenize(["fine", "poison"])).rejects.toEqual(refused);
+  expect(tried).toHaveLength(2);
+  expect(fake.workers).toHaveLength(3);
+  expect(pool.info().pending).toEqual(nothing);
+});
+
+test("other texts are computed while a text is in quarantine", async () => {
+  const { pool } = await createPoolWithPoison();
+  expect((await pool.embed(["poison ivy", "fine"])).vectors).toHaveLength(2);
+});
+
+test("the message about a refused text does not have the text", async () => {
+  const { pool } = await createPoolWithPoison();
+  await expect(pool.embed("poison")).rejects.toMatchObject({ message: expect.not.stringContaining("poison") });
+});
+
+test("a call that is aborted or disposed while its texts are compared with refused ones is never queued", async () => {
+  const { pool, tried } = await createPoolWithPoison();
+  const controller = new AbortController();
+  const aborted = pool.embed("aborted", { signal: controller.signal });
+  controller.abort(new Error("no longer wanted"));
+  await expect(aborted).rejects.toThrow("no longer wanted");
+  const disposed = pool.embed("disposed");
+  const rejected = expect(disposed).rejects.toMatchObject({ code: "disposed" });
+  await pool.dispose();
+  await rejected;
+  expect(tried).toHaveLength(2);
+  expect(pool.info().state).toBe("idle");
+});
+
+test("texts that a caller cannot be given are not put into quarantine", async () => {
+  const pool = createPool(new FakeModel(), { size: 1 });
+  const long = "x".repeat(100);
+  for (let i = 0; i < 3; i++) {
+    await expect(pool.embed(long, { truncate: false })).rejects.toMatchObject({ code: "text_too_long", details: { index: 0 } });
+  }
+  expect((await pool.embed(long)).vectors).toHaveLength(1);
+});
+
+test("tokenizing more than maxTokens tokens is rejected, for one text and for all together", async () => {
+  const pool = createPool(new FakeModel({ texts: 4, tokens: 64 }));
+  const tokens = await pool.tokenize(["ab", "cd"], { maxTokens: 8 });
+  expect(tokens.map(({ length }) => length)).toEqual([4, 4]);
+  const refused = { code: "too_many_tokens", status: 413, details: { limit: 7 } };
+  await expect(pool.tokenize(["ab", "cd"], { maxTokens: 7 })).rejects.toMatchObject(refused);
+  await expect(pool.tokenize("abcdef", { maxTokens: 7 })).rejects.toMatchObject(refused);
+  expect(pool.info().pending).toEqual(nothing);
+  expect((await pool.tokenize("ab"))[0]).toHaveLength(4);
+});
+
+test("no more texts are tokenized once there are too many tokens", async () => {
+  const fake = new FakeModel({ texts: 32, tokens: 1_000 });
+  const tokenized: string[] = [];
+  const { open } = fake;
+  const counting = Object.assign(fake, {
+    open: async () => {
+      const opened = await open();
+      const tokenize: typeof opened.tokenizer.tokenize = (text, options) => {
+        tokenized.push(text);
+        return opened.tokenizer.tokenize(text, options);
+      };
+      return { ...opened, tokenizer: { ...opened.tokenizer, tokenize } };
+    },
+  });
+  const pool = createPool(counting, { size: 1 });
+  await expect(pool.tokenize(Array(20).fill("ab"), { maxTokens: 10 })).rejects.toMatchObject({ code: "too_many_tokens" });
+  await pool.tokenize("last");
+  expect(tokenized).toEqual(["ab", "ab", "ab", "last"]);
+});
+
+test("texts that were tokenized before a worker died count once, and are not refused with the others", async () => {
+  const fake = new FakeModel({ texts: 32, tokens: 1_000 });
+  const { open } = fake;
+  let calls = 0;
+  Object.assign(fake, {
+    open: async () => {
+      const opened = await open();
+      const tokenize: typeof opened.tokenizer.tokenize = (text, options) => {
+        calls += 1;
+        // The answer to the last call is lost with its worker.
+        if (calls === 3) fake.workers.at(-1)?.die();
+        return opened.tokenizer.tokenize(text, options);
+      };
+      return { ...opened, tokenizer: { ...opened.tokenizer, tokenize } };
+    },
+  });
+  const pool = createPool(fake, { size: 1 });
+  await pool.load();
+  const tokens = await pool.tokenize(["aa", "bb", "cc", "dd"], { maxTokens: 16 });
+  expect(tokens.map((list) => list.map(({ text }) => text).join(""))).toEqual(["aa", "bb", "cc", "dd"]);
+  expect(calls).toBe(5);
+});
