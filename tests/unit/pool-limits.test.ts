@@ -27,7 +27,11 @@ test("a request that does not fit is rejected before any of it is computed, and 
   const { fake, pool, refusals, release } = await createHeldPool({ maxTokens: 100 });
   const admitted = pool.embed(tens(8));
   expect(pool.info().pending).toEqual({ texts: 8, tokens: 80 });
-  await expect(pool.embed(tens(3))).rejects.toMatchObject({ code: "overloaded", status: 429, details: { limit: 100, found: 80, retryAfter: 1 } });
+  await expect(pool.embed(tens(3))).rejects.toMatchObject({
+    code: "overloaded",
+    status: 429,
+    details: { limit: 100, found: 80, retryAfter: 1 },
+  });
   await expect(pool.tokenize(tens(3))).rejects.toMatchObject({ code: "overloaded" });
   expect(refusals).toEqual([3, 3]);
   expect(pool.info().pending).toEqual({ texts: 8, tokens: 80 });

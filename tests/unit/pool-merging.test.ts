@@ -116,7 +116,11 @@ const fates = ["P", "F", "K", "x", "x", "x", "x", "x"] as const;
 
 const caller = fc.record({
   texts: fc.array(fc.record({ fate: fc.constantFrom(...fates), length: fc.integer({ min: 5, max: 10 }) }), { minLength: 1, maxLength: 6 }),
-  options: fc.record({ inputType: fc.constantFrom("passage", "query"), normalize: fc.boolean(), dimensions: fc.integer({ min: 1, max: 8 }) }),
+  options: fc.record({
+    inputType: fc.constantFrom("passage", "query"),
+    normalize: fc.boolean(),
+    dimensions: fc.integer({ min: 1, max: 8 }),
+  }),
   start: fc.integer({ min: 0, max: 2 }),
   abortAfter: fc.option(fc.integer({ min: 0, max: 4 }), { freq: 4 }),
 });
@@ -153,12 +157,17 @@ test("whatever the lengths, callers, aborts and failures, each caller gets its o
         await new Promise(() => {});
       };
       const pool = createPool(fake, { size });
-      const nameOf = (at: number, place: number, { fate, length }: { fate: string; length: number }) => `${fate}${at}.${place}`.padEnd(length, "_");
+      const nameOf = (at: number, place: number, { fate, length }: { fate: string; length: number }) =>
+        `${fate}${at}.${place}`.padEnd(length, "_");
       const outcomes = callers.map(async ({ texts, options, start, abortAfter }, at) => {
         await new Promise((resolve) => setTimeout(resolve, start));
         const controller = new AbortController();
         if (abortAfter !== null) setTimeout(() => controller.abort(), abortAfter);
-        return settle(pool, texts.map((text, place) => nameOf(at, place, text)), { ...options, signal: controller.signal });
+        return settle(
+          pool,
+          texts.map((text, place) => nameOf(at, place, text)),
+          { ...options, signal: controller.signal },
+        );
       });
       for (const [at, { result, told }] of (await Promise.all(outcomes)).entries()) {
         const { texts = [], options, abortAfter = null } = callers[at] ?? {};
