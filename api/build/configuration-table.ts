@@ -1,4 +1,4 @@
-/** Writes the table of settings into Markdown files: `node dist/api/configuration-table.js README.md`. */
+/** Writes the table of settings into Markdown files: `node dist/api/build/configuration-table.js README.md`. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { environmentSchema } from "../node/settings.ts";
