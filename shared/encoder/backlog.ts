@@ -9,6 +9,12 @@ export interface BacklogLimits {
   readonly maxWait?: number | undefined;
 }
 
+interface AddOptions {
+  readonly bulk: boolean;
+  readonly workers: number;
+  readonly ready?: number;
+}
+
 /** The part of the limits that bulk requests leave to interactive ones. */
 const interactiveShare = 0.1;
 
@@ -39,8 +45,9 @@ export class Backlog {
    * Adds a request. Throws `overloaded` when it does not fit.
    * @param tokens estimated tokens of each text
    * @param workers how many compute at the same time
+   * @param ready how many of them have loaded. Default: all.
    */
-  add(tokens: readonly number[], { bulk, workers }: { readonly bulk: boolean; readonly workers: number }): void {
+  add(tokens: readonly number[], { bulk, workers, ready = workers }: AddOptions): void {
     const found = sum(tokens);
     const rate = this.#rate.tokensPerSecond ?? assumedRate * Math.max(1, workers);
     const limit = Math.floor(Math.min(this.#maxTokens, (rate * this.#maxWait) / 1e3));
@@ -50,7 +57,7 @@ export class Backlog {
       const message = `The queue is full: about ${this.#tokens} tokens are pending. Retry in ${retryAfter} s`;
       throw new EncoderError("overloaded", message, { retryAfter, limit, found: this.#tokens });
     }
-    this.#count(tokens.length, found, 0, workers);
+    this.#count(tokens.length, found, 0, ready);
   }
 
   /**

@@ -130,7 +130,7 @@ export class EncoderPool<Prepared> implements Encoder {
     const estimates = request.tokens.map((tokens) => Math.min(tokens, maxTokens));
     const workers = () => this.#workers.ready.length;
     try {
-      this.#backlog.add(estimates, { bulk: !request.interactive, workers: workers() || this.#workers.size });
+      this.#backlog.add(estimates, { bulk: !request.interactive, workers: workers() || this.#workers.size, ready: workers() });
     } catch (error) {
       this.#observer.onRefusal?.({ texts: request.texts.length });
       throw error;

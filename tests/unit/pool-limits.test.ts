@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { deferred } from "../../shared/async.ts";
 import type { EmbedOptions } from "../../shared/encoder/encoder.ts";
 import type { PoolOptions } from "../../shared/encoder/pool.ts";
@@ -52,6 +52,23 @@ test("a request that does not fit is rejected at once, also while the pool compu
 test("the first request of any size is admitted before the model is loaded", async () => {
   const pool = createPool(new FakeModel(), { maxTokens: 10, maxWait: 1 });
   expect((await pool.embed(tens(50))).vectors).toHaveLength(50);
+});
+
+test("the time in which the model loads does not count for the rate", async () => {
+  const fake = new FakeModel();
+  const loaded = deferred<null>();
+  const pool = createPool(fake, { size: 1, maxWait: 1_000, prepare: () => loaded.promise });
+  vi.useFakeTimers({ toFake: ["performance"] });
+  try {
+    const first = pool.embed(tens(100));
+    vi.advanceTimersByTime(100_000);
+    loaded.resolve(null);
+    await expect.poll(() => fake.ran.length).toBeGreaterThan(10);
+    await expect(pool.embed(tens(1_000))).rejects.toMatchObject({ details: { limit: 2_000 } });
+    await first;
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test("a text counts with at most the model's tokens", async () => {
