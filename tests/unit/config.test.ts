@@ -81,14 +81,8 @@ describe("the settings", () => {
       expect(schema.meta()?.description, name).toMatch(/\.$/);
       expect(schema.meta()?.unset ?? String(schema.parse(undefined)), name).toMatch(/\w/);
     }
-<<<<<<< HEAD
     const page = await readFile(new URL("../../docs/configuration.md", import.meta.url), "utf8");
     expect(page, "run node dist/api/build/configuration-table.js docs/configuration.md").toBe(withConfigurationTable(page));
     expect(page).toContain("| `PORT` | `3000` |");
-=======
-    const readme = await readFile(new URL("../../README.md", import.meta.url), "utf8");
-    expect(readme, "run node dist/api/build/configuration-table.js README.md").toBe(withConfigurationTable(readme));
-    expect(readme).toContain("| `PORT` | `3000` |");
->>>>>>> 33c6472 (docs: README has the table of settings as it is made)
   });
 });
