@@ -7,16 +7,17 @@ import { CommandLine } from "../contract/command-line.ts";
 import type { ServerProcess } from "../contract/server-process.ts";
 import { cranfieldAbstracts } from "./cranfield.ts";
 import { Children } from "./fire/children.ts";
-import { Fire, rowOf, tableHead } from "./fire/fire.ts";
+import { type Figures, Fire, rowOf, tableHead } from "./fire/fire.ts";
 
 /** How long each scenario lasts, in s. */
 const seconds = { tokenize: 12, search: 12, duplicates: 30, slowHeaders: 20, ideographs: 10 };
 
 /**
- * `/health` may take so much longer than a server that does nothing else takes on the same machine at the same moments (p99, in
- * ms): what a busy machine adds, it adds to both, and what blocks the service's event loop delays the service alone.
+ * The longest that `/health` may take (p99, in ms). Where also a server that does nothing else is late, the machine is: then what
+ * counts is how long the service's event loop computed without a pause, which no other process can make longer.
  */
 const healthBound = 50;
+const quietMachine = 10;
 
 /** How much memory may be above that of the idle service, in MB. */
 const memoryBound = { peak: 256, after: 64 };
@@ -58,7 +59,7 @@ afterAll(async () => {
 
 let fire: Fire | null = null;
 afterEach(async () => {
-  await fire?.server.stop("SIGKILL");
+  await fire?.end();
   await children.end();
   fire = null;
 });
@@ -82,18 +83,23 @@ const start = async () => {
 
 /** Holds a scenario's end to the bounds, prints its figures, and sees that the service still serves. */
 async function survived(scenario: string, fire: Fire, allowed: RegExp): Promise<void> {
-  const figures = await fire.figures();
-  const after = fire.alive ? await fire.memoryAfter(figures.memory.idle + memoryBound.after) : Number.NaN;
+  const figuresOf = await fire.watched();
+  const after = fire.alive ? await fire.memoryAfter(figuresOf().memory.idle + memoryBound.after) : Number.NaN;
+  const figures = figuresOf();
   report(rowOf(scenario, figures, after, fire.outcomes, fire.alive ? "-" : "died"));
 
   expect(fire.alive, fire.server.output.slice(-2_000)).toBe(true);
   expect.soft(unexpected(fire, allowed)).toEqual([]);
   expect.soft(figures.health.failures, "failures of /health").toBe(0);
-  expect.soft(figures.health.p99 - figures.control.p99, "/health p99 beside the control's, in ms").toBeLessThan(healthBound);
+  expect.soft(delayOf(figures), "p99 of /health in ms").toBeLessThan(healthBound);
   expect.soft(figures.memory.peak - figures.memory.idle, "MB above idle").toBeLessThanOrEqual(memoryBound.peak);
   expect.soft(after - figures.memory.idle, "MB above idle afterwards").toBeLessThanOrEqual(memoryBound.after);
   expect.soft(await (await fetch(`${fire.server.url}/health`)).json()).toMatchObject({ status: "ok" });
   expect.soft((await post(fire.server, "/embed", json({ inputs: "still here" }))).status).toBe(200);
+}
+
+function delayOf({ health, control, loop }: Figures): number {
+  return control.p99 < quietMachine ? health.p99 : Math.min(health.p99, loop.p99);
 }
 
 function report(row: string): void {
@@ -171,19 +177,20 @@ test("1,000 slow headers, 100 bodies of 8 MB at once, and SIGTERM", { timeout: p
     { kind: "slow-header", sockets: 50, seconds: 60 },
   );
   await wait(3_000);
-  const figures = await fire.figures();
+  const figuresOf = await fire.watched();
   const terminated = performance.now();
   const code = await Promise.race([fire.server.stop("SIGTERM"), wait(documentedGrace + 15_000, "still running")]);
   const exit = performance.now() - terminated;
   if (code === "still running") await fire.server.stop("SIGKILL");
   await rest;
+  const figures = figuresOf();
   report(rowOf("1,000 slow headers, 100 bodies of 8 MB, SIGTERM", figures, null, fire.outcomes, exit.toFixed(0)));
 
   expect.soft(unexpected(fire, answeredOrClosed)).toEqual([]);
   expect.soft(code, "exit code").toBe(0);
   expect.soft(exit, "ms until the exit").toBeLessThan(documentedGrace);
   expect.soft(figures.health.failures, "failures of /health").toBe(0);
-  expect.soft(figures.health.p99 - figures.control.p99, "/health p99 beside the control's, in ms").toBeLessThan(healthBound);
+  expect.soft(delayOf(figures), "p99 of /health in ms").toBeLessThan(healthBound);
   expect.soft(figures.memory.peak - figures.memory.idle, "MB above idle").toBeLessThanOrEqual(memoryBound.peak);
 });
 

@@ -1,6 +1,7 @@
 /** A process that attacks as it is told by its parent, and tells the outcomes. */
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
+import { constants, setPriority } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { type Attack, type AttackOrder, type Outcomes, outcomeOf } from "./attack.ts";
 
@@ -14,6 +15,8 @@ const pause = 100;
 const keptBytes = 16_384;
 
 process.once("disconnect", () => process.exit());
+// Attackers come from other machines. Here they share the service's cores.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 process.once("message", async ({ url, attack }: AttackOrder) => {
   const outcomes: Outcomes = {};
   for await (const outcome of run(new URL(url), attack)) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;

@@ -1,6 +1,7 @@
 /**
  * A process that asks for `GET /health` at fixed times until its parent tells it to stop, and as often a server that only
- * answers. Each has one connection, which is kept alive: a request that waits for a late answer is counted from when it was due.
+ * answers. Each has one connection, which is kept alive. A request that is due while another waits for its answer is not sent: it
+ * counts as answered with that one.
  */
 import { Agent, get } from "node:http";
 import { residentBytes } from "./resident-memory.ts";
@@ -28,7 +29,8 @@ export interface ProbeReport {
 class Times {
   readonly all: number[] = [];
   failures = 0;
-  readonly #waiting = new Set<number>();
+  /** When those that have no answer yet were due. */
+  #due: number[] = [];
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   readonly #url: string;
 
@@ -37,24 +39,25 @@ class Times {
   }
 
   ask(): void {
-    const due = performance.now();
-    this.#waiting.add(due);
-    const end = (answered: boolean) => {
-      if (!this.#waiting.delete(due)) return;
-      this.all.push(performance.now() - due);
-      if (!answered) this.failures += 1;
-    };
+    this.#due.push(performance.now());
+    if (this.#due.length > 1) return;
     get(this.#url, { agent: this.#agent }, (response) => {
       response.resume();
-      response.once("end", () => end(response.statusCode === 200));
-      response.once("error", () => end(false));
-    }).once("error", () => end(false));
+      response.once("end", () => this.#answered(response.statusCode === 200));
+      response.once("error", () => this.#answered(false));
+    }).once("error", () => this.#answered(false));
   }
 
-  /** Counts those that still wait by what they have waited so far. */
+  #answered(well: boolean): void {
+    if (!well) this.failures += 1;
+    this.stop();
+  }
+
+  /** Counts those that wait by what they have waited so far. */
   stop(): void {
-    for (const due of this.#waiting) this.all.push(performance.now() - due);
-    this.#waiting.clear();
+    const now = performance.now();
+    for (const due of this.#due) this.all.push(now - due);
+    this.#due = [];
   }
 }
 
