@@ -176,7 +176,7 @@ test("1,000 slow headers, 100 bodies of 8 MB at once, and SIGTERM", { timeout: p
     { kind: "slow-body", sockets: 50, seconds: 60 },
     { kind: "slow-header", sockets: 50, seconds: 60 },
   );
-  await wait(3_000);
+  await wait(5_000);
   const figuresOf = await fire.watched();
   const terminated = performance.now();
   const code = await Promise.race([fire.server.stop("SIGTERM"), wait(documentedGrace + 15_000, "still running")]);
