@@ -8,6 +8,9 @@ import { z } from "zod";
 import { EncoderError } from "../../shared/errors.ts";
 import { type HubConfig, readHubConfig } from "../../shared/hub/config.ts";
 import {
+  atCommit,
+  byteLimit,
+  commitHeader,
   downloadFailure,
   fetchRepository,
   type HubRepository,
@@ -24,11 +27,17 @@ export interface HubOptions {
   readonly cacheDirectory?: string | undefined;
   /** How long the hub may send nothing, in ms, before a download fails. Default 30,000. */
   readonly stallTimeout?: number | undefined;
+  /** How many bytes all files of a model may have. Default 2 GB. */
+  readonly maxBytes?: number | undefined;
 }
+
+const defaultMaxBytes = 2_000_000_000;
 
 /** A model's files on the disk, complete and checked. */
 export interface HubSnapshot {
   readonly directory: string;
+  /** The commit that the files are of. Null where the hub named none. */
+  readonly commit: string | null;
   /** File names in the repository, each with its SHA-256. */
   readonly files: { readonly [name: string]: string };
   readonly config: HubConfig;
@@ -36,54 +45,75 @@ export interface HubSnapshot {
 
 /** Written last: a folder without it is an unfinished download. */
 const snapshotFile = "snapshot.json";
-const snapshotSchema = z.object({ files: z.record(z.string(), z.string()) });
+const snapshotSchema = z.object({ commit: z.string().nullable().default(null), files: z.record(z.string(), z.string()) });
+type SnapshotRecord = z.output<typeof snapshotSchema>;
 
 /**
- * Downloads a model of the Hugging Face hub, or finds it complete in the cache, where it is never looked up again.
+ * Downloads a model of the Hugging Face hub, or finds it complete in the cache, where it is never looked up again. A branch or tag is
+ * resolved once: all files are of the commit that the hub names for the first one, and so are files that are fetched anew.
  *
  * Not left to transformers.js, because it would download the model in every worker, keeps no hash, has no deadline, and
  * cannot fetch the files of sentence-transformers. What is unfit is refused before the weights are fetched.
  * @param id `org/name`, or `org/name@revision` for a branch, tag or commit other than `main`
- * @returns rejects with `load_failed`
+ * @returns rejects with `load_failed`, or with `file_too_large` where the model has more than `maxBytes`
  */
 export async function hubSnapshot(id: string, options: HubOptions = {}): Promise<HubSnapshot> {
-  const { endpoint = publicHub, cacheDirectory = join(homedir(), ".cache", "samevec"), stallTimeout = 30_000 } = options;
+  const {
+    endpoint = publicHub,
+    cacheDirectory = join(homedir(), ".cache", "samevec"),
+    stallTimeout = 30_000,
+    maxBytes = defaultMaxBytes,
+  } = options;
   const place = hubRepository(id, endpoint);
   const directory = resolve(cacheDirectory, place.repository, place.revision);
   const readJson = async (name: string) => parseHubJson(id, name, await readFile(join(directory, name), "utf8"));
 
-  const cached = await completeFiles(directory);
-  if (cached) {
-    const config = await readHubConfig(id, async (name) => (name in cached ? readJson(name) : null));
-    return { directory, files: cached, config };
+  const recorded = await readSnapshot(directory);
+  if (recorded && (await isComplete(directory, recorded))) {
+    const { commit, files } = recorded;
+    const config = await readHubConfig(id, async (name) => (name in files ? readJson(name) : null));
+    return { directory, commit, files, config };
   }
 
   const files: Record<string, string> = {};
+  let commit = recorded?.commit ?? null;
+  const countBytes = byteLimit(id, maxBytes);
   const fetchFile = async (name: string): Promise<boolean> => {
     if (name in files) return true;
-    const hash = await download({ place, name, path: join(directory, name), stallTimeout });
-    if (hash !== null) files[name] = hash;
-    return hash !== null;
+    const from = atCommit(place, commit);
+    const downloaded = await download({ place: from, name, path: join(directory, name), stallTimeout, countBytes });
+    if (downloaded) files[name] = downloaded.hash;
+    if (from === place && downloaded?.commit) commit = downloaded.commit;
+    return downloaded !== null;
   };
   const config = await fetchRepository(id, fetchFile, readJson);
   const unfinished = join(directory, `${snapshotFile}.${randomUUID()}.part`);
-  await writeFile(unfinished, JSON.stringify({ files }, null, 2));
+  const record: SnapshotRecord = { commit, files };
+  await writeFile(unfinished, JSON.stringify(record, null, 2));
   await rename(unfinished, join(directory, snapshotFile));
-  return { directory, files, config };
+  return { directory, commit, files, config };
 }
 
-/** The files of a finished download with their hashes. Null when any is missing or not what was downloaded. */
-async function completeFiles(directory: string): Promise<{ readonly [name: string]: string } | null> {
+/** What a finished download has recorded of itself. Null where there is none. */
+async function readSnapshot(directory: string): Promise<SnapshotRecord | null> {
   try {
-    const { files } = snapshotSchema.parse(JSON.parse(await readFile(join(directory, snapshotFile), "utf8")));
+    return snapshotSchema.parse(JSON.parse(await readFile(join(directory, snapshotFile), "utf8")));
+  } catch {
+    return null;
+  }
+}
+
+/** Whether all files are there, as they were downloaded. */
+async function isComplete(directory: string, { files }: SnapshotRecord): Promise<boolean> {
+  try {
     for (const [name, hash] of Object.entries(files)) {
       const found = createHash("sha256");
       for await (const chunk of createReadStream(join(directory, name))) found.update(chunk);
-      if (found.digest("hex") !== hash) return null;
+      if (found.digest("hex") !== hash) return false;
     }
-    return files;
+    return true;
   } catch {
-    return null;
+    return false;
   }
 }
 
@@ -92,13 +122,16 @@ interface Download {
   readonly name: string;
   readonly path: string;
   readonly stallTimeout: number;
+  /** Throws where the model has too many bytes. */
+  readonly countBytes: (bytes: number) => void;
 }
 
 /**
  * Fetches one file: whole under its name, or not at all.
- * @returns its SHA-256; null where the repository has no such file
+ * @returns its SHA-256 and the commit that the hub names; null where the repository has no such file
  */
-async function download({ place, name, path, stallTimeout }: Download): Promise<string | null> {
+async function download(file: Download): Promise<{ readonly hash: string; readonly commit: string | null } | null> {
+  const { place, name, path, stallTimeout, countBytes } = file;
   const failure = (reason: string, cause?: unknown) => downloadFailure(place, reason, cause);
   const stalled = new AbortController();
   const timer = setTimeout(() => stalled.abort(failure(`it sent nothing of ${name} for ${stallTimeout} ms`)), stallTimeout);
@@ -111,6 +144,9 @@ async function download({ place, name, path, stallTimeout }: Download): Promise<
       if (reason === null) return null;
       throw failure(reason);
     }
+    const announced = Number(response.headers.get("content-length") ?? 0);
+    countBytes(announced);
+    let received = 0;
     const hash = createHash("sha256");
     await mkdir(dirname(path), { recursive: true });
     await pipeline(
@@ -119,13 +155,16 @@ async function download({ place, name, path, stallTimeout }: Download): Promise<
         for await (const chunk of chunks) {
           timer.refresh();
           hash.update(chunk);
+          received += chunk.byteLength;
+          // What was announced is counted already. Compressed answers have more.
+          countBytes(Math.min(chunk.byteLength, Math.max(0, received - announced)));
           yield chunk;
         }
       },
       createWriteStream(unfinished),
     );
     await rename(unfinished, path);
-    return hash.digest("hex");
+    return { hash: hash.digest("hex"), commit: response.headers.get(commitHeader) };
   } catch (error) {
     await rm(unfinished, { force: true });
     if (error instanceof EncoderError) throw error;

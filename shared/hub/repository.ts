@@ -35,6 +35,28 @@ export function hubRepository(id: string, hub: string): HubRepository {
   return { id, repository, revision, folder: new URL(folder) };
 }
 
+/** The header in which a hub names the commit that a revision stands for. */
+export const commitHeader = "x-repo-commit";
+
+/** The same model at a commit, whose files never change. The place as it is where the hub names no commit. */
+export function atCommit(place: HubRepository, commit: string | null | undefined): HubRepository {
+  if (!commit || !/^[0-9a-f]{40}$/.test(commit)) return place;
+  return { ...place, revision: commit, folder: new URL(`../${commit}/`, place.folder) };
+}
+
+/**
+ * Counts the bytes of a model's files against a limit.
+ * @returns a function that adds bytes and throws `file_too_large` where there are too many
+ */
+export function byteLimit(id: string, limit: number): (bytes: number) => void {
+  let found = 0;
+  return (bytes) => {
+    found += bytes;
+    if (found <= limit) return;
+    throw new EncoderError("file_too_large", `The model ${id} is larger than the ${limit} bytes that may be downloaded`, { limit, found });
+  };
+}
+
 /** That a model could not be downloaded, and why. */
 export function downloadFailure({ id, folder }: HubRepository, reason: string, cause?: unknown): EncoderError {
   return new EncoderError("load_failed", `The model ${id} could not be downloaded from ${folder.origin}: ${reason}`, {}, { cause });

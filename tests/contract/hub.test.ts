@@ -12,7 +12,7 @@ import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { cutTokens } from "../../shared/encoder/tokenizer.ts";
 import { cosineSimilarity, decodeVector } from "../../shared/vector.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
-import { HubServer } from "./hub-server.ts";
+import { commits, HubServer } from "./hub-server.ts";
 
 /** A random BERT of two layers, 32 wide, whose vectors are known: see models/build. */
 const tinyBert = fileURLToPath(new URL("../fixtures/tiny-bert", import.meta.url));
@@ -57,7 +57,7 @@ const kept = (encoder: Encoder): Encoder => {
   return encoder;
 };
 /** In this thread. */
-const openHere = (id = "tiny/bert", more: { stallTimeout?: number } = {}) =>
+const openHere = (id = "tiny/bert", more: { stallTimeout?: number; maxBytes?: number } = {}) =>
   kept(createSessionEncoder(openHubModel(id, { ...options(), ...more })));
 /** In two worker processes. */
 const openInWorkers = (id = "tiny/bert") => kept(createEncoder({ model: { hub: id, ...options() }, workers: 2 }));
@@ -110,7 +110,7 @@ describe("a model of the hub", () => {
     await expectKnownVectors(encoder);
     vi.unstubAllEnvs();
     expect(encoder.info().model?.id).toBe("tiny/bert@v2");
-    expect(hub.requests).toContain("/tiny/bert/resolve/v2/onnx/model.onnx");
+    expect(hub.requests).toContain(`/tiny/bert/resolve/${commits.v2}/onnx/model.onnx`);
   });
 
   test("tells pooling, prompts, dimensions and token limit as its repository does", async () => {
@@ -182,7 +182,26 @@ describe("a model of the hub", () => {
   test("has another revision by org/name@revision", async () => {
     const encoder = openHere("tiny/bert@v2");
     expect((await encoder.load()).id).toBe("tiny/bert@v2");
-    expect(hub.requests).toContain("/tiny/bert/resolve/v2/onnx/model.onnx");
+    expect(hub.requests).toContain(`/tiny/bert/resolve/${commits.v2}/onnx/model.onnx`);
+  });
+
+  test("is of one commit, whatever its branch is moved to meanwhile", async () => {
+    await openHere().load();
+    const [first, ...others] = hub.requests;
+    expect(first).toBe("/tiny/bert/resolve/main/modules.json");
+    for (const path of others) expect(path).toContain(`/resolve/${commits.main}/`);
+    const snapshot = JSON.parse(await readFile(join(cacheDirectory, "tiny/bert/main/snapshot.json"), "utf8"));
+    expect(snapshot.commit).toBe(commits.main);
+  });
+
+  test("stays of its commit where an altered file is fetched anew", async () => {
+    await openHere().load();
+    hub.main = "3".repeat(40);
+    hub.requests.length = 0;
+    await writeFile(join(cacheDirectory, "tiny/bert/main/tokenizer.json"), "{}");
+    await expectKnownVectors(openHere());
+    expect(hub.requests.length).toBeGreaterThan(0);
+    for (const path of hub.requests) expect(path).toContain(`/resolve/${commits.main}/`);
   });
 
   test("has another fingerprint when anything changes that decides its vectors", async () => {
@@ -331,6 +350,18 @@ describe("a model that the hub cannot give is refused, and the next call tries a
     expect(await readdir(join(cacheDirectory, "tiny/bert/main/onnx"))).toEqual([]);
     hub.served.clear();
     await expectKnownVectors(encoder);
+  });
+
+  test("when it is announced to be larger than it may be, before its weights are fetched", async () => {
+    const refused = expect(openHere("tiny/bert", { maxBytes: 20_000 }).load()).rejects;
+    await refused.toMatchObject({ code: "file_too_large", details: { limit: 20_000 } });
+    await expect(readdir(join(cacheDirectory, "tiny/bert/main/onnx"))).rejects.toMatchObject({ code: "ENOENT" });
+  });
+
+  test("when more comes than was announced, of which nothing is kept", async () => {
+    hub.served.set("tokenizer.json", "endless");
+    await expect(openHere("tiny/bert", { maxBytes: 1_000_000 }).load()).rejects.toMatchObject({ code: "file_too_large" });
+    expect(await readdir(join(cacheDirectory, "tiny/bert/main"))).not.toContainEqual(expect.stringContaining("tokenizer.json"));
   });
 
   test("when there is no hub", async () => {
