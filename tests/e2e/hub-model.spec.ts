@@ -1,6 +1,6 @@
 import { expect, test } from "playwright/test";
 import { cosineSimilarity } from "../../shared/vector.ts";
-import { HubServer } from "../contract/hub-server.ts";
+import { commits, HubServer } from "../contract/hub-server.ts";
 import { knownTexts, openPool, tinyBert, vectorsInPage } from "./tiny-bert.ts";
 
 let hub: HubServer;
@@ -73,7 +73,7 @@ test("is found by createEncoder, which searches with it and keeps its runtime fo
 
 test("has it without the hub at the next visit, under the same fingerprint", async ({ page }) => {
   const first = await openPool(page, here("tiny/bert@v2"));
-  expect(hub.requests).toContain("/tiny/bert/resolve/v2/onnx/model.onnx");
+  expect(hub.requests).toContain(`/tiny/bert/resolve/${commits.v2}/onnx/model.onnx`);
   await hub.close();
   await page.reload();
   const again = await openPool(page, here("tiny/bert@v2"));
@@ -83,7 +83,7 @@ test("has it without the hub at the next visit, under the same fingerprint", asy
   expectKnownVectors(await vectorsInPage(page));
 });
 
-test("fetches it anew where a stored file has been altered", async ({ page }) => {
+test("fetches it anew, of the same commit, where a stored file has been altered", async ({ page }) => {
   await openPool(page, here());
   await page.evaluate(async (url) => {
     const cache = await caches.open("samevec-hub");
@@ -91,8 +91,10 @@ test("fetches it anew where a stored file has been altered", async ({ page }) =>
   }, `${hub.endpoint}/tiny/bert/resolve/main/onnx/model.onnx`);
   await page.reload();
   const asked = hub.files.length;
+  hub.main = "3".repeat(40);
   expect(await openPool(page, here())).toMatchObject({ failure: null });
   expect(hub.files.slice(asked)).toEqual(hub.files.slice(0, asked));
+  for (const path of hub.requests.slice(1)) expect(path).toContain(`/resolve/${commits.main}/`);
 });
 
 test("has weights that lie beside the graph", async ({ page }) => {
@@ -139,6 +141,15 @@ for (const { what, model, spoil, message } of refusals) {
     await spoil?.();
     const { failure } = await openPool(page, { ...here(model), stallTimeout: 200 });
     expect(failure).toEqual({ code: "load_failed", message: expect.stringMatching(message) });
+    await expect.poll(() => page.workers()).toEqual([]);
+  });
+}
+
+for (const what of ["announced", "endless"] as const) {
+  test(`refuses more bytes than a model may have (${what})`, async ({ page }) => {
+    if (what === "endless") hub.served.set("tokenizer.json", "endless");
+    const { failure } = await openPool(page, { ...here(), maxBytes: 100_000 });
+    expect(failure).toEqual({ code: "file_too_large", message: expect.stringMatching(/(tokenizer\.json|model\.onnx) has more than/) });
     await expect.poll(() => page.workers()).toEqual([]);
   });
 }

@@ -21,6 +21,10 @@ export interface FetchOptions {
   readonly onBytes?: (loaded: number) => void;
   /** Told how many bytes the whole file has, as the server says it: those on the way, where it compresses. */
   readonly onAnswer?: (bytes: number) => void;
+  /** Told the headers of the first answer. */
+  readonly onHeaders?: (headers: Headers) => void;
+  /** More bytes than these are refused with `file_too_large`, by the length that the server announces and as they come. */
+  readonly maxBytes?: number;
   readonly signal: AbortSignal;
 }
 
@@ -49,7 +53,7 @@ export class RefusedRequest extends Error {
  * signal's reason.
  */
 export async function fetchFile(url: URL, options: FetchOptions): Promise<FetchedFile> {
-  const { name, bytes, attempts = mostAttempts, onBytes, signal } = options;
+  const { name, bytes, attempts = mostAttempts, maxBytes = Number.POSITIVE_INFINITY, onBytes, signal } = options;
   let parts: Uint8Array<ArrayBuffer>[] = [];
   let loaded = 0;
   let resumed = false;
@@ -62,6 +66,7 @@ export async function fetchFile(url: URL, options: FetchOptions): Promise<Fetche
       }
       parts.push(chunk);
       loaded += chunk.byteLength;
+      if (loaded > maxBytes) throw tooLarge(name, maxBytes, loaded);
       onBytes?.(loaded);
     }
     if (bytes !== undefined && loaded < bytes) throw new CutConnection(`it ended after ${loaded} of ${bytes} bytes`);
@@ -72,6 +77,7 @@ export async function fetchFile(url: URL, options: FetchOptions): Promise<Fetche
       return { blob: new Blob(parts), resumed };
     } catch (error) {
       signal.throwIfAborted();
+      if (error instanceof EncoderError) throw error;
       if (!(error instanceof CutConnection) || attempt >= attempts) {
         const reason = error instanceof Error ? error.message : error;
         throw new EncoderError("load_failed", `${name} could not be fetched: ${reason}`, {}, { cause: error });
@@ -82,6 +88,10 @@ export async function fetchFile(url: URL, options: FetchOptions): Promise<Fetche
   }
 }
 
+function tooLarge(name: string, limit: number, found: number): EncoderError {
+  return new EncoderError("file_too_large", `${name} has more than the ${limit} bytes that may be downloaded`, { limit, found });
+}
+
 /** What another request may cure. */
 class CutConnection extends Error {}
 
@@ -89,7 +99,7 @@ class CutConnection extends Error {}
 async function* answerTo(
   url: URL,
   start: number,
-  { stallTimeout = defaultStallTimeout, onAnswer, signal }: FetchOptions,
+  { name, stallTimeout = defaultStallTimeout, maxBytes = Number.POSITIVE_INFINITY, onAnswer, onHeaders, signal }: FetchOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer> | "from the start"> {
   const stall = new AbortController();
   const onStall = () => stall.abort(new CutConnection(`nothing arrived for ${stallTimeout} ms`));
@@ -102,7 +112,12 @@ async function* answerTo(
       cache: "no-cache",
     });
     if (!response.ok || !response.body) throw new RefusedRequest(response);
-    if (start === 0) onAnswer?.(Number(response.headers.get("content-length") ?? 0));
+    if (start === 0) {
+      const announced = Number(response.headers.get("content-length") ?? 0);
+      if (announced > maxBytes) throw tooLarge(name, maxBytes, announced);
+      onHeaders?.(response.headers);
+      onAnswer?.(announced);
+    }
     if (start > 0 && !response.headers.get("content-range")?.startsWith(`bytes ${start}-`)) yield "from the start";
     const reader = response.body.getReader();
     for (let next = await reader.read(); !next.done; next = await reader.read()) {
@@ -116,5 +131,7 @@ async function* answerTo(
     throw error instanceof TypeError ? new CutConnection(error.message, { cause: error }) : error;
   } finally {
     clearTimeout(timer);
+    // Nothing more is read of what is refused or given up.
+    stall.abort();
   }
 }
