@@ -139,6 +139,7 @@ function ignoreMissing(error: NodeJS.ErrnoException): void {
 async function inputSize(input: string, output: string | undefined): Promise<number | null> {
   if (input === "-") return null;
   const read = await stat(input);
+  if (read.isDirectory()) throw new CommandError(`${input} is a folder, not a file`, 1);
   const written = output === undefined ? null : await stat(output).catch(() => null);
   if (written && written.ino === read.ino && written.dev === read.dev) {
     throw new CommandError(`${output} is the input: it cannot be the output too`, 2);

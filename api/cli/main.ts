@@ -12,6 +12,7 @@ import { createEncoder } from "../node/encoder.ts";
 import { formatResult, openIndexFile } from "../node/index-file.ts";
 import { serve } from "../node/serve.ts";
 import { type Environment, environmentSchema, readEncoderSettings, SettingsError } from "../node/settings.ts";
+import { printable } from "../node/terminal.ts";
 import { version } from "../version.ts";
 import { copyAssets } from "./assets.ts";
 import { CommandError, embedFile } from "./embed.ts";
@@ -29,6 +30,7 @@ let howToGoOn = "";
 const program = new Command("samevec")
   .description("One text, one vector, everywhere: a text encoder as a service and on the command line.")
   .version(version)
+  .configureOutput({ writeErr: (text) => process.stderr.write(printable(text)) })
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .showHelpAfterError("(--help tells more)")
   .addHelpText("after", "\nExit codes: 0, 1 for a failure, 2 for a wrong command line or setting, 130 after Ctrl-C.");
@@ -237,7 +239,7 @@ async function runSearch(file: string, query: string, { limit, mode, ...flags }:
 
 async function runAssets(folder: string): Promise<void> {
   await copyAssets(folder);
-  process.stdout.write(`Copied to ${folder}. A page takes them from there: createEncoder({ assetsUrl: "/…/" })\n`);
+  process.stdout.write(`Copied to ${printable(folder)}. A page takes them from there: createEncoder({ assetsUrl: "/…/" })\n`);
 }
 
 async function runInfo({ json, ...flags }: SettingFlags & { readonly json?: true }): Promise<void> {
@@ -270,7 +272,7 @@ function table(about: object): string {
     typeof value === "object" && value !== null ? Object.entries(value).map(([key, part]) => [`${name}.${key}`, part]) : [[name, value]],
   );
   const width = Math.max(...rows.map(([name]) => String(name).length));
-  return rows.map(([name, value]) => `${String(name).padEnd(width)}  ${value}\n`).join("");
+  return rows.map(([name, value]) => printable(`${String(name).padEnd(width)}  ${value}\n`)).join("");
 }
 
 /** Hands out an encoder of the settings and frees it in the end. */
@@ -294,13 +296,13 @@ function explain(error: unknown): number {
   }
   if (error instanceof Error && "code" in error && error.code === "EPIPE") return 0;
   if (error instanceof SettingsError) {
-    console.error(`samevec: ${error.message}`);
+    console.error(printable(`samevec: ${error.message}`));
     return 2;
   }
   if (error instanceof CommandError) {
-    console.error(`samevec: ${error.message}`);
+    console.error(printable(`samevec: ${error.message}`));
     return error.exitCode;
   }
-  console.error(`samevec: ${error instanceof Error ? error.message : EncoderError.from(error).message}`);
+  console.error(printable(`samevec: ${error instanceof Error ? error.message : EncoderError.from(error).message}`));
   return 1;
 }

@@ -1,4 +1,5 @@
 import { SingleBar } from "cli-progress";
+import { printable } from "../node/terminal.ts";
 
 /** How far a stream of texts is, for the person who waits for it. */
 export interface Progress {
@@ -33,7 +34,7 @@ export function terminalProgress(stream: NodeJS.WriteStream): Progress {
     },
     note(message) {
       // Over the bar, which is drawn again below.
-      stream.write(`\r\u001b[K${message}\n`);
+      stream.write(`\r\u001b[K${printable(message)}\n`);
     },
     stop: () => bar?.stop(),
   };
@@ -41,5 +42,5 @@ export function terminalProgress(stream: NodeJS.WriteStream): Progress {
 
 /** The notes alone, for what is not a terminal. */
 export function plainProgress(stream: NodeJS.WritableStream): Progress {
-  return { start() {}, onText() {}, note: (message) => void stream.write(`${message}\n`), stop() {} };
+  return { start() {}, onText() {}, note: (message) => void stream.write(`${printable(message)}\n`), stop() {} };
 }

@@ -3,6 +3,7 @@ import { isLoopback } from "./host-names.ts";
 import { createLog } from "./log.ts";
 import { startServer } from "./server.ts";
 import { type Environment, readSettings, type Settings, SettingsError } from "./settings.ts";
+import { printable } from "./terminal.ts";
 
 /**
  * Runs the Node service until SIGTERM or SIGINT ends it, and the process with it, once what it was asked is answered: 0,
@@ -32,13 +33,14 @@ export async function serve(environment: Environment): Promise<void> {
     await server.ready.then(
       () => console.error("Model        ready"),
       (error) => {
-        if (!ending) console.error(`Model        ${EncoderError.from(error).message}\n             It is tried again by itself.`);
+        if (!ending)
+          console.error(printable(`Model        ${EncoderError.from(error).message}\n             It is tried again by itself.`));
       },
     );
   } catch (error) {
     const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
     const reason = error instanceof Error ? error.message : String(error);
-    console.error(`samevec: ${inUse ? `port ${settings.port} is taken; choose another by PORT=…` : reason}`);
+    console.error(printable(`samevec: ${inUse ? `port ${settings.port} is taken; choose another by PORT=…` : reason}`));
     process.exit(1);
   }
 }
@@ -48,7 +50,7 @@ function settingsOf(environment: Environment): Settings {
     return readSettings(environment);
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
-    console.error(`samevec: ${error.message}`);
+    console.error(printable(`samevec: ${error.message}`));
     process.exit(2);
   }
 }

@@ -169,7 +169,30 @@ describe("POST /search", () => {
     expect((await fetch(`${without.url}/search`, { method: "POST", headers, body: '{"query":"a"}' })).status).toBe(404);
     await without.stop();
     await expect(ServerProcess.start({ INDEX_FILE: join(notes, "tides.md") })).rejects.toThrow(
-      /code 1: [\s\S]*samevec: This is not an index file/,
+      /code 1: [\s\S]*samevec: .*: This is not an index file/,
     );
+  });
+});
+
+describe("a file that is no index file", () => {
+  test("is refused with its path and without a stack", async () => {
+    const damaged = join(folder, "damaged\u001b[31m.samevec");
+    await writeFile(damaged, "no index");
+    const { code, stderr } = await run(["search", damaged, "tides"]);
+    expect(code).toBe(1);
+    expect(stderr.trim().split("\n")).toHaveLength(1);
+    expect(stderr).toContain("damaged\ufffd[31m.samevec: ");
+  });
+
+  test("is refused by its path where it is a folder", async () => {
+    for (const args of [
+      ["search", notes, "tides"],
+      ["embed", notes],
+    ]) {
+      const { code, stderr } = await run(args);
+      expect(code).toBe(1);
+      expect(stderr.trim().split("\n")).toHaveLength(1);
+      expect(stderr).toContain(notes);
+    }
   });
 });

@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { inOrder } from "../../api/cli/in-order.ts";
 import { type InputFormat, readLines } from "../../api/cli/lines.ts";
-import { terminalProgress } from "../../api/cli/progress.ts";
+import { plainProgress, terminalProgress } from "../../api/cli/progress.ts";
+import { formatResult } from "../../api/node/index-file.ts";
+import { printable } from "../../api/node/terminal.ts";
 
 /** `bytes` in chunks that end at the given places. */
 async function* chunked(bytes: Uint8Array, ends: readonly number[]): AsyncGenerator<Uint8Array> {
@@ -140,4 +142,32 @@ test("progress on a terminal tells rate and time left, and notes stand beside it
   expect(shown).toContain("] 20%");
   expect(shown).toMatch(/100% \| 2 texts \| [\d.]+ texts\/s \| .* left/);
   expect(shown).toContain("line 3: not valid JSON\n");
+});
+
+describe("what a terminal is given", () => {
+  const hostile = "\u001b]0;title\u0007\u001b[2J\u009b31m\r\u202eelif\u2066\u200f\u007f";
+
+  test("has no control character and no bidirectional control", () => {
+    expect(printable(hostile)).toBe("\ufffd]0;title\ufffd\ufffd[2J\ufffd31m\ufffd\ufffdelif\ufffd\ufffd\ufffd");
+    expect(printable("Grüße, 東京, 👩‍👧 \t and\na line")).toBe("Grüße, 東京, 👩‍👧 \t and\na line");
+  });
+
+  test("is a result on two lines, whatever its document, its headings and its text contain", () => {
+    const result = {
+      document: { id: `a\nb${hostile}`, title: "", kind: "" },
+      passage: { text: `one\n${hostile}`, headings: [hostile] },
+      relevance: 0.5,
+      weak: false,
+    };
+    const shown = formatResult(result as unknown as Parameters<typeof formatResult>[0]);
+    expect(shown.split("\n")).toHaveLength(2);
+    expect(shown).toMatch(/^50 % {2}a b/);
+    expect(shown.replace("\n", "")).not.toMatch(/\p{Cc}|\p{Bidi_Control}/u);
+  });
+
+  test("is a note without control characters of a file's name", () => {
+    const stream = new PassThrough();
+    plainProgress(stream).note(`samevec: ${hostile}.txt cannot be read`);
+    expect(String(stream.read())).toMatch(/^samevec: [^\p{Cc}\p{Bidi_Control}]*\.txt cannot be read\n$/u);
+  });
 });
