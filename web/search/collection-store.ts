@@ -94,18 +94,17 @@ export class CollectionStore {
     await this.#keep(async () => {
       const transaction = this.#database.transaction("collections", "readwrite");
       const { fingerprint = null } = (await transaction.store.get(record.id)) ?? {};
-      await Promise.all([transaction.store.put({ ...record, fingerprint }), transaction.done]);
+      await finished(transaction, [transaction.store.put({ ...record, fingerprint })]);
     });
   }
 
   async deleteCollection(id: string): Promise<void> {
     await this.#keep(async () => {
       const transaction = this.#database.transaction(["collections", "documents", "vectors"], "readwrite");
-      await Promise.all([
+      await finished(transaction, [
         transaction.objectStore("collections").delete(id),
         transaction.objectStore("documents").delete(IDBKeyRange.bound([id], [id, last])),
         transaction.objectStore("vectors").delete(IDBKeyRange.bound([id], [id, last])),
-        transaction.done,
       ]);
     });
   }
@@ -152,7 +151,7 @@ export class CollectionStore {
             writes.push(vectors.delete(IDBKeyRange.bound([collection, id], [collection, id, last])));
           }
           for (const { id, place, block } of blocks) writes.push(vectors.put(block, [collection, id, place]));
-          await Promise.all([...writes, transaction.done]);
+          await finished(transaction, writes);
         }),
 
       putVectors: (passages, vectorOf, fingerprint) =>
@@ -171,7 +170,7 @@ export class CollectionStore {
             if ((await transaction.objectStore("documents").getKey([collection, id])) === undefined) continue;
             writes.push(transaction.objectStore("vectors").put(block, [collection, id, place]));
           }
-          await Promise.all([...writes, transaction.done]);
+          await finished(transaction, writes);
         }),
 
       removeDocuments: (ids) =>
@@ -181,7 +180,7 @@ export class CollectionStore {
             transaction.objectStore("documents").delete([collection, id]),
             transaction.objectStore("vectors").delete(IDBKeyRange.bound([collection, id], [collection, id, last])),
           ]);
-          await Promise.all([...writes, transaction.done]);
+          await finished(transaction, writes);
         }),
     };
   }
@@ -200,6 +199,15 @@ export class CollectionStore {
       );
     }
   }
+}
+
+/**
+ * Waits for a transaction. Rejects with the transaction's error, such as `QuotaExceededError`: writes that it has ended reject earlier, with
+ * `AbortError`, which does not name the reason.
+ */
+async function finished(transaction: { readonly done: Promise<void> }, writes: readonly Promise<unknown>[]): Promise<void> {
+  const [done] = await Promise.allSettled([transaction.done, ...writes]);
+  if (done.status === "rejected") throw done.reason;
 }
 
 /**
