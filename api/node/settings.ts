@@ -34,6 +34,10 @@ export const environmentSchema = z.object({
     unset: "native where onnxruntime-node is installed, else wasm",
   }),
   HF_ENDPOINT: z.url("must be a URL").optional().meta({ description: "Where the hub is.", unset: "the public one" }),
+  HUB_MAX_BYTES: count
+    .min(1)
+    .default(2_000_000_000)
+    .meta({ description: "How many bytes a model of the hub may have; larger ones are refused." }),
   WORKERS: count
     .min(1)
     .max(256)
@@ -114,7 +118,7 @@ export function readSettings(environment: Environment): Settings {
   };
 }
 
-const encoderSchema = environmentSchema.pick({ MODEL: true, DEVICE: true, HF_ENDPOINT: true, WORKERS: true });
+const encoderSchema = environmentSchema.pick({ MODEL: true, DEVICE: true, HF_ENDPOINT: true, HUB_MAX_BYTES: true, WORKERS: true });
 
 /** The encoder's settings alone: who serves nothing need not care what `PORT` is. Throws {@link SettingsError}. */
 export function readEncoderSettings(environment: Environment): NodeEncoderOptions {
@@ -122,10 +126,10 @@ export function readEncoderSettings(environment: Environment): NodeEncoderOption
 }
 
 function encoderOptions(values: z.output<typeof encoderSchema>): NodeEncoderOptions {
-  const { WORKERS: workers, DEVICE: device, MODEL: hub, HF_ENDPOINT: endpoint } = values;
+  const { WORKERS: workers, DEVICE: device, MODEL: hub, HF_ENDPOINT: endpoint, HUB_MAX_BYTES: maxBytes } = values;
   return {
     ...(device !== undefined && { device }),
     ...(workers !== undefined && { workers }),
-    ...(hub !== undefined && { model: { hub, ...(endpoint !== undefined && { endpoint }) } }),
+    ...(hub !== undefined && { model: { hub, maxBytes, ...(endpoint !== undefined && { endpoint }) } }),
   };
 }

@@ -32,7 +32,7 @@ describe("the settings", () => {
       port: 8080,
       workers: 3,
       device: "wasm",
-      model: { hub: "org/name@v1", endpoint: "http://hub.test" },
+      model: { hub: "org/name@v1", endpoint: "http://hub.test", maxBytes: 2_000_000_000 },
       config: {
         apiKeys: ["first-key", "second-key"],
         corsOrigins: ["https://a.test", "http://localhost:8080"],

@@ -15,6 +15,8 @@ export interface BrowserEncoderOptions {
   readonly model?: string;
   /** Where the hub is. Default `https://huggingface.co`. */
   readonly hubUrl?: string | URL;
+  /** How many bytes a model of the hub may have. Default 500 MB; larger ones are refused with `file_too_large`. */
+  readonly hubMaxBytes?: number;
   /**
    * `auto`, the default, is the WebAssembly engine, and for bulk text WebGPU: on real graphics hardware, once much text has come, where
    * it passes its self-test and is measured to be faster, and as long as it does not fail. A device that is named is used or refused.
@@ -174,7 +176,16 @@ class PageEncoder implements BrowserEncoder {
 
   /** Rejects with `device_unavailable` when WebGPU is named and cannot be had, and otherwise as `Encoder.load`. */
   async #openPool(signal: AbortSignal): Promise<Opened> {
-    const { device = "auto", model, hubUrl, interactiveWorkers = 1, webgpuThreshold = 20_000, onDownload, onDevice } = this.#options;
+    const {
+      device = "auto",
+      model,
+      hubUrl,
+      hubMaxBytes,
+      interactiveWorkers = 1,
+      webgpuThreshold = 20_000,
+      onDownload,
+      onDevice,
+    } = this.#options;
     const { loadTimeout = 120_000, runTimeout = 60_000 } = this.#options;
     const limits = { loadTimeout, runTimeout };
     const workers = device === "webgpu" ? 1 : this.#workers;
@@ -192,6 +203,7 @@ class PageEncoder implements BrowserEncoder {
       const pool = await openHubPool({
         model,
         hubUrl,
+        maxBytes: hubMaxBytes,
         device,
         workers: this.#workers,
         interactiveWorkers,
