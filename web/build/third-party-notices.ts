@@ -13,7 +13,7 @@ interface Notice {
 }
 
 /** The notices' name in the site and in the npm package. */
-export const noticesFile = "third-party-notices.txt";
+const noticesFile = "third-party-notices.txt";
 
 /** Copyright lines of packages that name the MIT licence and do not contain its text. */
 const copyrights: Readonly<Record<string, string>> = {
