@@ -37,6 +37,8 @@ export interface Load {
   readonly device: Device | null;
   /** Bytes of the cache of vectors. */
   readonly cacheBytes: number;
+  /** Connections of clients: those that are open, and how many were closed at once since there were too many. */
+  readonly connections: { readonly open: number; readonly dropped: number };
 }
 
 /** A method must not throw and must not wait. */

@@ -33,13 +33,29 @@ export function serverOptions({ headersTimeout, bodyTimeout }: ConnectionLimits)
   };
 }
 
+export interface Connections {
+  readonly open: number;
+  /** How many were closed at once since there were too many. */
+  readonly dropped: number;
+}
+
 /**
- * Holds a server to the limits: no connection beyond `maxConnections`, 408 to a request that arrives too slowly, and none
+ * Holds a server to the limits, and counts its connections: no connection beyond `maxConnections`, 408 to a request that arrives too slowly, and none
  * left to a client that does not read its answer.
  * @param server made with `serverOptions`, which has not had a request yet
  */
-export function limitConnections(server: Server, { maxConnections, writeTimeout }: ConnectionLimits): void {
+export function limitConnections(server: Server, { maxConnections, writeTimeout }: ConnectionLimits): Connections {
+  const connections = { open: 0, dropped: 0 };
   server.maxConnections = maxConnections;
+  server.on("connection", (socket) => {
+    connections.open += 1;
+    socket.once("close", () => {
+      connections.open -= 1;
+    });
+  });
+  server.on("drop", () => {
+    connections.dropped += 1;
+  });
   server.on("clientError", refuse);
   server.prependListener("request", (_request, response: ServerResponse) => {
     response.setTimeout(writeTimeout, () => {
@@ -47,6 +63,7 @@ export function limitConnections(server: Server, { maxConnections, writeTimeout 
       if (response.headersSent && !response.writableFinished) response.socket?.destroy();
     });
   });
+  return connections;
 }
 
 interface Refusal {

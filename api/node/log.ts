@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { destination, pino, stdTimeFunctions } from "pino";
 import type { AnsweredRequest, Observer } from "../observer.ts";
 import { version } from "../version.ts";
@@ -17,6 +18,8 @@ export interface Log extends Observer {
   onStop(event: { readonly signal: string }): void;
   /** @param event.unanswered requests that were not computed in time */
   onStopped(event: { readonly unanswered: number }): void;
+  /** Whether all lines were written within `timeout` ms. Where they were not, the process would wait for their reader to end. */
+  flush(timeout: number): Promise<boolean>;
 }
 
 /**
@@ -57,6 +60,10 @@ export function createLog(level: LogLevel): Log {
     onLoad: ({ ms, device }) => log.info({ ms: rounded(ms), device }, "model loaded"),
     onLoadFailure: ({ code }) => log.error({ code }, "model not loaded"),
     onRestart: ({ code }) => log.warn({ code }, "worker replaced"),
+    async flush(timeout) {
+      const flushed = new Promise<boolean>((resolve) => output.flush(() => resolve(true)));
+      return Promise.race([flushed, setTimeout(timeout, false)]);
+    },
   };
 }
 

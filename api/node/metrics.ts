@@ -102,6 +102,16 @@ export function createMetrics(load: () => Load): Metrics {
     },
   });
   gauge("samevec_cache_bytes", "Memory of the cached vectors.", ({ cacheBytes }) => cacheBytes);
+  gauge("samevec_open_connections", "Connections of clients.", ({ connections }) => connections.open);
+  new Counter({
+    name: "samevec_dropped_connections_total",
+    help: "Connections that were closed at once because there were too many.",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(load().connections.dropped);
+    },
+  });
 
   return {
     observer: {

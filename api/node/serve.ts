@@ -5,6 +5,9 @@ import { startServer } from "./server.ts";
 import { type Environment, readSettings, type Settings, SettingsError } from "./settings.ts";
 import { printable } from "./terminal.ts";
 
+/** For the last lines of the log, in ms. */
+const logTimeout = 500;
+
 /**
  * Runs the Node service until SIGTERM or SIGINT ends it, and the process with it, once what it was asked is answered: 0,
  * or as the signal says when a second one came meanwhile; 1 when it could not start, 2 when its settings are wrong.
@@ -27,6 +30,8 @@ export async function serve(environment: Environment): Promise<void> {
       const left = await server.close();
       log.onStopped({ unanswered: left });
       if (left > 0) console.error(`samevec: the time was up for ${left} requests`);
+      // A log whose reader has stopped would hold the process for ever.
+      if (!(await log.flush(logTimeout))) process.kill(process.pid, "SIGKILL");
       process.exit(0);
     };
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
@@ -38,7 +39,8 @@ export interface RunningServer {
   /** Resolves when the model is loaded; rejects as `Encoder.load` does. The server answers before and after. */
   readonly ready: Promise<unknown>;
   /**
-   * Takes no connection any more, answers the requests that are there, within `shutdownTimeout`, and frees the model.
+   * Takes no connection any more, answers the requests that are there, within `shutdownTimeout`, and frees the model. Ends
+   * 2 s after that time at the latest, whatever clients and workers do.
    * Gives how many requests could not be computed in that time: they were answered with 503.
    */
   close(): Promise<number>;
@@ -46,6 +48,9 @@ export interface RunningServer {
 
 /** For the answers of those whose time was up, in ms. */
 const lastWords = 1_000;
+
+/** For the workers to end, in ms. One that hangs is left to the end of the process. */
+const disposeTimeout = 2_000;
 
 /** The built page, seen from `dist/api/node`. */
 const page = fileURLToPath(new URL("../../web", import.meta.url));
@@ -74,6 +79,7 @@ export async function startServer({
     queuedTexts: encoder.info().pending.texts,
     queuedTokens: encoder.info().pending.tokens,
     cacheBytes: encoder.bytes,
+    connections: open,
   }));
   const observers = observeAll([metrics.observer, observer]);
   const encoder = createServiceEncoder({ ...options, requestTimeout: config.requestTimeout, observer: observers });
@@ -93,7 +99,7 @@ export async function startServer({
   }
 
   const server = createAdaptorServer({ fetch: app.fetch, hostname: host, serverOptions: serverOptions(connections) }) as Server;
-  limitConnections(server, connections);
+  const open = limitConnections(server, connections);
   const openRequests = new OpenRequests(server);
   server.listen(port, host);
   await once(server, "listening");
@@ -107,9 +113,8 @@ export async function startServer({
       const closed = new Promise((resolve) => server.close(resolve));
       await openRequests.end(options.shutdownTimeout);
       const { size: left } = openRequests;
-      await encoder.dispose();
-      await openRequests.end(lastWords);
-      // Connections on which nothing was asked: a browser opens some in advance.
+      await Promise.all([encoder.dispose(), openRequests.end(lastWords)]);
+      // Connections of clients that send or read too slowly, and idle ones: a browser opens some in advance.
       server.closeAllConnections();
       await closed;
       return left;

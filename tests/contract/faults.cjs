@@ -4,7 +4,8 @@
  * two), but for those of loads, which last until they are removed, and for `poison`: while it is there, each worker ends that computes a
  * text with that word, on the native device.
  */
-const { existsSync, readdirSync, unlinkSync } = require("node:fs");
+const { execFileSync } = require("node:child_process");
+const { existsSync, openSync, readdirSync, unlinkSync } = require("node:fs");
 const { join } = require("node:path");
 
 const folder = process.env.FAULTS;
@@ -19,6 +20,13 @@ function take(fault) {
   } catch {
     return false; // another worker was faster
   }
+}
+
+/** A pipe that nobody writes to. */
+function pipeIn(folder) {
+  const path = join(folder, "pipe");
+  execFileSync("mkfifo", [path]);
+  return path;
 }
 
 /** A module whose one function traps. */
@@ -46,6 +54,8 @@ if (folder && process.argv[1]?.endsWith("encoder-worker.js")) {
       if (runs <= selfTest.texts.filter((text) => text[device]).length) return compute();
       if (take("exit")) process.exit(1);
       if (take("trap")) new WebAssembly.Instance(trapping).exports.trap();
+      // A system call that nothing ends, as a driver's that waits for its device: the thread cannot be stopped.
+      if (device === "native" && take("block")) openSync(pipeIn(folder), "r");
       if (device === "native" && take("hang")) return new Promise(() => {});
       // As a crash in native code, and as a native call that never returns and blocks the thread.
       if (take("crash")) process.kill(process.pid, "SIGSEGV");

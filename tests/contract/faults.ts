@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -16,6 +16,11 @@ export class Faults {
   add(fault: Fault, times = 1): void {
     const files = fault.startsWith("load-") || fault === "poison" ? [fault] : Array.from({ length: times }, (_, i) => `${fault}.${i}`);
     for (const file of files) writeFileSync(join(this.#folder, file), "");
+  }
+
+  /** How many of it no thread has taken yet. */
+  left(fault: Fault): number {
+    return readdirSync(this.#folder).filter((name) => name.startsWith(`${fault}.`)).length;
   }
 
   remove(fault: Fault): void {

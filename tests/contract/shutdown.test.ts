@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
+import { Faults } from "./faults.ts";
 import { ServerProcess } from "./server-process.ts";
 
 const running: ServerProcess[] = [];
@@ -65,6 +66,68 @@ test("ends after SHUTDOWN_TIMEOUT whatever still waits, which is told so", async
   expect(await (await response).json()).toMatchObject({ code: "disposed" });
   expect(await ended).toBe(0);
   expect(server.output).toContain("the time was up for 1 requests");
+});
+
+describe("ends 5 s after SHUTDOWN_TIMEOUT at the latest", () => {
+  const timeout = 1;
+
+  /** Stops the server. Gives how long that took, in s. */
+  const secondsToStop = async (server: ServerProcess) => {
+    const start = performance.now();
+    await server.stop();
+    return (performance.now() - start) / 1000;
+  };
+  const connectTo = async ({ url }: ServerProcess) => {
+    const { hostname, port } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    socket.on("error", () => {});
+    await once(socket, "connect");
+    return socket;
+  };
+
+  test("while a body trickles in", async () => {
+    const server = await start({ SHUTDOWN_TIMEOUT: `${timeout}` });
+    const socket = await connectTo(server);
+    socket.write("POST /embed HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n");
+    const trickle = setInterval(() => socket.write(" "), 50);
+    await server.embed({ inputs: "warm" });
+    expect(await secondsToStop(server)).toBeLessThan(timeout + 5);
+    clearInterval(trickle);
+  });
+
+  test("while a client does not read its answer", async () => {
+    const server = await start({ SHUTDOWN_TIMEOUT: `${timeout}` });
+    const socket = await connectTo(server);
+    socket.pause().write("GET /models/bge-small-en-v1.5/weights-0.bin HTTP/1.1\r\nhost: localhost\r\n\r\n");
+    await server.embed({ inputs: "warm" });
+    expect(await secondsToStop(server)).toBeLessThan(timeout + 5);
+    socket.destroy();
+  });
+
+  test("while a worker hangs in native code, whose caller is told", async () => {
+    const faults = new Faults();
+    const env = { ...faults.env, WORKERS: "1", INTERACTIVE_WORKERS: "0", SHUTDOWN_TIMEOUT: `${timeout}` };
+    const server = await ServerProcess.start(env, faults.nodeArguments);
+    running.push(server);
+    await server.embed({ inputs: "warm" });
+    faults.add("block");
+    const blocked = server.embed({ inputs: "text" });
+    await expect.poll(() => faults.left("block")).toBe(0);
+    const stopped = secondsToStop(server);
+    expect((await blocked).status).toBe(503);
+    expect(await stopped).toBeLessThan(timeout + 5);
+    // Nothing but a kill ends such a process.
+    expect(server.process.signalCode).toBe("SIGKILL");
+    expect(server.log.at(-1)).toContain("stopped");
+  });
+
+  test("while nobody reads its log", async () => {
+    const server = await start({ SHUTDOWN_TIMEOUT: `${timeout}` });
+    server.process.stdout?.pause();
+    for (let i = 0; i < 40; i++)
+      await Promise.all(Array.from({ length: 100 }, () => fetch(`${server.url}/nowhere`).then((answer) => answer.text())));
+    expect(await secondsToStop(server)).toBeLessThan(timeout + 5);
+  });
 });
 
 test("a second signal ends it at once", async () => {

@@ -6,7 +6,14 @@ import { EncoderError } from "../../shared/errors.ts";
 import { Exposition } from "../exposition.ts";
 import { FakeModel } from "./fake-model.ts";
 
-const idle: Load = { queuedTexts: 0, queuedTokens: 0, workers: { ready: 0, size: 0 }, device: null, cacheBytes: 0 };
+const idle: Load = {
+  queuedTexts: 0,
+  queuedTokens: 0,
+  workers: { ready: 0, size: 0 },
+  device: null,
+  cacheBytes: 0,
+  connections: { open: 0, dropped: 0 },
+};
 const pools: { dispose(): Promise<void> }[] = [];
 afterEach(async () => {
   await Promise.all(pools.splice(0).map((pool) => pool.dispose()));
@@ -57,13 +64,22 @@ test("what nothing has happened to yet is 0, so that a first event is a rise", a
 test("sizes are those of the moment of the scrape", async () => {
   let load = idle;
   const metrics = createMetrics(() => load);
-  load = { queuedTexts: 7, queuedTokens: 90, workers: { ready: 1, size: 2 }, device: "wasm", cacheBytes: 4096 };
+  load = {
+    queuedTexts: 7,
+    queuedTokens: 90,
+    workers: { ready: 1, size: 2 },
+    device: "wasm",
+    cacheBytes: 4096,
+    connections: { open: 5, dropped: 1 },
+  };
   const scraped = new Exposition(await (await metrics.exposition()).text());
   expect(scraped.sum("samevec_queue_texts")).toBe(7);
   expect(scraped.sum("samevec_queue_tokens")).toBe(90);
   expect(scraped.sum("samevec_workers_ready")).toBe(1);
   expect(scraped.sum("samevec_workers_wanted")).toBe(2);
   expect(scraped.sum("samevec_cache_bytes")).toBe(4096);
+  expect(scraped.sum("samevec_open_connections")).toBe(5);
+  expect(scraped.sum("samevec_dropped_connections_total")).toBe(1);
 });
 
 test("workers are counted by the device that computes now, and by none before the first load", async () => {
