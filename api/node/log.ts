@@ -61,8 +61,10 @@ export function createLog(level: LogLevel): Log {
     onLoadFailure: ({ code }) => log.error({ code }, "model not loaded"),
     onRestart: ({ code }) => log.warn({ code }, "worker replaced"),
     async flush(timeout) {
-      const flushed = new Promise<boolean>((resolve) => output.flush(() => resolve(true)));
-      return Promise.race([flushed, setTimeout(timeout, false)]);
+      const drained = new Promise<boolean>((resolve) => output.once("drain", () => resolve(true)));
+      // Nothing: whatever waits is written with it, and if nothing does, `drain` comes nevertheless.
+      output.write("");
+      return Promise.race([drained, setTimeout(timeout, false)]);
     },
   };
 }

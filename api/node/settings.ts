@@ -42,7 +42,7 @@ export const environmentSchema = z.object({
     .min(1)
     .max(256)
     .optional()
-    .meta({ description: "Worker threads, each with the model (about 90 MB) and one run at a time.", unset: "one for each core" }),
+    .meta({ description: "Worker processes, each with the model (about 90 MB) and one run at a time.", unset: "one for each core" }),
   INDEX_FILE: z
     .string()
     .optional()
