@@ -120,6 +120,17 @@ describe("an isolate's one thread", () => {
     await expect.poll(room, { timeout: 45_000 }).toEqual([200, 200]);
   });
 
+  test("takes no body for which there is no room, and has room again when a client hangs up in the middle of its own", async () => {
+    const isolate = await start({ variables: { MAX_BODY_BYTES: 1_000, MAX_BODY_BYTES_IN_FLIGHT: 1_000 } });
+    await isolate.embed("warm");
+    const ask = async () => (await isolate.embed("a text")).status;
+    const refused = expect.poll(ask).toBe(429);
+    const hungUp = isolate.sendPartAndHangUp(1_000, refused);
+    await refused;
+    await hungUp;
+    await expect.poll(ask, { timeout: 10_000 }).toBe(200);
+  });
+
   test("refuses with a reason what it could not finish", async () => {
     const isolate = await start({ variables: { MAX_TOKENS: 100 } });
     expect(await errorOf(await isolate.embed([words(60), words(60)]))).toMatchObject({
@@ -149,6 +160,15 @@ describe("an isolate's settings", () => {
     expect(response.headers.get("access-control-allow-origin")).toBe("https://page.example");
     const stranger = await isolate.embed("a", { ...headers, origin: "https://stranger.example" });
     expect(stranger.headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  test("limit the rate of each key", async () => {
+    const isolate = await start({ variables: { API_KEYS: "first-key,second-key", RATE_LIMIT: 1 } });
+    const ask = async (key: string) => (await isolate.embed("a", { authorization: `Bearer ${key}` })).status;
+    await ask("first-key");
+    expect(await Promise.all([ask("first-key"), ask("first-key")])).toContain(429);
+    expect(await ask("second-key")).toBe(200);
+    await expect.poll(() => ask("first-key"), { interval: 1_100 }).toBe(200);
   });
 
   test("set limits and aliases", async () => {

@@ -136,6 +136,17 @@ export class EdgeIsolate {
     await gone;
   }
 
+  /** Announces a body of `length` bytes, sends one of them, and hangs up when `moment` has come. */
+  async sendPartAndHangUp(length: number, moment: Promise<unknown>): Promise<void> {
+    const headers = { "content-type": "application/json", "content-length": length };
+    const asking = request(new URL("/embed", this.#url), { method: "POST", agent: false, headers });
+    const gone = once(asking, "error");
+    asking.write("{");
+    await moment;
+    asking.socket?.resetAndDestroy();
+    await gone;
+  }
+
   stop(): Promise<void> {
     return this.#miniflare.dispose();
   }
