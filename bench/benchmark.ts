@@ -1,9 +1,7 @@
 import type { z } from "zod";
 import type { PythonPeers } from "./peers/install.ts";
+import type { PeerModel } from "./peers/peer-model.ts";
 import { formatSpread, spreadOf } from "./statistics.ts";
-
-/** The published int8 model that the peers run: a folder in the layout of the Hugging Face hub, or `org/name` on the hub. */
-export type PeerModel = { readonly directory: string } | { readonly hub: string };
 
 /** How much is measured, and with what. */
 export interface Plan {

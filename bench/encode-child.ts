@@ -1,8 +1,9 @@
 /** The process of one contender in Node: loads it with the first job and keeps it. */
 import { basename, dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type PeerModel, Unavailable } from "./benchmark.ts";
+import { Unavailable } from "./benchmark.ts";
 import { answerMessages } from "./child.ts";
+import type { PeerModel } from "./peers/peer-model.ts";
 import { type LoopDelay, measureUsage, ownCpuSeconds, ownPeakBytes, type Usage, watchEventLoop } from "./usage.ts";
 
 /** The product's pool, or transformers.js' `pipeline`. */

@@ -1,6 +1,6 @@
 /** The product's pool in Node against other libraries, on the same texts. */
 import type { z } from "zod";
-import { claimThat, defineBenchmark, type PeerModel, type Plan, Unavailable } from "./benchmark.ts";
+import { claimThat, defineBenchmark, type Plan, Unavailable } from "./benchmark.ts";
 import { Child } from "./child.ts";
 import { type Contender, compare, comparisonSchema, comparisonTables, speedRatios } from "./comparison.ts";
 import { cranfieldDocuments, cranfieldQueries, textsOf } from "./cranfield.ts";
@@ -8,6 +8,7 @@ import type { EncodeAnswer, Encoded, EncodeJob, NodeMethod } from "./encode-chil
 import { describeEnvironment, tokenCounter } from "./environment.ts";
 import { type PythonMethod, pythonContenders } from "./peers/contenders.ts";
 import { type PythonPeers, pythonProgram } from "./peers/install.ts";
+import type { PeerModel } from "./peers/peer-model.ts";
 import { figuresOf, formatSpread, spreadOf } from "./statistics.ts";
 import { loopDelaySchema } from "./usage.ts";
 

@@ -7,9 +7,9 @@ import { createGzip } from "node:zlib";
 import { serveStatic } from "@hono/node-server/serve-static";
 import { Hono } from "hono";
 import { build } from "vite";
-import type { PeerModel } from "./benchmark.ts";
 import { type LocalServer, serveLocally } from "./chromium.ts";
 import type { PageModel } from "./page-protocol.ts";
+import type { PeerModel } from "./peers/peer-model.ts";
 
 const pageConfig = fileURLToPath(new URL("../../bench/page/vite.config.ts", import.meta.url));
 const builtPage = fileURLToPath(new URL("page", import.meta.url));

@@ -1,25 +1,13 @@
 /** The process of one search, whose memory is measured: about `size` passages made of real ones. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import type { Model } from "../shared/encoder/encoder.ts";
 import type { SearchMode } from "../shared/search/fusion.ts";
 import type { Document } from "../shared/search/library.ts";
 import { SearchEngine } from "../shared/search/search-engine.ts";
 import { answerMessages } from "./child.ts";
-import type { SearchSize } from "./search.ts";
+import type { SearchJob, SearchSize } from "./search-protocol.ts";
 import { measureScans, perturbed, uniformNumbers } from "./search-vectors.ts";
 import { percentiles } from "./statistics.ts";
-
-export interface SearchJob {
-  readonly model: Model;
-  /** Real documents, their number of passages, and the passages' vectors. */
-  readonly documents: readonly Document[];
-  readonly passages: number;
-  readonly vectors: readonly Float32Array[];
-  readonly queries: readonly { readonly text: string; readonly vector: Float32Array }[];
-  readonly size: number;
-  readonly rounds: number;
-}
 
 setFlagsFromString("--expose-gc");
 const collectGarbage: () => void = runInNewContext("gc");

@@ -7,26 +7,10 @@ import { claimThat, defineBenchmark, log, type Plan } from "./benchmark.ts";
 import { Child } from "./child.ts";
 import { cranfieldDocuments, cranfieldJudgments, cranfieldQueries, textsOf } from "./cranfield.ts";
 import { describeEnvironment, environmentSchema } from "./environment.ts";
-import type { SearchJob } from "./search-child.ts";
+import { type percentilesSchema, type SearchJob, type SearchSize, sizeSchema } from "./search-protocol.ts";
 import { table } from "./statistics.ts";
 
 /** Per query, in ms. */
-const percentilesSchema = z.object({ p50: z.number(), p95: z.number() });
-
-const sizeSchema = z.object({
-  passages: z.number(),
-  /** From documents to a searchable index. */
-  buildMs: z.number(),
-  query: z.object({ words: percentilesSchema, meaning: percentilesSchema, hybrid: percentilesSchema }),
-  /** Texts included. */
-  memoryBytes: z.number(),
-  fileBytes: z.number(),
-  /** The vector index alone against a full scan, and the share of its ten best that the index finds. */
-  nearest: z.object({ recall: z.number(), index: percentilesSchema, full: percentilesSchema }),
-});
-
-export type SearchSize = z.infer<typeof sizeSchema>;
-
 const modes = ["hybrid", "meaning", "words"] as const;
 
 const schema = z.object({

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { cosineSimilarity } from "../shared/vector.ts";
 import type { Encoder } from "../shared/encoder/encoder.ts";
+import { cosineSimilarity } from "../shared/vector.ts";
 import { shortTexts } from "./golden.ts";
 
 export interface EncoderUnderTest {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { decodeVector } from "../shared/vector.ts";
 import type { InputType } from "../shared/encoder/encoder.ts";
+import { decodeVector } from "../shared/vector.ts";
 
 export interface GoldenRow {
   readonly inputType: InputType;

@@ -11,8 +11,7 @@ import {
   similarityResponseSchema,
   tokenizeResponseSchema,
 } from "../shared/contract.ts";
-import { decodeVector } from "../shared/vector.ts";
-import { cosineSimilarity } from "../shared/vector.ts";
+import { cosineSimilarity, decodeVector } from "../shared/vector.ts";
 import { goldenBounds, goldenRows, shortTexts } from "./golden.ts";
 
 export interface ServiceUnderTest {

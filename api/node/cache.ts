@@ -1,7 +1,21 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { abortable } from "../../shared/async.ts";
-import { type CallOptions, checkDimensions, disposedError, type Embeddings, type EmbeddingTime, type EmbedOptions, type Encoder, type EncoderInfo, type InputOptions, type Model, meanTime, type TokenizeOptions, textList } from "../../shared/encoder/encoder.ts";
+import {
+  type CallOptions,
+  checkDimensions,
+  disposedError,
+  type Embeddings,
+  type EmbeddingTime,
+  type EmbedOptions,
+  type Encoder,
+  type EncoderInfo,
+  type InputOptions,
+  type Model,
+  meanTime,
+  type TokenizeOptions,
+  textList,
+} from "../../shared/encoder/encoder.ts";
 import type { EncoderObserver } from "../../shared/encoder/observer.ts";
 import type { Token } from "../../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../../shared/errors.ts";

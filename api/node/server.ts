@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createAdaptorServer } from "@hono/node-server";
 import { serveStatic } from "@hono/node-server/serve-static";
@@ -48,9 +47,6 @@ export interface RunningServer {
 
 /** For the answers of those whose time was up, in ms. */
 const lastWords = 1_000;
-
-/** For the workers to end, in ms. One that hangs is left to the end of the process. */
-const disposeTimeout = 2_000;
 
 /** The built page, seen from `dist/api/node`. */
 const page = fileURLToPath(new URL("../../web", import.meta.url));

@@ -3,8 +3,8 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { log, type PeerModel } from "../benchmark.ts";
 import type { Program } from "../child.ts";
+import type { PeerModel } from "./peer-model.ts";
 
 /** Virtual environments: infinity needs older versions than the others. */
 const requirements = { peers: "requirements.txt", infinity: "requirements-infinity.txt" } as const;
@@ -64,7 +64,7 @@ async function install(name: EnvironmentName): Promise<void> {
   const folder = `${cache}venv-${name}`;
   const file = fileURLToPath(new URL(requirements[name], scripts));
   await unlessDone(`${folder}.installed`, await readScript(requirements[name]), async () => {
-    log(`peers: installing bench/peers/${requirements[name]}; this takes minutes and gigabytes`);
+    console.error(`peers: installing bench/peers/${requirements[name]}; this takes minutes and gigabytes`);
     await rm(folder, { recursive: true, force: true });
     await execute("python3", ["-m", "venv", folder]);
     await execute(interpreterOf(name), ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", file]);
@@ -74,7 +74,7 @@ async function install(name: EnvironmentName): Promise<void> {
 async function convert(source: string): Promise<void> {
   const script = fileURLToPath(new URL("convert.py", scripts));
   await unlessDone(`${models}.converted`, `${source}\n${await readScript("convert.py")}`, async () => {
-    log("peers: converting the model");
+    console.error("peers: converting the model");
     await execute(interpreterOf("peers"), [script, source, models]);
   });
 }

@@ -54,12 +54,11 @@ if (folder && process.argv[1]?.endsWith("encoder-worker.js")) {
       if (runs <= selfTest.texts.filter((text) => text[device]).length) return compute();
       if (take("exit")) process.exit(1);
       if (take("trap")) new WebAssembly.Instance(trapping).exports.trap();
-      // A system call that nothing ends, as a driver's that waits for its device: the thread cannot be stopped.
+      // A system call that nothing ends, as a driver's that waits for its device: the thread cannot be ended.
       if (device === "native" && take("block")) openSync(pipeIn(folder), "r");
       if (device === "native" && take("hang")) return new Promise(() => {});
-      // As a crash in native code, and as a native call that never returns and blocks the thread.
+      // As a crash in native code.
       if (take("crash")) process.kill(process.pid, "SIGSEGV");
-      if (take("block")) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
       if (take("memory")) for (const hoard = []; ; ) hoard.push(Array.from({ length: 1e5 }, Math.random));
       return compute();
     },

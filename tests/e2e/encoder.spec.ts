@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { expect, type Page, test } from "playwright/test";
-import { cosineSimilarity } from "../../shared/vector.ts";
 import type { Manifest } from "../../shared/encoder/manifest.ts";
 import { sha256Hex } from "../../shared/hash.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
 import { goldenRows, shortTexts } from "../golden.ts";
 
 const modelFile = (name: string) => readFile(new URL(`../../models/bge-small-en-v1.5/${name}`, import.meta.url));

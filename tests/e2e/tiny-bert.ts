@@ -7,7 +7,9 @@ import { decodeVector } from "../../shared/vector.ts";
 /** A random BERT of two layers, 32 wide, in the files of a hub's repository. */
 export const tinyBert = fileURLToPath(new URL("../fixtures/tiny-bert", import.meta.url));
 
-const expectedSchema = z.object({ rows: z.array(z.object({ inputType: z.enum(["passage", "query"]), text: z.string(), vector: z.base64() })) });
+const expectedSchema = z.object({
+  rows: z.array(z.object({ inputType: z.enum(["passage", "query"]), text: z.string(), vector: z.base64() })),
+});
 
 /** Texts whose vectors by this model are known. */
 export const knownTexts = expectedSchema

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { CachedEncoder } from "../../api/node/cache.ts";
-import type { Encoder, EmbedOptions } from "../../shared/encoder/encoder.ts";
 import { deferred } from "../../shared/async.ts";
+import type { EmbedOptions, Encoder } from "../../shared/encoder/encoder.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
 import { createPool } from "./fake-pool.ts";

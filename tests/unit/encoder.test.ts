@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import type { OpenModel, SelfTest } from "../../shared/encoder/model-runner.ts";
+import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
 

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { checkedFiles } from "../../shared/encoder/bundled-model.ts";
 import type { Manifest } from "../../shared/encoder/manifest.ts";
-import { sha256Hex } from "../../shared/hash.ts";
 import { instantiate } from "../../shared/engine/builds.ts";
 import { loadEngine } from "../../shared/engine/engine.ts";
 import type { EngineModel } from "../../shared/engine/model.ts";
+import { sha256Hex } from "../../shared/hash.ts";
 import { bitsOf, buildBytes, type FilesByName, filesOf, loadTiny, tinyFiles, tinyModel, tinyRows } from "./tiny-model.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;

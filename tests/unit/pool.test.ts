@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { deferred } from "../../shared/async.ts";
+import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { FakeModel } from "./fake-model.ts";
 import { createPool } from "./fake-pool.ts";

@@ -2,8 +2,8 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { createApp } from "../../api/app.ts";
 import { namesOf } from "../../api/node/host-names.ts";
 import { type AppConfig, defaultConfig, type Service } from "../../api/service.ts";
-import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
+import { createSessionEncoder } from "../../shared/encoder/session-encoder.ts";
 import { EncoderError, type ErrorCode } from "../../shared/errors.ts";
 import { FakeModel } from "./fake-model.ts";
 

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { decodeVector } from "../../shared/vector.ts";
 import type { EngineBuild, EngineModules } from "../../shared/engine/builds.ts";
 import { type Engine, loadEngine } from "../../shared/engine/engine.ts";
 import type { EngineModel } from "../../shared/engine/model.ts";
 import type { EngineFiles } from "../../shared/engine/weights.ts";
+import { decodeVector } from "../../shared/vector.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

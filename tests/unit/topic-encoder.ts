@@ -40,6 +40,13 @@ export class TopicEncoder implements Encoder {
   }
 
   tokenize = async () => [];
-  info = () => ({ state: "idle" as const, model: null, device: null, workers: { ready: 0, size: 1 }, pending: { texts: 0, tokens: 0 }, error: null });
+  info = () => ({
+    state: "idle" as const,
+    model: null,
+    device: null,
+    workers: { ready: 0, size: 1 },
+    pending: { texts: 0, tokens: 0 },
+    error: null,
+  });
   dispose = async () => {};
 }

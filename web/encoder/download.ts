@@ -1,9 +1,9 @@
-import { compareDigests, type FileDigest, filesOf, type Manifest, parseManifest } from "../../shared/encoder/manifest.ts";
+import { compareDigests, filesOf, type Manifest, parseManifest } from "../../shared/encoder/manifest.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { sha256Hex } from "../../shared/hash.ts";
 import { type AssetStore, openAssetStore, requireSecureContext } from "./asset-store.ts";
 import { fetchFile } from "./fetch-file.ts";
-import { webgpuRuntime } from "./webgpu-runtime.ts";
+import { type AssetFile, webgpuRuntime } from "./webgpu-runtime.ts";
 
 /** Where a page computes. */
 export type WebDevice = "wasm" | "webgpu";
@@ -14,11 +14,6 @@ export interface DownloadProgress {
   readonly total: number;
   /** How many of those that are loaded the browser had kept from an earlier visit. */
   readonly stored: number;
-}
-
-/** A file by its name and what it must be. */
-export interface AssetFile extends FileDigest {
-  readonly file: string;
 }
 
 /** Files, each checked against its SHA-256. A Blob is a handle: a worker is given it without a copy. */

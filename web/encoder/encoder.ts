@@ -1,5 +1,15 @@
 import { abortable } from "../../shared/async.ts";
-import { type CallOptions, disposedError, type Embeddings, type EmbedOptions, type Encoder, type EncoderInfo, type Model, type TokenizeOptions, textList } from "../../shared/encoder/encoder.ts";
+import {
+  type CallOptions,
+  disposedError,
+  type Embeddings,
+  type EmbedOptions,
+  type Encoder,
+  type EncoderInfo,
+  type Model,
+  type TokenizeOptions,
+  textList,
+} from "../../shared/encoder/encoder.ts";
 import type { Token } from "../../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { type DeviceChoice, DeviceRouter } from "./device-router.ts";

@@ -1,5 +1,5 @@
-import { cosineSimilarity } from "../../shared/vector.ts";
 import { EncoderError } from "../../shared/errors.ts";
+import { cosineSimilarity } from "../../shared/vector.ts";
 import type { EmbeddedText } from "../search/service.ts";
 import { announce } from "./announcements.ts";
 import { find, make } from "./elements.ts";

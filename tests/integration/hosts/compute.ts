@@ -1,8 +1,8 @@
-import { finishVector } from "../../../shared/vector.ts";
 import type { Manifest } from "../../../shared/encoder/manifest.ts";
 import { compileBuilds, type EngineModules } from "../../../shared/engine/builds.ts";
 import { loadEngine } from "../../../shared/engine/engine.ts";
 import type { EngineFiles } from "../../../shared/engine/weights.ts";
+import { finishVector } from "../../../shared/vector.ts";
 
 /** What every host is given, as `task.json`. */
 export interface Task {

@@ -1,0 +1,31 @@
+/** What a search measures in a process of its own, and what it is given. */
+import { z } from "zod";
+import type { Model } from "../shared/encoder/encoder.ts";
+import type { Document } from "../shared/search/library.ts";
+
+export const percentilesSchema = z.object({ p50: z.number(), p95: z.number() });
+
+export const sizeSchema = z.object({
+  passages: z.number(),
+  /** From documents to a searchable index. */
+  buildMs: z.number(),
+  query: z.object({ words: percentilesSchema, meaning: percentilesSchema, hybrid: percentilesSchema }),
+  /** Texts included. */
+  memoryBytes: z.number(),
+  fileBytes: z.number(),
+  /** The vector index alone against a full scan, and the share of its ten best that the index finds. */
+  nearest: z.object({ recall: z.number(), index: percentilesSchema, full: percentilesSchema }),
+});
+
+export type SearchSize = z.infer<typeof sizeSchema>;
+
+export interface SearchJob {
+  readonly model: Model;
+  /** Real documents, their number of passages, and the passages' vectors. */
+  readonly documents: readonly Document[];
+  readonly passages: number;
+  readonly vectors: readonly Float32Array[];
+  readonly queries: readonly { readonly text: string; readonly vector: Float32Array }[];
+  readonly size: number;
+  readonly rounds: number;
+}
