@@ -128,7 +128,7 @@ const hybridQuality = (encoder: Encoder, library: Library): Ratio => ({
       }
       return sum;
     };
-    return (await reciprocalRanks("hybrid")) / (await reciprocalRanks("words"));
+    return (await reciprocalRanks("hybrid")) / (await reciprocalRanks("keyword"));
   },
 });
 

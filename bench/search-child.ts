@@ -27,7 +27,7 @@ answerMessages(async (job: SearchJob): Promise<SearchSize> => {
     }
     return percentiles(times);
   };
-  const byMode = { words: await query("words"), meaning: await query("meaning"), hybrid: await query("hybrid") };
+  const byMode = { keyword: await query("keyword"), semantic: await query("semantic"), hybrid: await query("hybrid") };
   const file = await engine.exportIndex();
   const queryVectors = queries.map(({ vector }) => vector);
   const nearest = measureScans(vectors, queryVectors, size, rounds);

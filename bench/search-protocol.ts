@@ -9,7 +9,7 @@ export const sizeSchema = z.object({
   passages: z.number(),
   /** From documents to a searchable index. */
   buildMs: z.number(),
-  query: z.object({ words: percentilesSchema, meaning: percentilesSchema, hybrid: percentilesSchema }),
+  query: z.object({ keyword: percentilesSchema, semantic: percentilesSchema, hybrid: percentilesSchema }),
   /** Texts included. */
   memoryBytes: z.number(),
   fileBytes: z.number(),

@@ -11,7 +11,7 @@ import { type percentilesSchema, type SearchJob, type SearchSize, sizeSchema } f
 import { table } from "./statistics.ts";
 
 /** Per query, in ms. */
-const modes = ["hybrid", "meaning", "words"] as const;
+const modes = ["hybrid", "semantic", "keyword"] as const;
 
 const schema = z.object({
   environment: environmentSchema,
@@ -93,10 +93,10 @@ export const search = defineBenchmark({
       (memoryBytes / 1e6).toFixed(0),
       (fileBytes / 1e6).toFixed(1),
     ]);
-    const modes = ["words", "meaning", "hybrid"].map((mode) => `${mode}, ms`);
+    const modes = ["keyword", "semantic", "hybrid"].map((mode) => `${mode}, ms`);
     const head = ["passages", ...modes, "vector index, ms", "full scan, ms", "recall of 10", "build, s", "memory, MB", "file, MB"];
     const even = (mode: string) => quality.find((each) => each.mode === mode)?.even ?? Number.NaN;
-    const lead = even("hybrid") - Math.max(even("meaning"), even("words"));
+    const lead = even("hybrid") - Math.max(even("semantic"), even("keyword"));
     const largest = sizes.filter(({ passages }) => passages > 90_000).map(({ nearest }) => nearest);
     const [times, recalls] = [largest.map(({ index }) => index.p50), largest.map(({ recall }) => recall)];
     return {

@@ -11,9 +11,9 @@ import { formatEach, table } from "./statistics.ts";
 const pageSchema = z.object({
   /** From the navigation, in ms: first paint, first results by words, model ready, first results by a computed vector. */
   paint: z.number(),
-  words: z.number(),
+  keyword: z.number(),
   ready: z.number(),
-  meaning: z.number(),
+  semantic: z.number(),
   /** What the server sent. */
   bytes: z.number(),
 });
@@ -108,7 +108,7 @@ export const start = defineBenchmark({
     const visits = { "first visit": "cold", "second visit, browser restarted": "warm" } as const;
     const rows = Object.entries(visits).map(([label, visit]) => [
       label,
-      ...(["paint", "words", "ready", "meaning"] as const).map((moment) => formatEach(rounds, ({ page }) => page[visit][moment], 0)),
+      ...(["paint", "keyword", "ready", "semantic"] as const).map((moment) => formatEach(rounds, ({ page }) => page[visit][moment], 0)),
       formatEach(rounds, ({ page }) => page[visit].bytes / 1e6, 1),
     ]);
     const head = ["first paint, ms", "first results, ms", "model ready, ms", "first results by a computed vector, ms", "downloaded, MB"];

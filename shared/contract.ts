@@ -193,7 +193,7 @@ export const searchRequestSchema = z.object({
     .max(1)
     .default(0)
     .meta({ description: "The least relevance in meaning; above 0, what was found by words alone is left out." }),
-  mode: z.enum(["hybrid", "meaning", "words"]).default("hybrid"),
+  mode: z.enum(["hybrid", "semantic", "keyword"]).default("hybrid"),
   filter: z
     .object({
       documents: filterValues.optional().meta({ description: 'Ids; one that ends in "/" stands for all that begin with it.' }),
@@ -210,7 +210,7 @@ function signsOf(query: string): number {
 const place = z.object({ start: z.int(), end: z.int() });
 
 export const searchResponseSchema = z.object({
-  mode: z.enum(["hybrid", "meaning", "words"]).meta({ description: "What was searched by." }),
+  mode: z.enum(["hybrid", "semantic", "keyword"]).meta({ description: "What was searched by." }),
   results: z.array(
     z.object({
       document: z.object({ id: z.string(), title: z.string(), kind: z.string() }),

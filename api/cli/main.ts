@@ -91,7 +91,7 @@ program
   .argument("<file>", "as samevec index or the page made it")
   .argument("<query>", 'words, "a phrase", -without')
   .option("-n, --limit <count>", "the most results", wholeNumber, 10)
-  .addOption(new Option("-m, --mode <mode>", "what is searched by").choices(["hybrid", "meaning", "words"]).default("hybrid"))
+  .addOption(new Option("-m, --mode <mode>", "search mode").choices(["hybrid", "semantic", "keyword"]).default("hybrid"))
   .addOption(setting("MODEL", "--model <model>"))
   .addOption(setting("DEVICE", "--device <device>"))
   .action(runSearch);

@@ -28,7 +28,7 @@ function withPath(path: string, error: unknown): unknown {
 
 /** A result as a terminal shows it: how relevant, which document and where, and the passage on one line. */
 export function formatResult({ document, passage, relevance, weak }: SearchResult): string {
-  const score = relevance === null ? "words" : `${Math.round(100 * relevance)} %`;
+  const score = relevance === null ? "keyword" : `${Math.round(100 * relevance)} %`;
   const onOneLine = (text: string) => printable(text.replaceAll(/\s+/g, " "));
   const place = [document.id, ...passage.headings].join(" > ");
   return `${score}${weak ? ", weak" : ""}  ${onOneLine(place)}\n  ${onOneLine(passage.text)}`;

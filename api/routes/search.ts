@@ -22,7 +22,7 @@ export function searchRoutes(engine: SearchEngine): OpenAPIHono {
       const { documents, kinds } = filter;
       const signal = c.get("signal");
       // A page answers by words while the model loads; who asks a server wants the whole answer.
-      if (mode !== "words") await engine.load({ signal });
+      if (mode !== "keyword") await engine.load({ signal });
       const answer = await engine.search(query, {
         limit,
         mode,

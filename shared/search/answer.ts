@@ -49,7 +49,7 @@ export interface Answer {
   readonly query: string;
   /** Best first; only what is at all relevant. */
   readonly results: readonly SearchResult[];
-  /** What it was found by: `words` where `hybrid` was asked for and the model is not there yet. */
+  /** What it was found by: `keyword` where `hybrid` was asked for and the model is not there yet. */
   readonly mode: SearchMode;
   readonly coverage: Coverage;
   /** ms for the query's vector; null when none was made. */

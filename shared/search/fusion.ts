@@ -1,5 +1,5 @@
 /** What is found: by words and by meaning, or by one of them alone. */
-export type SearchMode = "hybrid" | "meaning" | "words";
+export type SearchMode = "hybrid" | "semantic" | "keyword";
 
 /** What stands in a ranking, and how much its rank counts. */
 interface Ranked<Key> {

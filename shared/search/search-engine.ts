@@ -78,8 +78,8 @@ export class SearchEngine {
   }
 
   /**
-   * Answers with what is there: `hybrid` does not wait for the model, but begins to load it, and `words` needs none.
-   * `meaning` waits for it, unless the query is one of the library's examples. Rejects as `Encoder.embed` does.
+   * Answers with what is there: `hybrid` does not wait for the model, but begins to load it, and `keyword` needs none.
+   * `semantic` waits for it, unless the query is one of the library's examples. Rejects as `Encoder.embed` does.
    */
   async search(query: string, options: SearchOptions = {}): Promise<Answer> {
     const { mode = "hybrid", signal } = options;
@@ -87,12 +87,12 @@ export class SearchEngine {
     signal?.throwIfAborted();
     const parsed = parseQuery(query);
     const start = performance.now();
-    const vector = mode === "words" || parsed.wanted === "" ? null : await this.#vectorFor(query, parsed.wanted, mode, signal);
+    const vector = mode === "keyword" || parsed.wanted === "" ? null : await this.#vectorFor(query, parsed.wanted, mode, signal);
     const embedded = performance.now();
     return {
       query,
       results: this.#index.search(parsed, vector, options),
-      mode: vector ? mode : "words",
+      mode: vector ? mode : "keyword",
       coverage: this.coverage(),
       embedTime: vector && !this.#queries.isExample(query) ? embedded - start : null,
       scanTime: performance.now() - embedded,
@@ -101,14 +101,14 @@ export class SearchEngine {
 
   /** How near the query is to each passage of a document: a heat map. Null when there is no such document. */
   async relevanceIn(id: string, query: string, { signal }: CallOptions = {}): Promise<PassageRelevance[] | null> {
-    const vector = await this.#vectorFor(query, parseQuery(query).wanted, "meaning", signal);
+    const vector = await this.#vectorFor(query, parseQuery(query).wanted, "semantic", signal);
     return this.#index.relevanceIn(id, vector);
   }
 
   /** The sentence of a passage that is closest to the query in meaning. Null when there is no such passage. */
   async closestSentence(id: string, start: number, query: string, { signal }: CallOptions = {}): Promise<Place | null> {
     const passage = this.#index.entry(id)?.passages.find(({ chunk }) => chunk.start === start);
-    const vector = await this.#vectorFor(query, parseQuery(query).wanted, "meaning", signal);
+    const vector = await this.#vectorFor(query, parseQuery(query).wanted, "semantic", signal);
     const all = passage ? sentencesOf(passage.chunk.text) : [];
     // A heading is near everything below it, and tells less.
     const prose = all.filter(({ text }) => !/^#{1,6}\s/.test(text));

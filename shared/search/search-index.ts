@@ -45,7 +45,7 @@ export class SearchIndex {
     const inFilter = filterTest(filter);
     const admitted = this.#words.admitted(query) ?? (() => true);
     const accept = (passage: Passage | null) => passage !== null && inFilter(passage.entry) && admitted(passage.key);
-    const byWords = mode === "meaning" ? [] : this.#words.search(query, (key) => accept(this.#table.passage(key))).slice(0, fusion.depth);
+    const byWords = mode === "semantic" ? [] : this.#words.search(query, (key) => accept(this.#table.passage(key))).slice(0, fusion.depth);
     const byMeaning = vector ? this.meanings.nearest(vector, Math.max(limit, fusion.depth), accept) : [];
     const matches = new Map(byWords.map((match) => [match.key, match]));
     const fused = fuseRankings([

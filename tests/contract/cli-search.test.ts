@@ -32,15 +32,15 @@ afterAll(() => rm(folder, { recursive: true }));
 
 describe("samevec search", () => {
   test("finds by meaning what shares no word with the query", async () => {
-    const { code, stdout } = await run(["search", index(), "why does the sea move up and down", "--mode", "meaning"]);
+    const { code, stdout } = await run(["search", index(), "why does the sea move up and down", "--mode", "semantic"]);
     expect(code).toBe(0);
     expect(stdout.split("\n")[0]).toContain("tides.md");
   });
 
   test("finds a quoted phrase, and leaves out what has a word that is excluded", async () => {
-    const { stdout } = await run(["search", index(), '"bleed a radiator"', "--mode", "words"]);
+    const { stdout } = await run(["search", index(), '"bleed a radiator"', "--mode", "keyword"]);
     expect(stdout.split("\n")[0]).toContain("house/heating.txt");
-    const { stdout: without } = await run(["search", index(), "radiator -key", "--mode", "words"]);
+    const { stdout: without } = await run(["search", index(), "radiator -key", "--mode", "keyword"]);
     expect(without).toBe("");
   });
 
@@ -98,7 +98,7 @@ describe("samevec index", () => {
     expect(Number(missing)).toBeGreaterThan(0);
     expect(Number(missing)).toBeLessThan(120);
     expect((await readdir(folder)).filter((name) => name.endsWith(".part"))).toEqual([]);
-    const { stdout } = await run(["search", file, '"mark 833"', "--mode", "words"]);
+    const { stdout } = await run(["search", file, '"mark 833"', "--mode", "keyword"]);
     expect(stdout).toContain("119.txt");
 
     const resumed = await run(args);
@@ -151,7 +151,7 @@ describe("POST /search", () => {
   });
 
   test("searches by words alone, in some documents alone, and above a score", async () => {
-    expect((await search({ query: "radiator", mode: "words" })).ids).toEqual(["house/heating.txt"]);
+    expect((await search({ query: "radiator", mode: "keyword" })).ids).toEqual(["house/heating.txt"]);
     expect((await search({ query: "rise", filter: { documents: ["house/"] } })).ids).not.toContain("tides.md");
     expect((await search({ query: "rise", min_score: 1 })).ids).toEqual([]);
     expect((await search({ query: "rise", limit: 1 })).ids).toHaveLength(1);

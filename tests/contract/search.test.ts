@@ -43,7 +43,7 @@ describe("the built-in documents", () => {
 describe("relevance", () => {
   test("is high for most answers", async () => {
     const strong = await share(judgements.answered, async ({ query, answer }) => {
-      const { results } = await engine.search(query, { mode: "meaning" });
+      const { results } = await engine.search(query, { mode: "semantic" });
       return results.some(({ document, relevance }) => document.id === answer && (relevance ?? 0) >= weakRelevance);
     });
     expect(strong).toBeGreaterThanOrEqual(0.7);
@@ -51,7 +51,7 @@ describe("relevance", () => {
 
   test("is low for most queries that nothing answers", async () => {
     const weak = await share(judgements.unanswered, async (query) => {
-      const { results } = await engine.search(query, { mode: "meaning" });
+      const { results } = await engine.search(query, { mode: "semantic" });
       return results.every(({ relevance }) => (relevance ?? 0) < weakRelevance);
     });
     expect(weak).toBeGreaterThanOrEqual(0.8);

@@ -57,7 +57,7 @@ test("of a folder of 500 notes words find one at once, meaning within seconds wh
   await drop(page, [notes]);
   await ask("lighthouse");
   await expectGulls(20_000);
-  await page.getByRole("radio", { name: "Meaning" }).check({ force: true });
+  await page.getByRole("radio", { name: "Semantic" }).check({ force: true });
   await ask("seabirds near a beacon");
   await expectGulls(40_000);
   await expect(page.locator("#documents .summary")).toContainText("500 documents", { timeout: 40_000 });
@@ -68,7 +68,7 @@ test("of a folder of 500 notes words find one at once, meaning within seconds wh
   await ask("lighthouse");
   await expectGulls(20_000);
   await expect(page.locator("#documents .summary")).toContainText("500 documents");
-  await page.getByRole("radio", { name: "Meaning" }).check({ force: true });
+  await page.getByRole("radio", { name: "Semantic" }).check({ force: true });
   await ask("seabirds near a beacon");
   await expectGulls(60_000);
   await expect.poll(covered).toBeGreaterThan(0);

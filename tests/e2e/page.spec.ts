@@ -135,7 +135,7 @@ test("fits a narrow screen, and works by keyboard alone", async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 740 });
   await openReady(page, server.url);
   await page.keyboard.press("Tab");
-  await expect(page.getByRole("radio", { name: "Both" })).toBeFocused();
+  await expect(page.getByRole("radio", { name: "Hybrid" })).toBeFocused();
   await page.keyboard.press("Tab");
   await expect(page.getByRole("button", { name: "the heating does not work upstairs" })).toBeFocused();
   await page.keyboard.press("Enter");
@@ -169,7 +169,7 @@ test.describe("one visit", () => {
   });
   test.beforeEach(async () => {
     await searchBox(page).fill("");
-    await page.getByRole("radio", { name: "Both" }).check();
+    await page.getByRole("radio", { name: "Hybrid" }).check();
   });
   test.afterAll(() => page.close());
 
@@ -183,14 +183,14 @@ test.describe("one visit", () => {
     for (const text of await texts()) expect(text).not.toMatch(/sourdough/i);
   });
 
-  test("words, meaning or both are searched, as is asked for", async () => {
+  test("the mode chooses semantic, keyword or hybrid search", async () => {
     await searchBox(page).fill("elderly pet wanting adoption");
     await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
-    await page.getByRole("radio", { name: "Words" }).check();
+    await page.getByRole("radio", { name: "Keyword" }).check();
     await expect(status(page)).toContainText("by words alone");
     for (const score of await results(page).locator(".score").all()) await expect(score).not.toContainText("%");
     await page.keyboard.press("ArrowLeft");
-    await expect(page.getByRole("radio", { name: "Meaning" })).toBeChecked();
+    await expect(page.getByRole("radio", { name: "Semantic" })).toBeChecked();
     await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
   });
 
@@ -207,7 +207,7 @@ test.describe("one visit", () => {
     await expect(page.getByText("Sentence closest in meaning")).toHaveCount(1);
     await expect(page.getByText("Sentence closest in meaning")).toBeVisible();
 
-    await page.getByRole("radio", { name: "Words" }).check();
+    await page.getByRole("radio", { name: "Keyword" }).check();
     await expect(status(page)).toContainText("by words alone");
     await expect(results(page).locator("mark")).not.toHaveCount(0);
     await expect(results(page).locator(".closest")).toHaveCount(0);
@@ -215,7 +215,7 @@ test.describe("one visit", () => {
   });
 
   test("more results are shown when they are asked for, below those that are there", async () => {
-    await page.getByRole("radio", { name: "Words" }).check();
+    await page.getByRole("radio", { name: "Keyword" }).check();
     await searchBox(page).fill("the water and a house or time");
     await expect(results(page)).toHaveCount(8);
     const before = await results(page).getByRole("heading").allInnerTexts();

@@ -30,7 +30,7 @@ async function addFiles(page: Page, files: readonly { path: string; text: string
   }, files);
 }
 
-async function found(page: Page, query: string, options: { mode?: "hybrid" | "meaning" | "words" } = {}): Promise<string[]> {
+async function found(page: Page, query: string, options: { mode?: "hybrid" | "semantic" | "keyword" } = {}): Promise<string[]> {
   return page.evaluate(
     async ([query, options]) => {
       const [collection] = (await window.search.state()).collections;
@@ -68,18 +68,18 @@ test("words find what was added before the model is there, meaning as its vector
   page,
 }) => {
   await addFiles(page, notes(48));
-  expect(await found(page, "snails", { mode: "words" })).toContain("notes/005.md");
+  expect(await found(page, "snails", { mode: "keyword" })).toContain("notes/005.md");
   await embedded(page);
   const states: SearchState[] = await page.evaluate(() => window.states);
   const coverages = states.map(({ collections }) => collections[0]?.coverage.done ?? 0);
   expect(new Set(coverages).size).toBeGreaterThan(2);
   expect(coverages).toEqual([...coverages].sort((a, b) => a - b));
-  expect(await found(page, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
+  expect(await found(page, "stringed instrument", { mode: "semantic" })).toContain("notes/002.md");
 
   await open(page);
-  expect(await found(page, "snails", { mode: "words" })).toContain("notes/005.md");
+  expect(await found(page, "snails", { mode: "keyword" })).toContain("notes/005.md");
   expect((await collection(page))?.coverage).toEqual({ done: 48, total: 48 });
-  expect(await found(page, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
+  expect(await found(page, "stringed instrument", { mode: "semantic" })).toContain("notes/002.md");
 });
 
 test("a tab that is killed in the middle leaves nothing half-written, and the next one takes up where it stopped", async ({
@@ -97,7 +97,7 @@ test("a tab that is killed in the middle leaves nothing half-written, and the ne
     await killed;
     current = await context.newPage();
     await open(current);
-    await found(current, "snails", { mode: "words" });
+    await found(current, "snails", { mode: "keyword" });
     const state = await collection(current);
     expect(state).toMatchObject({ documents: 64, passages: 64 });
     expect(state?.coverage.done).toBeGreaterThanOrEqual(kept);
@@ -116,9 +116,9 @@ test("of several tabs one has the encoder and answers for all, and another takes
   await open(second);
   // Its search worker alone: encoders are the first tab's.
   expect(second.workers().map((worker) => new URL(worker.url()).pathname.replace(/-[\w-]{8}\.js$/, ""))).toEqual(["/assets/search-worker"]);
-  expect(await found(second, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
+  expect(await found(second, "stringed instrument", { mode: "semantic" })).toContain("notes/002.md");
   await addFiles(second, [{ path: "added/second.md", text: "The lighthouse keeper counts gulls in the fog." }]);
-  await expect.poll(() => found(page, "seabirds near a beacon", { mode: "meaning" })).toContain("added/second.md");
+  await expect.poll(() => found(page, "seabirds near a beacon", { mode: "semantic" })).toContain("added/second.md");
   await expect.poll(() => second.evaluate(() => window.state.collections[0]?.documents)).toBe(13);
 
   const asked = second.evaluate(async () => {
@@ -134,7 +134,7 @@ test("of several tabs one has the encoder and answers for all, and another takes
   await page.close();
   expect(await asked).toEqual(Array(40).fill("added/second.md"));
   await ready(second);
-  expect(await found(second, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
+  expect(await found(second, "stringed instrument", { mode: "semantic" })).toContain("notes/002.md");
 });
 
 test("only what changed in a file is embedded again; removal and renaming embed nothing", async ({ page }) => {
@@ -195,7 +195,7 @@ test("pausing holds the work, resuming goes on, and cancelling drops what is not
   await page.evaluate((id) => window.search.cancel(id), id);
   const { collections } = await embedded(page);
   expect(collections[0]?.documents).toBeLessThan(44);
-  expect(await found(page, "Note 1", { mode: "words" })).toContain("notes/001.md");
+  expect(await found(page, "Note 1", { mode: "keyword" })).toContain("notes/001.md");
 });
 
 test("collections of another model open whole and are found by words at once, and are embedded anew by themselves", async ({ page }) => {
@@ -230,7 +230,7 @@ test("collections of another model open whole and are found by words at once, an
       { modelChanged: false, indexing: null, fingerprint },
     ],
   });
-  expect(await found(page, "stringed instrument", { mode: "meaning" })).toContain("notes/002.md");
+  expect(await found(page, "stringed instrument", { mode: "semantic" })).toContain("notes/002.md");
 });
 
 test("embedding anew is taken up where it stopped, and vectors of two models are never kept together", async ({ page, context }) => {
@@ -280,7 +280,7 @@ test("embedding anew is taken up where it stopped, and vectors of two models are
   expect(taken?.coverage.done).toBeLessThan(64);
   expect((await embedded(next)).collections[0]).toMatchObject({ modelChanged: false, coverage: { done: 64, total: 64 } });
   expect(await kept(next)).toEqual({ fingerprint, ofOther: 0, ofThis: 64 });
-  expect(await found(next, "stringed instrument", { mode: "meaning" })).not.toEqual([]);
+  expect(await found(next, "stringed instrument", { mode: "semantic" })).not.toEqual([]);
 });
 
 test("the page's index file is read by Node, and Node's by the page; a damaged one is refused", async ({ page }) => {
@@ -311,7 +311,7 @@ test("the page's index file is read by Node, and Node's by the page; a damaged o
     const file = Uint8Array.from(bytes);
     const id = await window.search.importCollection("Of Node", new Blob([file]));
     const documents = (await window.search.documents(id)).map(({ id, coverage }) => ({ id, coverage }));
-    const answer = await window.search.search(id, "a stringed instrument", { mode: "meaning", filter: { builtIn: false } });
+    const answer = await window.search.search(id, "a stringed instrument", { mode: "semantic", filter: { builtIn: false } });
     file[file.length - 1] = (file.at(-1) ?? 0) ^ 1;
     const refused = await window.search.importCollection("Damaged", new Blob([file])).catch((error) => error);
     const names = (await window.search.state()).collections.map(({ name }) => name);
@@ -342,7 +342,7 @@ test("a full disk is told until there is room again; what came last is searched 
   }
   await page.evaluate(() => window.until(({ storage }) => storage.problem !== null));
   expect(await problem()).toContain("no room");
-  expect(await found(page, `"Note ${1000 * large.length + 399}"`, { mode: "words" })).toEqual(large.slice(-1));
+  expect(await found(page, `"Note ${1000 * large.length + 399}"`, { mode: "keyword" })).toEqual(large.slice(-1));
   const inMemory = await page.evaluate(async () => window.search.documents(window.state.collections[0]?.id ?? ""));
 
   await devtools.send("Storage.overrideQuotaForOrigin", { origin });
@@ -386,7 +386,7 @@ test("a folder is followed: what is new, changed, renamed or gone in it is found
   await open(page);
   await page.evaluate(async () => window.search.refreshFolder(window.state.collections[0]?.id ?? ""));
   expect(await paths()).toEqual(["diary/moved.md", "diary/tuesday.md"]);
-  expect(await found(page, "rained", { mode: "words" })).toEqual(["diary/tuesday.md"]);
+  expect(await found(page, "rained", { mode: "keyword" })).toEqual(["diary/tuesday.md"]);
 });
 
 test("collections are apart from each other, and the last one leaves an empty one behind", async ({ page }) => {
@@ -396,8 +396,8 @@ test("collections are apart from each other, and the last one leaves an empty on
     await window.search.addText(other, "Knead the dough until it is smooth, and let it rise.");
     await window.search.addText(other, "Knead the dough until it is smooth, and let it rise.");
     const [first] = (await window.search.state()).collections;
-    const inFirst = await window.search.search(first?.id ?? "", "dough", { mode: "words", filter: { builtIn: false } });
-    const inOther = await window.search.search(other, "dough", { mode: "words", filter: { builtIn: false } });
+    const inFirst = await window.search.search(first?.id ?? "", "dough", { mode: "keyword", filter: { builtIn: false } });
+    const inOther = await window.search.search(other, "dough", { mode: "keyword", filter: { builtIn: false } });
     await window.search.renameCollection(other, "Baking");
     await window.search.deleteCollection(first?.id ?? "");
     const names = (await window.search.state()).collections.map(({ name, documents }) => ({ name, documents }));

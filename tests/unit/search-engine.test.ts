@@ -61,18 +61,18 @@ describe("a search", () => {
       letGo = resolve;
     });
     const query = "breads and tidetide";
-    expect(await engine.search(query)).toMatchObject({ mode: "words", results: [{ document: { id: "food" } }] });
+    expect(await engine.search(query)).toMatchObject({ mode: "keyword", results: [{ document: { id: "food" } }] });
     letGo();
     await engine.load();
     expect(new Set(await found(query))).toEqual(new Set(["sea", "food"]));
-    expect(await engine.search(query, { mode: "meaning" })).toMatchObject({ mode: "meaning" });
-    expect(await found(query, { mode: "words" })).toEqual(["food"]);
+    expect(await engine.search(query, { mode: "semantic" })).toMatchObject({ mode: "semantic" });
+    expect(await found(query, { mode: "keyword" })).toEqual(["food"]);
   });
 
   test("that is given up while the model loads rejects with the reason and embeds nothing", async () => {
     encoder.gate = new Promise(() => {});
     const controller = new AbortController();
-    const search = engine.search("bread", { mode: "meaning", signal: controller.signal });
+    const search = engine.search("bread", { mode: "semantic", signal: controller.signal });
     controller.abort(new Error("another query came"));
     await expect(search).rejects.toThrow("another query came");
     expect(encoder.embedded).toEqual([]);
@@ -80,9 +80,9 @@ describe("a search", () => {
 
   test("after a failed load tries again", async () => {
     encoder.fail(new EncoderError("load_failed", "no network"));
-    await expect(engine.search("bread", { mode: "meaning" })).rejects.toThrow("no network");
+    await expect(engine.search("bread", { mode: "semantic" })).rejects.toThrow("no network");
     encoder.gate = Promise.resolve();
-    expect((await engine.search("bread", { mode: "meaning" })).results).toHaveLength(1);
+    expect((await engine.search("bread", { mode: "semantic" })).results).toHaveLength(1);
     expect(encoder.loads).toBe(2);
   });
 
@@ -92,7 +92,7 @@ describe("a search", () => {
       { id: "notes/b.txt", title: "B", kind: "txt", text: "The bread is not fresh." },
       { id: "other.md", title: "C", kind: "md", text: "More bread." },
     ]);
-    for (const mode of ["hybrid", "meaning", "words"] as const) {
+    for (const mode of ["hybrid", "semantic", "keyword"] as const) {
       const among = async (query: string, filter: SearchOptions["filter"] = {}) => (await found(query, { mode, filter })).sort();
       expect(await among("bread", { documents: ["notes/"] })).toEqual(["notes/a.md", "notes/b.txt"]);
       expect(await among("bread", { documents: ["notes/b.txt", "other.md"] })).toEqual(["notes/b.txt", "other.md"]);
@@ -112,7 +112,7 @@ describe("a search", () => {
     const query = "radiator spring tide ";
     const byWords = index.search(parseQuery(query));
     expect(byWords.map(({ share }) => share)).toEqual([1 / 3, ...Array(6).fill(2 / 3)]);
-    expect(await found(query, { mode: "words" })).toEqual(byWords.map(({ key }) => String(key)));
+    expect(await found(query, { mode: "keyword" })).toEqual(byWords.map(({ key }) => String(key)));
   });
 
   test("tells the relevance of each passage of a document, and the sentence that is closest", async () => {
@@ -223,7 +223,7 @@ describe("a document that is added", () => {
     const adding = engine.add(note("long", distinct(600)), { signal: controller.signal, onProgress });
     await expect(adding).rejects.toThrow("given up");
     expect(engine.coverage("long").done).toBeLessThan(engine.coverage("long").total);
-    expect(await found("quiet sentence", { mode: "words", limit: 1 })).toEqual(["long"]);
+    expect(await found("quiet sentence", { mode: "keyword", limit: 1 })).toEqual(["long"]);
     await engine.remove("long");
     expect(engine.size).toBe(documents.length);
     expect(engine.coverage()).toEqual({ done: 0, total: 0 });
@@ -232,7 +232,7 @@ describe("a document that is added", () => {
   test("is embedded after a failure, when the model is asked for again", async () => {
     encoder.fail(new EncoderError("load_failed", "no network"));
     await expect(engine.add(note("new", "A new tide."))).rejects.toMatchObject({ code: "load_failed" });
-    expect(await found("new", { mode: "words" })).toEqual(["new"]);
+    expect(await found("new", { mode: "keyword" })).toEqual(["new"]);
     encoder.gate = Promise.resolve();
     await engine.load();
     await expect.poll(() => engine.coverage("new").done).toBe(1);
@@ -355,14 +355,14 @@ describe("a keeper", () => {
     for (const document of kept) again.kept.set(document.document.id, document);
     engine = new SearchEngine(encoder, library, again);
     await engine.restore(kept, "0".repeat(64));
-    expect(await found("cello", { mode: "words" })).toContain("a");
+    expect(await found("cello", { mode: "keyword" })).toContain("a");
     expect(engine.coverage()).toMatchObject({ done: 0 });
     expect(again.fingerprints).toEqual(new Set());
 
     await engine.load();
     await expect.poll(() => engine.coverage()).toMatchObject({ done: engine.coverage().total });
-    expect(await found("cello", { mode: "meaning" })).toContain("a");
-    expect(await found("bread", { mode: "meaning" })).toEqual(["food"]);
+    expect(await found("cello", { mode: "semantic" })).toContain("a");
+    expect(await found("bread", { mode: "semantic" })).toEqual(["food"]);
     expect(again.fingerprints).toEqual(new Set([encoder.model.fingerprint]));
     const vectors = ({ kept }: Keeper) => [...kept.values()].map((document) => document.vectors);
     expect(vectors(again)).toEqual(vectors(keeper));
@@ -396,11 +396,11 @@ describe("an index file", () => {
     expect(await file(added.toReversed())).toEqual(bytes);
     const embedded = encoder.embedded.length;
     await engine.importIndex(bytes);
-    expect(await found("cello", { mode: "words" })).toEqual(expect.arrayContaining(["a", "music"]));
+    expect(await found("cello", { mode: "keyword" })).toEqual(expect.arrayContaining(["a", "music"]));
     expect(engine.coverage("b").done).toBe(engine.coverage("b").total);
     expect(await engine.exportIndex()).toEqual(bytes);
     expect(encoder.embedded).toHaveLength(embedded);
-    expect(await found("tide", { mode: "meaning" })).toEqual(expect.arrayContaining(["a", "sea"]));
+    expect(await found("tide", { mode: "semantic" })).toEqual(expect.arrayContaining(["a", "sea"]));
     // What was there before is found as it was.
     await engine.importIndex(bytes);
     expect(engine.size).toBe(documents.length + added.reduce((sum, { text }) => sum + passagesOf({ text }).length, 0));
@@ -416,7 +416,7 @@ describe("an index file", () => {
     expect(engine.size).toBe(0);
     await engine.importIndex(bytes, { reembed: true });
     await expect.poll(() => engine.coverage("a")).toEqual({ done: 1, total: 1 });
-    expect(await found("tide", { mode: "meaning" })).toContain("a");
+    expect(await found("tide", { mode: "semantic" })).toContain("a");
   });
 });
 
@@ -425,7 +425,7 @@ describe("a library", () => {
     encoder.model = { ...encoder.model, fingerprint: "0".repeat(64) };
     const stale = { ...library, passageVectors: [...library.passageVectors].reverse(), queryVectors: [topicVector("bread")] };
     engine = new SearchEngine(encoder, stale);
-    expect((await engine.search("tide", { mode: "meaning" })).results[0]?.document.id).toBe("sea");
+    expect((await engine.search("tide", { mode: "semantic" })).results[0]?.document.id).toBe("sea");
     expect((await engine.search("what the moon does")).results[0]?.document.id).not.toBe("food");
     expect(encoder.embedded).toContain("Note sea\nThe tide.");
   });

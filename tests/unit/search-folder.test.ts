@@ -91,7 +91,7 @@ test("an index file is searched, from the terminal and by POST /search", async (
       },
     ],
   });
-  expect(await post({ query: "cello", mode: "words", filter: { kinds: ["md"] } })).toEqual({ mode: "words", results: [] });
+  expect(await post({ query: "cello", mode: "keyword", filter: { kinds: ["md"] } })).toEqual({ mode: "keyword", results: [] });
 });
 
 test("a file that is no index is refused", async () => {

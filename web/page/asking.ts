@@ -88,7 +88,7 @@ export function mountAsking(store: PageStore, service: Search): (delay: number) 
   // What was found by words alone is looked for by meaning too, as soon as that is possible.
   store.watch(["model"], ({ model }) => {
     const { answer, mode } = store.get();
-    if (model.phase === "ready" && answer?.mode === "words" && mode !== "words") ask(0);
+    if (model.phase === "ready" && answer?.mode === "keyword" && mode !== "keyword") ask(0);
   });
   return ask;
 }

@@ -31,7 +31,7 @@ export function mountClosestSentences(store: PageStore, service: Search): void {
     if (answer?.query !== query) store.update({ closest: new Map() });
     query = answer?.query ?? "";
     // What cannot be told is not missed.
-    if (answer && answer.mode !== "words") pause = setTimeout(() => void look().catch(() => {}), settled);
+    if (answer && answer.mode !== "keyword") pause = setTimeout(() => void look().catch(() => {}), settled);
   });
 }
 

@@ -65,7 +65,7 @@ export function makeResultItem(open: (result: SearchResult) => void): ResultItem
 
 function scoreText({ relevance, weak }: SearchResult, mode: SearchMode): string {
   // Where everything is found by words, the status line says so.
-  const score = relevance !== null ? percent(relevance) : mode === "words" ? "" : "found by words";
+  const score = relevance !== null ? percent(relevance) : mode === "keyword" ? "" : "found by words";
   return [score, weak ? "weak" : ""].filter(Boolean).join(", ");
 }
 

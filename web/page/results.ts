@@ -17,7 +17,7 @@ export function mountResults(store: PageStore, open: OpenDocument): void {
 
   store.watch(["answer", "closest"], ({ answer, ...state }) => {
     // Who searches by words alone is not told of meaning, though it may be known from before.
-    const closest: PageState["closest"] = answer?.mode === "words" ? new Map() : state.closest;
+    const closest: PageState["closest"] = answer?.mode === "keyword" ? new Map() : state.closest;
     write(none, remarkOn(answer));
     none.hidden = none.textContent === "";
     const results = answer?.results ?? [];

@@ -64,7 +64,7 @@ export function modelText(model: ModelState): string {
 
 function answerText({ results, mode, embedTime, scanTime }: Answer, model: ModelState): string {
   const passages = count(results.length, "passage");
-  if (mode === "words") return `${passages} in ${milliseconds(scanTime)}, by words alone.`;
+  if (mode === "keyword") return `${passages} in ${milliseconds(scanTime)}, by words alone.`;
   if (embedTime === null) return `${passages} in ${milliseconds(scanTime)}, by vectors that came with the page.`;
   return `${passages} in ${milliseconds(embedTime + scanTime)}${model.phase === "ready" ? ` on ${deviceText(model)}` : ""}.`;
 }

@@ -8,7 +8,7 @@ import { expose, wrap } from "../../shared/comlink.ts";
 import type { SearchService, SearchState } from "./service.ts";
 
 /** Raised when tabs of two versions would misunderstand each other. */
-const protocol = 1;
+const protocol = 2;
 
 /** How long the leading tab may take to answer a new one, in ms. */
 const answerTimeout = 15_000;
