@@ -8,25 +8,25 @@ import { weakRelevance } from "./relevance.ts";
 import type { Span } from "./segments.ts";
 import { termsOf } from "./terms.ts";
 
-/** Which documents are searched. */
+/** Limits a search to some documents. */
 export interface SearchFilter {
-  /** Ids; what ends in "/" stands for all ids that begin with it. Default all. */
+  /** Document ids; an id that ends in "/" matches all ids with that prefix. Default all. */
   readonly documents?: readonly string[];
   /** Kinds of documents. Default all. */
   readonly kinds?: readonly string[];
-  /** Whether documents that came with the page are searched too. Default true. */
+  /** Whether built-in documents are searched too. Default true. */
   readonly builtIn?: boolean;
 }
 
 export interface SearchOptions extends CallOptions {
-  /** The most results. Default 8. */
+  /** Maximum number of results. Default 8. */
   readonly limit?: number;
   /** Default `hybrid`. */
   readonly mode?: SearchMode;
   readonly filter?: SearchFilter;
 }
 
-/** From `start` up to `end` of a document's text, in UTF-16 code units. */
+/** A range of a document's text, from `start` up to `end`, in UTF-16 code units. */
 export type Place = Pick<Span, "start" | "end">;
 
 export interface SearchResult {
@@ -35,52 +35,52 @@ export interface SearchResult {
     readonly length: number;
   };
   readonly passage: Passage["chunk"];
-  /** Cosine between query and passage; null where it was found by words and there is no vector (yet). */
+  /** Cosine of query and passage; null when the passage or the query has no vector. */
   readonly cosine: number | null;
-  /** 0 to 1: see `relevanceOf`. Null with the cosine. */
+  /** 0 to 1: see `relevanceOf`. Null when the cosine is. */
   readonly relevance: number | null;
-  /** Whether it hardly matches: not in meaning, and not in all words. */
+  /** Whether the match is weak: low relevance, and not all terms of the query found. */
   readonly weak: boolean;
-  /** Where words of the query stand in it. */
+  /** Where terms of the query occur in the passage. */
   readonly words: readonly Place[];
 }
 
 export interface Answer {
   readonly query: string;
-  /** Best first; only what is at all relevant. */
+  /** Relevant passages, best first. */
   readonly results: readonly SearchResult[];
-  /** What it was found by: `keyword` where `hybrid` was asked for and the model is not there yet. */
+  /** The mode used: `keyword` when `hybrid` was requested before the model was loaded. */
   readonly mode: SearchMode;
   readonly coverage: Coverage;
-  /** ms for the query's vector; null when none was made. */
+  /** ms for embedding the query; null when it was not embedded. */
   readonly embedTime: number | null;
-  /** ms for the search itself. */
+  /** ms for the search without the embedding. */
   readonly scanTime: number;
 }
 
-/** How near the query each passage of a document is, in order. */
+/** The relevance of one passage of a document. */
 export interface PassageRelevance extends Place {
-  /** Null while it has no vector. */
+  /** Null while the passage has no vector. */
   readonly relevance: number | null;
 }
 
-export type Nearness = Pick<SearchResult, "cosine" | "relevance">;
+export type Similarity = Pick<SearchResult, "cosine" | "relevance">;
 
-/** A passage as it is shown: with what of the query is in it. */
-export function resultOf({ entry, chunk }: Passage, nearness: Nearness, match: LexicalMatch | undefined): SearchResult {
+/** The result for a passage, with the places of the query's terms. */
+export function resultOf({ entry, chunk }: Passage, similarity: Similarity, match: LexicalMatch | undefined): SearchResult {
   const { id, title, kind, text } = entry.document;
   const found = new Set(match?.terms);
   const words = termsOf(chunk.text).filter(({ term }) => found.has(term));
   return {
     document: { id, title, kind, length: text.length },
     passage: chunk,
-    ...nearness,
-    weak: !(match?.share === 1 || (nearness.relevance ?? 0) >= weakRelevance),
+    ...similarity,
+    weak: !(match?.share === 1 || (similarity.relevance ?? 0) >= weakRelevance),
     words: words.map(({ start, end }) => ({ start: chunk.start + start, end: chunk.start + end })),
   };
 }
 
-/** Which documents a filter lets through. */
+/** A predicate for the entries that pass a filter. */
 export function filterTest({ documents, kinds, builtIn = true }: SearchFilter): (entry: Entry) => boolean {
   const named = new Set(documents);
   const folders = documents?.filter((id) => id.endsWith("/")) ?? [];

@@ -1,14 +1,14 @@
-/** Why bytes cannot be read. Thrown by {@link ByteReader} and by those who read with it. */
+/** Bytes do not have the expected format. The message completes “The index file is not valid: …”. */
 export class FormatError extends Error {
   override readonly name = "FormatError";
 }
 
-/** Writes numbers and text one after the other. */
+/** Writes numbers and bytes to a growing buffer. */
 export class ByteWriter {
   #bytes = new Uint8Array(1024);
   #length = 0;
 
-  /** A whole number from 0 to 2^32 - 1 in seven bits a byte, lowest first (LEB128). */
+  /** An integer from 0 to 2^32 - 1 as LEB128. */
   varint(value: number): void {
     this.#reserve(5);
     let rest = value >>> 0;
@@ -25,7 +25,7 @@ export class ByteWriter {
     this.#length += bytes.length;
   }
 
-  /** All that was written, in a buffer of its own. */
+  /** A copy of the written bytes. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#length);
   }
@@ -38,7 +38,7 @@ export class ByteWriter {
   }
 }
 
-/** Reads what {@link ByteWriter} wrote. It trusts nothing: what goes beyond the end throws {@link FormatError}. */
+/** Reads untrusted bytes in the format of {@link ByteWriter}. Reading beyond the end throws {@link FormatError}. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
   #position = 0;
@@ -55,25 +55,25 @@ export class ByteReader {
     let value = 0;
     for (let shift = 0; shift < 35; shift += 7) {
       const byte = this.#bytes[this.#position++];
-      if (byte === undefined) throw new FormatError("it ends within a number");
+      if (byte === undefined) throw new FormatError("it ends inside a number");
       value += (byte & 127) * 2 ** shift;
       if (byte < 128) {
         if (value > 0xffffffff || (byte === 0 && shift > 0)) break;
         return value;
       }
     }
-    throw new FormatError("a number in it is not written as it should be");
+    throw new FormatError("it has a malformed number");
   }
 
-  /** How many of something follow, each of which takes at least `bytesEach` bytes: what cannot be there is not made room for. */
+  /** The number of items that follow. Throws when the remaining bytes cannot hold that many items of at least `bytesEach` bytes. */
   count(bytesEach: number): number {
     const count = this.varint();
-    if (count * bytesEach > this.remaining) throw new FormatError("it announces more than it holds");
+    if (count * bytesEach > this.remaining) throw new FormatError("it ends too early");
     return count;
   }
 
   bytes(length: number): Uint8Array {
-    if (length > this.remaining) throw new FormatError("it announces more than it holds");
+    if (length > this.remaining) throw new FormatError("it ends too early");
     this.#position += length;
     return this.#bytes.subarray(this.#position - length, this.#position);
   }

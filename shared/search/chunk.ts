@@ -2,23 +2,23 @@ import { partsOf, type Span } from "./segments.ts";
 
 /** A passage of a text: `text === source.slice(start, end)`, in UTF-16 code units. */
 export interface Chunk extends Span {
-  /** The headings under which it begins, outermost first; those within it are part of its text. */
+  /** The headings above its start, outermost first; headings inside it are part of its text. */
   readonly headings: readonly string[];
 }
 
 export interface ChunkOptions {
-  /** The most tokens in a chunk. A single code point may exceed it: there is nothing left to cut. */
+  /** Maximum tokens of a chunk. Only a single code point may exceed it. */
   readonly maxTokens: number;
   /**
-   * The most tokens that a chunk takes over from the end of the one before it, where a paragraph is cut: in whole
-   * sentences, so that what refers to the one before it can be understood, or words of one that is too long. Default 0.
+   * Maximum tokens that a chunk repeats from the end of the previous one, where a paragraph is split: whole sentences, or words of
+   * a sentence that is too long. Default 0.
    */
   readonly overlapTokens?: number;
-  /** Counts the tokens of a piece of text. Two pieces must never count less than both in one. Default {@link estimateTokens}. */
+  /** Counts tokens. Must be subadditive: a text never has more tokens than its parts together. Default {@link estimateTokens}. */
   readonly countTokens?: (text: string) => number;
 }
 
-/** A piece that fits into a chunk: a sentence, or a part of one that is too long. */
+/** A piece that fits into a chunk: a sentence, or part of a long one. */
 interface Piece {
   readonly start: number;
   readonly end: number;
@@ -26,12 +26,12 @@ interface Piece {
 }
 
 /**
- * Cuts a text into passages for search, in order, so that every character that is not white space lies in at least one;
- * without overlap, in exactly one. Sentences stay whole where they fit. A chunk ends with its paragraph when the next one
- * would not fit and the chunk is at least half full, and before a heading when it is at least a quarter full.
+ * Splits a text into passages, in order. Every character that is not white space is in at least one; without overlap, in exactly
+ * one. Sentences that fit stay whole. A chunk ends with its paragraph when the next one does not fit and the chunk is at least half
+ * full, and before a heading when it is at least a quarter full.
  *
- * Headings are Markdown's (`# Heading`, or a line underlined with `===` or `---`): texts made of other formats mark theirs so.
- * Offsets count UTF-16 code units, as JavaScript's strings do; no surrogate pair is ever split.
+ * Headings are Markdown (`# Heading`, or a line underlined with `===` or `---`); readers of other formats write theirs so. Offsets
+ * count UTF-16 code units. Surrogate pairs are never split.
  * @throws {RangeError} when `maxTokens` is below 1, or `overlapTokens` not below it
  */
 export function chunkText(text: string, { maxTokens, overlapTokens = 0, countTokens = estimateTokens }: ChunkOptions): Chunk[] {
@@ -40,7 +40,7 @@ export function chunkText(text: string, { maxTokens, overlapTokens = 0, countTok
     throw new RangeError(`chunkText: overlapTokens must be from 0 to below ${maxTokens}, not ${overlapTokens}`);
   }
   const chunks: Chunk[] = [];
-  /** The headings that hold where the scan is, by level; what the chunk being filled began under. */
+  /** The headings above the current position, by level; and those above the start of the open chunk. */
   const path: { readonly level: number; readonly text: string }[] = [];
   let headings: readonly string[] = [];
   let pieces: Piece[] = [];
@@ -54,7 +54,7 @@ export function chunkText(text: string, { maxTokens, overlapTokens = 0, countTok
       const passage = span.trim();
       const start = first.start + span.indexOf(passage);
       const end = start + passage.length;
-      // What was taken over from the chunk before, with nothing but white space behind it, is no chunk of its own.
+      // An overlap followed by nothing but white space is not a chunk.
       if (passage && end > (chunks.at(-1)?.end ?? 0)) chunks.push({ text: passage, start, end, headings });
     }
     pieces = [];
@@ -62,11 +62,11 @@ export function chunkText(text: string, { maxTokens, overlapTokens = 0, countTok
     headings = path.map((heading) => heading.text);
   };
 
-  /** Begins the next chunk with the end of the one that was just closed, as far as `next` leaves room for it. */
-  const takeOver = (closed: readonly Piece[], next: Piece) => {
+  /** Starts the next chunk with the end of the closed one, as far as `next` leaves room. */
+  const startWithOverlap = (closed: readonly Piece[], next: Piece) => {
     const room = Math.min(overlapTokens, maxTokens - next.tokens);
     for (const piece of closed.toReversed()) {
-      // Every chunk begins later than the one before it.
+      // Starts are strictly ascending.
       if (tokens + piece.tokens > room || piece.start <= (chunks.at(-1)?.start ?? 0)) break;
       pieces.unshift(piece);
       tokens += piece.tokens;
@@ -83,14 +83,14 @@ export function chunkText(text: string, { maxTokens, overlapTokens = 0, countTok
     const waitingPieces = [...piecesWithin(text.slice(block.start, block.end), block.start, maxTokens, countTokens)];
     let waiting = waitingPieces.reduce((sum, piece) => sum + piece.tokens, 0);
     if (tokens >= maxTokens / 2 && tokens + waiting > maxTokens) close();
-    // What needs several chunks is shared out evenly, so that no stray sentence is left at the paragraph's end.
+    // A paragraph that needs several chunks is divided evenly, so that no single sentence is left over.
     const evenShare = () => (tokens + waiting) / Math.ceil((tokens + waiting) / maxTokens);
     let share = evenShare();
     for (const piece of waitingPieces) {
       if (tokens + piece.tokens > maxTokens || tokens + piece.tokens / 2 > share) {
         const ofThisBlock = pieces.filter(({ start }) => start >= block.start);
         close();
-        takeOver(ofThisBlock, piece);
+        startWithOverlap(ofThisBlock, piece);
         share = evenShare();
       }
       pieces.push(piece);
@@ -103,9 +103,8 @@ export function chunkText(text: string, { maxTokens, overlapTokens = 0, countTok
 }
 
 /**
- * About how many WordPiece tokens a text has, without special tokens, from its characters alone: in English prose,
- * tables and code 1.1 to 1.5 times what BERT's uncased vocabulary makes of it. It is for passages far shorter than the
- * model's limit, so that a text can be cut before the model's tokenizer is there.
+ * Estimates the WordPiece tokens of a text, without special tokens, from its characters: 1.1 to 1.5 times the tokens of BERT's
+ * uncased vocabulary in English prose, tables and code. With it a text can be split before the tokenizer is loaded.
  */
 export function estimateTokens(text: string): number {
   let tokens = 0;
@@ -117,17 +116,17 @@ export function estimateTokens(text: string): number {
   return tokens;
 }
 
-/** A heading or a paragraph, with the blank lines behind it. */
+/** A heading or a paragraph, with the blank lines after it. */
 interface Block {
   readonly start: number;
   end: number;
   heading: { readonly level: number; readonly text: string } | null;
 }
 
-/** The longest line that is taken for a heading, in UTF-16 code units. */
-const longestHeading = 160;
+/** Maximum UTF-16 code units of a heading. */
+const maxHeadingLength = 160;
 
-/** The blocks of a text: without gaps, from its beginning to its end. */
+/** The blocks of a text, without gaps. */
 function blocksOf(text: string): Block[] {
   const blocks: Block[] = [];
   let open: (Block & { lines: number }) | null = null;
@@ -137,7 +136,7 @@ function blocksOf(text: string): Block[] {
     const content = line.trim();
     const last = blocks.at(-1);
     if (content === "") {
-      // Blank lines belong to what they follow.
+      // Blank lines belong to the block before them.
       if (last) last.end = end;
       else blocks.push({ start: index, end, heading: null });
       open = null;
@@ -145,12 +144,12 @@ function blocksOf(text: string): Block[] {
     }
     const fenceMark: string | undefined = /^(`{3,}|~{3,})/.exec(content)?.[1];
     if (fenceMark && (fence === null || fenceMark.startsWith(fence))) fence = fence === null ? fenceMark : null;
-    const mayBeHeading = fence === null && content.length <= longestHeading;
+    const mayBeHeading = fence === null && content.length <= maxHeadingLength;
     const [, marks, title] = mayBeHeading ? (/^(#{1,6})\s+(.*?)(?:\s+#+)?$/.exec(content) ?? []) : [];
     if (marks && title) {
       blocks.push({ start: index, end, heading: { level: marks.length, text: title } });
       open = null;
-    } else if (mayBeHeading && open?.lines === 1 && open.end - open.start <= longestHeading && /^(=+|-+)$/.test(content)) {
+    } else if (mayBeHeading && open?.lines === 1 && open.end - open.start <= maxHeadingLength && /^(=+|-+)$/.test(content)) {
       open.heading = { level: content.startsWith("=") ? 1 : 2, text: text.slice(open.start, open.end).trim() };
       open.end = end;
       open = null;
@@ -165,7 +164,7 @@ function blocksOf(text: string): Block[] {
   return blocks;
 }
 
-/** From coarse to fine. The last one, the iterator of strings, gives code points: what splits a pile of combining marks. */
+/** From coarse to fine. The last one iterates over code points, which splits a long sequence of combining marks. */
 const splits: readonly ((text: string) => Iterable<string>)[] = [
   (text) => partsOf(text, "sentence"),
   (text) => partsOf(text, "word"),
@@ -173,7 +172,7 @@ const splits: readonly ((text: string) => Iterable<string>)[] = [
   (text) => text,
 ];
 
-/** The largest parts that keep to the limit. */
+/** The largest parts within the limit. */
 function* piecesWithin(
   text: string,
   start: number,

@@ -1,13 +1,13 @@
 import { abortable } from "../async.ts";
 import type { Entry, Passage } from "./passages.ts";
 
-/** Passages that can be found by meaning, of those that will be. */
+/** Readable passages: `done` have a vector, of `total`. */
 export interface Coverage {
   readonly done: number;
   readonly total: number;
 }
 
-/** Of some documents: passages that the model cannot read do not count. */
+/** The coverage of some documents. */
 export function coverageOf(entries: readonly Entry[]): Coverage {
   let [done, total] = [0, 0];
   for (const entry of entries) {
@@ -17,14 +17,14 @@ export function coverageOf(entries: readonly Entry[]): Coverage {
   return { done, total };
 }
 
-/** Who waits for documents to be embedded. */
+/** A caller that waits until documents are embedded. */
 interface Waiter {
   entries: readonly Entry[];
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
   readonly onProgress: ((progress: Coverage) => void) | undefined;
-  /** How many passages it has been told of. */
-  told: number;
+  /** The last reported number of embedded passages. */
+  reported: number;
 }
 
 interface Queued {
@@ -32,51 +32,51 @@ interface Queued {
   readonly addition: number;
 }
 
-/** Passages embedded in one call: enough to keep a few workers busy, few enough that a new text is soon searchable. */
+/** Passages per call: enough to keep a few workers busy, few enough that a new text is soon embedded. */
 const passagesPerCall = 16;
 
 /**
- * Documents whose passages are to be embedded, one batch at a time: what was added last before what came earlier, and of
- * what was added together the shorter ones first.
+ * Embeds the passages of documents in the background, one batch at a time: the last addition first, and within an addition the
+ * shortest documents first.
  */
 export class EmbeddingQueue {
   readonly #lacksVector: (passage: Passage) => boolean;
   readonly #embed: (batch: readonly Passage[]) => Promise<void>;
   readonly #waiters = new Set<Waiter>();
-  /** In the order in which they are embedded. */
+  /** In the order of embedding. */
   #entries: Queued[] = [];
   #additions = 0;
   #paused = false;
   #running = false;
 
-  /** @param embed gives every passage of the batch its vector, or rejects: then the queue stops */
+  /** @param embed gives each passage of the batch a vector; a rejection stops the queue */
   constructor(lacksVector: (passage: Passage) => boolean, embed: (batch: readonly Passage[]) => Promise<void>) {
     this.#lacksVector = lacksVector;
     this.#embed = embed;
   }
 
-  /** The number of an addition that comes before all earlier ones. */
+  /** A number for {@link add}, before all earlier additions. */
   newAddition(): number {
     this.#additions += 1;
     return this.#additions;
   }
 
   /**
-   * Puts documents before all that came earlier, those of the same `addition` among each other shortest first. Default: an
-   * addition of their own. They are embedded from the next {@link run} on.
+   * Queues documents before all earlier additions. {@link run} embeds them.
+   * @param addition documents of one addition are embedded shortest first. Default: a new addition
    */
   add(entries: readonly Entry[], addition = this.newAddition()): void {
     this.#entries.push(...entries.map((entry) => ({ entry, addition })));
     this.#entries.sort((a, b) => b.addition - a.addition || a.entry.passages.length - b.entry.passages.length);
   }
 
-  /** Documents are gone, and nobody waits for them any more. */
-  remove(gone: readonly Entry[]): void {
-    if (gone.length === 0) return;
-    const going = new Set(gone);
-    this.#entries = this.#entries.filter(({ entry }) => !going.has(entry));
-    for (const waiter of this.#waiters) waiter.entries = waiter.entries.filter((entry) => !going.has(entry));
-    this.#tell();
+  /** Removes documents from the queue and from what callers wait for. */
+  remove(entries: readonly Entry[]): void {
+    if (entries.length === 0) return;
+    const removed = new Set(entries);
+    this.#entries = this.#entries.filter(({ entry }) => !removed.has(entry));
+    for (const waiter of this.#waiters) waiter.entries = waiter.entries.filter((entry) => !removed.has(entry));
+    this.#notify();
   }
 
   pause(): void {
@@ -88,14 +88,14 @@ export class EmbeddingQueue {
     void this.run();
   }
 
-  /** Embeds what is queued, until it is paused. A failure ends it and is told to those who wait; what is left stays queued. */
+  /** Embeds the queue until it is empty or paused. A failure stops it and rejects all waiting calls; the rest stays queued. */
   async run(): Promise<void> {
     if (this.#running) return;
     this.#running = true;
     try {
       for (let batch = this.#nextBatch(); batch.length > 0; batch = this.#nextBatch()) {
         await this.#embed(batch);
-        this.#tell();
+        this.#notify();
       }
     } catch (error) {
       for (const { reject } of this.#waiters) reject(error);
@@ -104,14 +104,14 @@ export class EmbeddingQueue {
     }
   }
 
-  /** Resolves when the documents, as far as they are still there, are embedded. Rejects when the queue stops before, or as `signal` says. */
+  /** Resolves when those of the documents that are not removed are embedded. Rejects when the queue fails, or with the signal's reason. */
   async embedded(entries: readonly Entry[], signal: AbortSignal | undefined, onProgress: Waiter["onProgress"]): Promise<void> {
     let waiter: Waiter | null = null;
     const done = new Promise<void>((resolve, reject) => {
-      waiter = { entries, resolve, reject, onProgress, told: 0 };
+      waiter = { entries, resolve, reject, onProgress, reported: 0 };
       this.#waiters.add(waiter);
     });
-    this.#tell();
+    this.#notify();
     void this.run();
     try {
       await abortable(done, signal);
@@ -120,16 +120,16 @@ export class EmbeddingQueue {
     }
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const waiter of this.#waiters) {
       const progress = coverageOf(waiter.entries);
-      if (progress.done > waiter.told) waiter.onProgress?.(progress);
-      waiter.told = progress.done;
+      if (progress.done > waiter.reported) waiter.onProgress?.(progress);
+      waiter.reported = progress.done;
       if (progress.done === progress.total) waiter.resolve();
     }
   }
 
-  /** None while it is paused. What is embedded alike is in it once. A document stays queued until it has all its vectors. */
+  /** Empty while paused. Each hash is in it once. A document stays queued until all its passages have vectors. */
   #nextBatch(): Passage[] {
     const batch = new Map<string, Passage>();
     if (this.#paused) return [];

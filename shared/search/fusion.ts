@@ -1,26 +1,26 @@
-/** What is found: by words and by meaning, or by one of them alone. */
+/** Keyword search, semantic search, or both fused. */
 export type SearchMode = "hybrid" | "semantic" | "keyword";
 
-/** What stands in a ranking, and how much its rank counts. */
+/** A ranked item, and the weight of its rank. */
 interface Ranked<Key> {
   readonly key: Key;
   readonly weight: number;
 }
 
-/** How many of each ranking are fused, and how little a rank counts against the next one. */
+/** How many results of each ranking are fused, and the constant k of reciprocal rank fusion. */
 export const fusion = { depth: 200, rankConstant: 10 };
 
 /**
- * How much a passage's rank by words counts against one by meaning, when this share of the query's words was found in it.
- * Without the share, fusion does best on the odd queries of Cranfield, which are full of terms (an nDCG@10 of 0.54, with it
- * 0.53); but then, of the built-in documents' 42 queries that hardly share a word with their answer, 29 find it first, and
- * with it 33 (by meaning alone 37). `npm run bench -- search` reports Cranfield's even queries.
+ * The weight of a keyword rank against a semantic rank, by the share of the query's terms that were found in the passage.
+ * A constant weight of 1 is best on the odd queries of Cranfield, which are full of terms (nDCG@10 of 0.54, against 0.53 with the
+ * share). But of the 42 queries that share few words with their answer among the built-in documents, it finds 29 first, the
+ * share 33, and semantic search alone 37. `npm run bench -- search` reports Cranfield's even queries.
  */
-export const weightByWords = (share: number): number => share ** 2;
+export const keywordWeight = (share: number): number => share ** 2;
 
 /**
- * Fuses rankings, each best first, by reciprocal ranks (Cormack, Clarke and Büttcher, 2009): scores of different kinds
- * cannot be compared, but ranks can. What is equal keeps the order in which the rankings name it.
+ * Fuses rankings, each best first, by reciprocal ranks (Cormack, Clarke and Büttcher, 2009): scores of different kinds are not
+ * comparable, ranks are. Ties keep the order of the rankings.
  */
 export function fuseRankings<Key>(rankings: readonly (readonly Ranked<Key>[])[], rankConstant = fusion.rankConstant): Key[] {
   const scores = new Map<Key, number>();

@@ -1,23 +1,23 @@
 /**
- * The index file: documents, their vectors and their words in one file, which page and Node exchange. Its format is told
- * in docs/index-file.md; the same contents give the same bytes.
+ * The index file: documents, vectors and the keyword index in one file, for the page and for Node. docs/index-file.md describes the
+ * format. The same contents give the same bytes.
  */
 import * as z from "zod/mini";
 import { EncoderError } from "../errors.ts";
 import { FormatError } from "./bytes.ts";
 import { type Document, packVectors } from "./library.ts";
 
-/** A passage: from `start` up to `end` of its document's text, in UTF-16 code units. */
-interface FiledPassage {
+/** A passage: `start` up to `end` of its document's text, in UTF-16 code units. */
+interface IndexFilePassage {
   readonly start: number;
   readonly end: number;
   readonly headings: readonly string[];
-  /** The row of its vector, which other passages of the same words may share; null while it has none. */
+  /** The row of its vector, which passages with the same text share; null when it has none. */
   readonly vector: number | null;
 }
 
-export interface FiledDocument extends Document {
-  readonly passages: readonly FiledPassage[];
+export interface IndexFileDocument extends Document {
+  readonly passages: readonly IndexFilePassage[];
 }
 
 export interface IndexContents {
@@ -25,16 +25,16 @@ export interface IndexContents {
   readonly fingerprint: string;
   readonly dimensions: number;
   /** In ascending order of their ids, by UTF-16 code units. */
-  readonly documents: readonly FiledDocument[];
+  readonly documents: readonly IndexFileDocument[];
   readonly vectors: readonly Float32Array[];
-  /** The index of words: `LexicalIndex.toBytes` of all passages in order. */
-  readonly words: Uint8Array<ArrayBuffer>;
+  /** The keyword index: `LexicalIndex.toBytes` of all passages in order. */
+  readonly terms: Uint8Array<ArrayBuffer>;
 }
 
 const magic = new TextEncoder().encode("samevec\0");
 const version = 1;
 const digestBytes = 32;
-const sections = ["documents", "vectors", "words"] as const;
+const sections = ["documents", "vectors", "terms"] as const;
 type Section = (typeof sections)[number];
 
 /** Offsets of the header's fields, in bytes. Numbers are unsigned, 32 bits, little-endian. */
@@ -50,7 +50,7 @@ const documentsSchema = z.array(
 );
 
 export async function writeIndexFile(contents: IndexContents): Promise<Uint8Array<ArrayBuffer>> {
-  const { fingerprint, dimensions, documents, vectors, words } = contents;
+  const { fingerprint, dimensions, documents, vectors, terms } = contents;
   const bodies: { readonly [section in Section]: Uint8Array<ArrayBuffer> } = {
     documents: new TextEncoder().encode(
       JSON.stringify(
@@ -61,7 +61,7 @@ export async function writeIndexFile(contents: IndexContents): Promise<Uint8Arra
       ),
     ),
     vectors: packVectors(vectors),
-    words,
+    terms,
   };
   const file = new Uint8Array(headerBytes + sections.reduce((bytes, name) => bytes + bodies[name].length, 0));
   const view = new DataView(file.buffer);
@@ -89,25 +89,24 @@ export async function writeIndexFile(contents: IndexContents): Promise<Uint8Arra
 }
 
 /**
- * Reads what {@link writeIndexFile} wrote, and trusts none of it: every checksum, count and offset is checked, and no
- * more memory is taken than the file itself calls for. Rejects with `not_an_index` (it does not begin as one does),
- * `unknown_index_version` (a later version wrote it), `damaged_index` (it was cut off or changed after it was written) or
- * `invalid_index` (its checksums are right, but what it says cannot be). Messages tell nothing of what the file holds.
+ * Reads an untrusted index file: checks every checksum, count and offset, and takes memory in proportion to the file's size. Rejects
+ * with `not_an_index` (another signature), `unknown_index_version` (a later version), `damaged_index` (truncated or changed) or
+ * `invalid_index` (right checksums, inconsistent contents). Messages contain nothing of the file's contents.
  *
- * The words are checked when `LexicalIndex.fromBytes` reads them: {@link refusingFormatErrors} makes its errors the same.
+ * `LexicalIndex.fromBytes` checks the keyword index when it reads it; {@link withInvalidIndexErrors} converts its errors.
  */
 export async function readIndexFile(file: Uint8Array<ArrayBuffer>): Promise<IndexContents> {
   if (file.length < magic.length || !magic.every((byte, i) => file[i] === byte)) {
     throw new EncoderError("not_an_index", "This is not an index file of Samevec");
   }
-  if (file.length < headerBytes) throw damaged("it is cut off");
+  if (file.length < headerBytes) throw damaged("it is truncated");
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const number = (position: number) => view.getUint32(position, true);
   const found = number(at.version);
-  // Before the checksum, whose place may be another one in a later version.
+  // Before the checksum, whose offset may differ in a later version.
   if (found > version)
     throw new EncoderError("unknown_index_version", `The index file has version ${found}; this program reads version ${version}`);
-  await checkDigest(file.subarray(0, checksumAt), file.subarray(checksumAt, headerBytes), "its header was changed");
+  await checkDigest(file.subarray(0, checksumAt), file.subarray(checksumAt, headerBytes), "its header has a wrong checksum");
 
   const bodies = {} as Record<Section, Uint8Array>;
   let position = headerBytes;
@@ -119,22 +118,22 @@ export async function readIndexFile(file: Uint8Array<ArrayBuffer>): Promise<Inde
   if (position !== file.length) throw damaged(`it has ${file.length} bytes, not ${position}`);
   for (const [place, name] of sections.entries()) {
     const digest = at.sections + place * sectionEntryBytes + 4;
-    await checkDigest(bodies[name], file.subarray(digest, digest + digestBytes), `its ${name} were changed`);
+    await checkDigest(bodies[name], file.subarray(digest, digest + digestBytes), `its ${name} have a wrong checksum`);
   }
 
-  return refusingFormatErrors(() => {
+  return withInvalidIndexErrors(() => {
     const dimensions = number(at.dimensions);
     const vectors = readVectors(bodies.vectors, number(at.vectors), dimensions);
     const documents = readDocuments(bodies.documents, vectors.length);
     const passages = documents.reduce((sum, document) => sum + document.passages.length, 0);
     if (documents.length !== number(at.documents) || passages !== number(at.passages)) throw new FormatError("its counts are wrong");
     const fingerprint = hexOf(file.subarray(at.fingerprint, at.fingerprint + digestBytes));
-    return { fingerprint, dimensions, documents, vectors, words: bodies.words.slice() };
+    return { fingerprint, dimensions, documents, vectors, terms: bodies.terms.slice() };
   });
 }
 
-/** What `read` gives. A {@link FormatError} becomes `invalid_index`. */
-export function refusingFormatErrors<T>(read: () => T): T {
+/** Calls `read`. A {@link FormatError} becomes `invalid_index`. */
+export function withInvalidIndexErrors<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -143,22 +142,22 @@ export function refusingFormatErrors<T>(read: () => T): T {
   }
 }
 
-function readDocuments(bytes: Uint8Array, vectors: number): FiledDocument[] {
+function readDocuments(bytes: Uint8Array, vectors: number): IndexFileDocument[] {
   const parsed = documentsSchema.safeParse(jsonOf(bytes));
-  if (!parsed.success) throw new FormatError("its documents are not described as they should be");
+  if (!parsed.success) throw new FormatError("its documents do not have the expected fields");
   let previous: string | null = null;
   return parsed.data.map(({ passages, ...document }) => {
     const { id, text } = document;
     if (previous !== null && id <= previous) throw new FormatError("its documents are not in order");
     previous = id;
-    if (!(text.isWellFormed() && document.title.isWellFormed())) throw new FormatError("a text in it is not Unicode");
+    if (!(text.isWellFormed() && document.title.isWellFormed())) throw new FormatError("it has a text that is not well-formed Unicode");
     let lastStart = -1;
     return {
       ...document,
       passages: passages.map(([start, end, headings, vector]) => {
         if (start <= lastStart || end <= start || end > text.length) throw new FormatError("a passage lies outside of its text");
-        if (vector !== null && vector >= vectors) throw new FormatError("a passage names a vector that is not there");
-        if (!headings.every((heading) => heading.isWellFormed())) throw new FormatError("a text in it is not Unicode");
+        if (vector !== null && vector >= vectors) throw new FormatError("a passage names a vector that does not exist");
+        if (!headings.every((heading) => heading.isWellFormed())) throw new FormatError("it has a text that is not well-formed Unicode");
         lastStart = start;
         return { start, end, headings, vector };
       }),
@@ -170,11 +169,11 @@ function jsonOf(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new FormatError("its documents cannot be read", { cause: error });
+    throw new FormatError("its documents are not JSON", { cause: error });
   }
 }
 
-/** How far the length of a vector may be from 1: float32 leaves it far nearer. */
+/** The largest difference of a vector's length from 1; float32 rounding is far smaller. */
 const normTolerance = 0.01;
 
 function readVectors(bytes: Uint8Array, count: number, dimensions: number): Float32Array[] {
@@ -185,7 +184,7 @@ function readVectors(bytes: Uint8Array, count: number, dimensions: number): Floa
   return Array.from({ length: count }, (_, row) => {
     const vector = all.subarray(row * dimensions, (row + 1) * dimensions);
     const norm = Math.sqrt(vector.reduce((sum, component) => sum + component * component, 0));
-    if (!(Math.abs(norm - 1) <= normTolerance)) throw new FormatError("a vector in it is not of length 1");
+    if (!(Math.abs(norm - 1) <= normTolerance)) throw new FormatError("it has a vector that is not normalized");
     return vector;
   });
 }

@@ -3,32 +3,29 @@ import { type ByteReader, ByteWriter, FormatError } from "./bytes.ts";
 import type { Query } from "./query.ts";
 import { phraseTest, termsOf } from "./terms.ts";
 
-/** A passage's words. */
+/** The indexed text of a passage. */
 export interface LexicalEntry {
-  /** Chosen by the caller; a passage that comes later has a higher one. */
+  /** Unique and ascending: a later passage has a higher key. */
   readonly key: number;
   /** The title of its document and the headings above it. */
   readonly title: string;
   readonly text: string;
 }
 
-/** A passage that has words of the query. */
+/** A passage that contains terms of the query. */
 export interface LexicalMatch {
   readonly key: number;
-  /** By BM25: comparable within one answer only. */
+  /** BM25: comparable within one query only. */
   readonly score: number;
-  /** What was found in it: terms of the query, or such as begin like its last word. */
+  /** The passage's terms that matched. */
   readonly terms: readonly string[];
-  /** The share of the words looked for that were found: 1 for all of them. */
+  /** The share of the query's terms that were found: 1 for all of them. */
   readonly share: number;
 }
 
 const fields = ["title", "text"] as const;
 
-/**
- * Chosen on the odd queries of Cranfield (`npm run bench -- search`). Against the defaults, a word that repeats itself gains
- * more, and the length of a passage counts nearly in full.
- */
+/** Chosen on the odd queries of Cranfield (`npm run bench -- search`). */
 const bm25 = { k: 2, b: 0.9, d: 0.5 };
 
 const options: Options<LexicalEntry> = {
@@ -40,89 +37,94 @@ const options: Options<LexicalEntry> = {
 };
 
 /**
- * Words that stand in nearly every English text. They are looked for only when a query has no others: at 100,000 passages
- * they would take most of the time.
+ * Words that occur in nearly every English text. They are searched only when a query has no other words: at 100,000 passages they
+ * would take most of the time.
  */
-const functionWords = new Set(
+const stopWords = new Set(
   "a an and are as at be been but by can could did do does for from had has have how i if in into is it its me my of on or our should so than that the their there these they this to was we were what when where which who why will with would you your"
     .split(" ")
     .flatMap((word) => termsOf(word).map(({ term }) => term)),
 );
 
-/** How far, in edits per letter, a word may be from one of the query for which there is nothing at all. */
+/** The edit distance per letter of the fuzzy search, which runs when no term of the query occurs anywhere. */
 const fuzziness = 0.2;
 
-/** The shortest word that stands for all that begin with it while it is typed. */
-const shortestPrefix = 2;
+/** The shortest unfinished word that is searched as a prefix. */
+const minPrefixLength = 2;
 
-/** Passages by their words: MiniSearch, with terms that suit many scripts, phrases, exclusions and a form for files. */
+/** Keyword search over passages: MiniSearch with multilingual terms, phrases, exclusions and a file format. */
 export class LexicalIndex {
-  readonly #words: MiniSearch<LexicalEntry>;
+  readonly #index: MiniSearch<LexicalEntry>;
   readonly #textOf: (key: number) => string;
 
-  /** @param textOf title and text of a passage, in which phrases are looked for */
-  constructor(textOf: (key: number) => string, words = new MiniSearch<LexicalEntry>(options)) {
+  /** @param textOf title and text of a passage, in which phrases are searched */
+  constructor(textOf: (key: number) => string, index = new MiniSearch<LexicalEntry>(options)) {
     this.#textOf = textOf;
-    this.#words = words;
+    this.#index = index;
   }
 
   get size(): number {
-    return this.#words.documentCount;
+    return this.#index.documentCount;
   }
 
   add(entry: LexicalEntry): void {
-    this.#words.add(entry);
+    this.#index.add(entry);
   }
 
-  /** Throws when the key is not there. */
+  /** Throws for an unknown key. */
   remove(key: number): void {
-    this.#words.discard(key);
+    this.#index.discard(key);
   }
 
-  /** Passages with any word of the query, best first; when there are none, those with words that are spelled nearly so. */
-  search({ wanted, unfinished }: Query, accept: (key: number) => boolean = () => true): LexicalMatch[] {
-    const terms = termsOf(wanted);
-    const telling = terms.filter(({ term }) => !functionWords.has(term));
-    const asked = telling.length > 0 ? telling : terms;
-    const last = asked.at(-1);
-    const grows = unfinished && last !== undefined && last === terms.at(-1) && last.word.length >= shortestPrefix;
-    const words = [...new Set(asked.map(({ term }) => term))];
-    // What may go on is looked for as it was typed: its stem is another word's beginning.
-    const prefix = grows ? last.word : null;
-    if (prefix !== null && !words.includes(prefix)) words.push(prefix);
+  /** Passages that contain any term of the query, best first; when there are none, those with similarly spelled terms. */
+  search({ text, unfinished }: Query, accept: (key: number) => boolean = () => true): LexicalMatch[] {
+    const allTerms = termsOf(text);
+    const contentTerms = allTerms.filter(({ term }) => !stopWords.has(term));
+    const queryTerms = contentTerms.length > 0 ? contentTerms : allTerms;
+    const last = queryTerms.at(-1);
+    const isPrefix = unfinished && last !== undefined && last === allTerms.at(-1) && last.word.length >= minPrefixLength;
+    const searched = new Set(queryTerms.map(({ term }) => term));
+    // The prefix is the word as typed: its stem may be the prefix of other words.
+    const prefix = isPrefix ? last.word : null;
+    if (prefix !== null) searched.add(prefix);
     const find = (fuzzy: number | false) =>
-      this.#words.search(wanted, { tokenize: () => words, prefix: (term) => term === prefix, fuzzy, filter: ({ id }) => accept(id) });
+      this.#index.search(text, {
+        tokenize: () => [...searched],
+        prefix: (term) => term === prefix,
+        fuzzy,
+        filter: ({ id }) => accept(id),
+      });
     const exact = find(false);
     const found = exact.length > 0 ? exact : find(fuzziness);
-    const sought = asked.map((word) => (prefix !== null && word === last ? [word.term, prefix] : [word.term]));
-    return found.map(({ id, score, match, queryTerms }) => {
-      const matched = new Set(queryTerms);
-      const share = sought.filter((ways) => ways.some((term) => matched.has(term))).length / sought.length;
+    const alternatives = queryTerms.map((word) => (prefix !== null && word === last ? [word.term, prefix] : [word.term]));
+    return found.map(({ id, score, match, queryTerms: matchedTerms }) => {
+      const matched = new Set(matchedTerms);
+      const share = alternatives.filter((terms) => terms.some((term) => matched.has(term))).length / alternatives.length;
       return { key: id, score, terms: Object.keys(match), share };
     });
   }
 
-  /** Which passages the signs of a query let through: all its phrases are in them, and nothing that it excludes. Null for all. */
-  admitted({ phrases, excluded }: Query): ((key: number) => boolean) | null {
+  /** A predicate for the passages that contain all phrases of a query and none of its exclusions. Null when it has neither. */
+  operatorTest({ phrases, excluded }: Query): ((key: number) => boolean) | null {
     if (phrases.length === 0 && excluded.length === 0) return null;
-    const required = phrases.map((phrase) => this.#holding(phrase));
-    const banned = excluded.map((phrase) => this.#holding(phrase));
+    const required = phrases.map((phrase) => this.#passagesWith(phrase));
+    const banned = excluded.map((phrase) => this.#passagesWith(phrase));
     return (key) => required.every((keys) => keys.has(key)) && !banned.some((keys) => keys.has(key));
   }
 
-  #holding(phrase: string): ReadonlySet<number> {
-    const words = termsOf(phrase).map(({ term }) => term);
-    const candidates = this.#words.search(phrase, { tokenize: () => words, combineWith: "AND" });
-    const holds = phraseTest(phrase);
-    return new Set(candidates.map(({ id }) => id as number).filter((key) => holds(this.#textOf(key))));
+  #passagesWith(phrase: string): ReadonlySet<number> {
+    const terms = termsOf(phrase).map(({ term }) => term);
+    const candidates = this.#index.search(phrase, { tokenize: () => terms, combineWith: "AND" });
+    const hasPhrase = phraseTest(phrase);
+    return new Set(candidates.map(({ id }) => id as number).filter((key) => hasPhrase(this.#textOf(key))));
   }
 
   /**
-   * The index of these passages, whose place in the list stands for their key. What was removed is not in it, so that it
-   * depends on nothing but the passages. The format is told in docs/index-file.md.
+   * Serializes the index of these passages; a passage's position in `keys` replaces its key. The bytes depend on the passages alone:
+   * removed passages leave no trace. docs/index-file.md describes the format.
    */
   toBytes(keys: readonly number[]): Uint8Array<ArrayBuffer> {
-    const { index, documentIds, fieldLength } = this.#words.toJSON();
+    const { index, documentIds, fieldLength } = this.#index.toJSON();
     const places = new Map(keys.map((key, place) => [key, place]));
     const placeOf = (shortId: string) => places.get(documentIds[shortId]);
     const writer = new ByteWriter();
@@ -169,11 +171,11 @@ export class LexicalIndex {
   }
 
   /**
-   * What {@link toBytes} wrote, with these keys in the places of the old ones. Takes as much memory as the bytes call for,
-   * whatever they announce. Throws {@link FormatError} when they are not such an index.
+   * Reads the bytes of {@link toBytes}; `keys` replace the positions. Memory is proportional to the bytes, whatever their counts say.
+   * Throws {@link FormatError} when the bytes are not valid.
    */
   static fromBytes(reader: ByteReader, keys: readonly number[], textOf: (key: number) => string): LexicalIndex {
-    if (reader.varint() !== keys.length) throw new FormatError("its words are of another number of passages");
+    if (reader.varint() !== keys.length) throw new FormatError("its keyword index has another number of passages");
     const fieldLength = keys.map(() => Array.from(fields, () => reader.varint()));
     const sums = Array.from(fields.keys(), (field) => fieldLength.reduce((sum, lengths) => sum + (lengths[field] ?? 0), 0));
 
@@ -182,7 +184,7 @@ export class LexicalIndex {
     let previous = "";
     for (let terms = reader.count(1 + fields.length); terms > 0; terms--) {
       const term = decodeTerm(decoder, reader.bytes(reader.varint()));
-      if (term <= previous) throw new FormatError("its words are not in order");
+      if (term <= previous) throw new FormatError("its terms are not in order");
       previous = term;
       const perField: Record<string, Record<string, number>> = {};
       for (const field of fields.keys()) {
@@ -191,7 +193,7 @@ export class LexicalIndex {
         for (let left = reader.count(2); left > 0; left--) {
           const place = next + reader.varint();
           const count = reader.varint();
-          if (place >= keys.length || count === 0) throw new FormatError("its words name a passage that is not there");
+          if (place >= keys.length || count === 0) throw new FormatError("a term names a passage that does not exist");
           postings.push([place, count]);
           next = place + 1;
         }
@@ -199,8 +201,8 @@ export class LexicalIndex {
       }
       index.push([term, perField as never]);
     }
-    if (reader.remaining > 0) throw new FormatError("there is something behind its words");
-    const words = MiniSearch.loadJS<LexicalEntry>(
+    if (reader.remaining > 0) throw new FormatError("it has bytes after its keyword index");
+    const loaded = MiniSearch.loadJS<LexicalEntry>(
       {
         documentCount: keys.length,
         nextId: keys.length,
@@ -215,13 +217,13 @@ export class LexicalIndex {
       },
       options,
     );
-    return new LexicalIndex(textOf, words);
+    return new LexicalIndex(textOf, loaded);
   }
 }
 
 interface Posting {
   readonly place: number;
-  /** How often the passage has the term. */
+  /** Occurrences of the term in the passage. */
   readonly count: number;
 }
 
@@ -229,6 +231,6 @@ function decodeTerm(decoder: TextDecoder, bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
-    throw new FormatError("one of its words is not UTF-8");
+    throw new FormatError("a term is not UTF-8");
   }
 }

@@ -1,26 +1,26 @@
 import { type Chunk, chunkText } from "./chunk.ts";
 
-/** A text that can be searched. */
+/** A searchable text. */
 export interface Document {
-  /** Of a file, its path: "notes/heating.md". */
+  /** For a file, its path: "notes/heating.md". */
   readonly id: string;
-  /** What the text calls itself. It is embedded with every passage: a file's name is better kept in `id`, where a change costs nothing. */
+  /** The title in the text. It is embedded with every passage, so a file name belongs in `id`, where a change needs no embedding. */
   readonly title: string;
-  /** What sort of text it is, in a word or two: "recipe", "your text". */
+  /** The type of text, in a word or two: "recipe", "pasted". */
   readonly kind: string;
   readonly text: string;
 }
 
-/** A query with a document that answers it. */
+/** A query and the document that answers it. */
 export interface ExampleQuery {
   readonly query: string;
   /** The document's id. */
   readonly answer: string;
 }
 
-/** Documents with their vectors, so that they can be searched before a model is there. */
+/** Documents with precomputed vectors, searchable before the model is loaded. */
 export interface Library {
-  /** Of the model that made the vectors: with another model they must be made again. */
+  /** Of the model that made the vectors; another model cannot use them. */
   readonly fingerprint: string;
   readonly documents: readonly Document[];
   readonly examples: readonly ExampleQuery[];
@@ -35,26 +35,26 @@ export interface LibraryHeader extends Pick<Library, "fingerprint" | "documents"
   readonly dimensions: number;
 }
 
-/** By the estimate of `chunkText`: some 140 tokens of the model, a paragraph that can be read at a glance. */
+/** Estimated tokens of a passage: about 140 tokens of the model, a paragraph. */
 const passageTokens = 176;
 
-/** A sentence or so. */
+/** About a sentence. */
 const overlapTokens = 30;
 
-/** The passages by which a document is found. */
+/** The passages of a document. */
 export function passagesOf({ text }: Pick<Document, "text">): Chunk[] {
   return chunkText(text, { maxTokens: passageTokens, overlapTokens });
 }
 
 /**
- * What stands above a passage: the title of its document and the headings, because a passage seldom names what it is
- * about. (With it 37 of 42 queries find their answer first among the built-in documents, without it 35.)
+ * The title of the document and the headings above a passage, because a passage seldom names its subject. (With them, 37 of 42
+ * queries find their answer first among the built-in documents; without, 35.)
  */
 export function headOf({ title }: Pick<Document, "title">, { headings }: Pick<Chunk, "headings">): string {
   return [title, ...headings.filter((heading) => heading !== title)].join("\n");
 }
 
-/** What is embedded for a passage. */
+/** The text that is embedded for a passage. */
 export function embeddedText(document: Pick<Document, "title">, chunk: Chunk): string {
   return `${headOf(document, chunk)}\n${chunk.text}`;
 }
@@ -80,7 +80,7 @@ export function packVectors(vectors: readonly Float32Array[]): Uint8Array<ArrayB
   return new Uint8Array(view.buffer);
 }
 
-/** Joins both parts again. Throws `RangeError` when they do not belong together. */
+/** Reads both parts of a library. Throws `RangeError` when the vectors have another size. */
 export function readLibrary({ fingerprint, dimensions, documents, examples }: LibraryHeader, packed: ArrayBuffer): Library {
   const view = new DataView(packed);
   let offset = 0;

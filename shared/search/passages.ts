@@ -3,48 +3,51 @@ import type { Chunk } from "./chunk.ts";
 import { isEnglish } from "./language.ts";
 import { type Document, embeddedText, headOf, passagesOf } from "./library.ts";
 
-/** A passage as it was cut: from `start` up to `end` of its document's text, in UTF-16 code units. */
-interface CutPassage extends Omit<Chunk, "text"> {
-  /** SHA-256 of what is embedded: passages that have it in common share a vector. */
+/** A chunk of a document, without its text: `start` up to `end`, in UTF-16 code units. */
+interface ChunkedPassage extends Omit<Chunk, "text"> {
+  /** SHA-256 of the embedded text: passages with the same hash share a vector. */
   readonly hash: string;
-  /** Whether the model can make something of it: whether it is English. */
+  /** Whether the model can embed it well: whether it is English. */
   readonly readable: boolean;
 }
 
-/** All that can be made of a document by itself. It can be cloned, so that another thread may make it. */
-export interface CutDocument {
+/** A document split into passages. It can be cloned, so that another thread can make it. */
+export interface ChunkedDocument {
   readonly document: Document;
-  readonly passages: readonly CutPassage[];
+  readonly passages: readonly ChunkedPassage[];
 }
 
-/** A passage of a document that is in the search. */
-export interface Passage extends Pick<CutPassage, "hash" | "readable"> {
-  /** Its number in this search: what comes later has a higher one. */
+/** A passage of an indexed document. */
+export interface Passage extends Pick<ChunkedPassage, "hash" | "readable"> {
+  /** Unique and ascending: a later passage has a higher key. */
   readonly key: number;
   readonly entry: Entry;
   readonly chunk: Chunk;
 }
 
-/** A document in the search. */
+/** An indexed document. */
 export interface Entry {
   readonly document: Document;
   readonly passages: readonly Passage[];
-  /** Whether it came with the page: it is not exported. */
+  /** Whether it is one of the library's documents, which are not exported. */
   readonly builtIn: boolean;
-  /** Passages that the model can read, and how many of them have their vector. */
+  /** The number of readable passages, and how many of them have a vector. */
   readonly readable: number;
   embedded: number;
 }
 
-/** Where a passage was cut before, and whether it is known to be readable: to tell takes ten times as long as to cut. */
-type KnownCut = Omit<Chunk, "text"> & Partial<Pick<CutPassage, "readable">>;
+/** A chunk from an earlier run, and whether it is readable, if known: language detection takes ten times as long as chunking. */
+type KnownChunk = Omit<Chunk, "text"> & Partial<Pick<ChunkedPassage, "readable">>;
 
-/** Cuts a document into passages. `chunks` are those it was cut into before. Lone surrogates are replaced by U+FFFD. */
-export async function cutDocument(source: Document, chunks?: readonly KnownCut[]): Promise<CutDocument> {
+/**
+ * Splits a document into passages. Lone surrogates are replaced by U+FFFD.
+ * @param chunks the chunks of an earlier run, which are used as they are
+ */
+export async function chunkDocument(source: Document, chunks?: readonly KnownChunk[]): Promise<ChunkedDocument> {
   const { id, title, kind, text } = source;
   const document = { id, title: title.toWellFormed(), kind, text: text.toWellFormed() };
-  const cuts: readonly KnownCut[] = chunks ?? passagesOf(document);
-  const passages = cuts.map(async ({ start, end, headings, readable }): Promise<CutPassage> => {
+  const known: readonly KnownChunk[] = chunks ?? passagesOf(document);
+  const passages = known.map(async ({ start, end, headings, readable }): Promise<ChunkedPassage> => {
     const chunk = { text: document.text.slice(start, end), start, end, headings };
     const hash = await sha256Hex(new TextEncoder().encode(embeddedText(document, chunk)));
     return { start, end, headings, hash, readable: readable ?? isEnglish(chunk.text) };
@@ -54,34 +57,34 @@ export async function cutDocument(source: Document, chunks?: readonly KnownCut[]
 
 let lastKey = 0;
 
-export function entryOf({ document, passages: cuts }: CutDocument, { builtIn = false } = {}): Entry {
+export function entryOf({ document, passages: chunks }: ChunkedDocument, { builtIn = false } = {}): Entry {
   const passages: Passage[] = [];
-  const entry = { document, passages, builtIn, readable: cuts.filter(({ readable }) => readable).length, embedded: 0 };
-  for (const { start, end, headings, hash, readable } of cuts) {
+  const entry = { document, passages, builtIn, readable: chunks.filter(({ readable }) => readable).length, embedded: 0 };
+  for (const { start, end, headings, hash, readable } of chunks) {
     lastKey += 1;
     passages.push({ key: lastKey, entry, chunk: { text: document.text.slice(start, end), start, end, headings }, hash, readable });
   }
   return entry;
 }
 
-/** What an entry was made of. */
-export function cutDocumentOf({ document, passages }: Entry): CutDocument {
+/** The chunked document of an entry. */
+export function chunkedDocumentOf({ document, passages }: Entry): ChunkedDocument {
   return {
     document,
     passages: passages.map(({ chunk: { start, end, headings }, hash, readable }) => ({ start, end, headings, hash, readable })),
   };
 }
 
-/** Whether the model can read no more than half of a document: words find it, meaning hardly does. */
-export const isFoundByWordsOnly = ({ passages, readable }: Entry): boolean => passages.length > 0 && 2 * readable <= passages.length;
+/** Whether at most half of a document's passages are readable: semantic search hardly finds it. */
+export const isKeywordOnly = ({ passages, readable }: Entry): boolean => passages.length > 0 && 2 * readable <= passages.length;
 
-/** What is embedded for a passage. */
+/** The text that is embedded for a passage. */
 export const embeddedTextOf = ({ entry, chunk }: Passage): string => embeddedText(entry.document, chunk);
 
-/** A passage as the index of words takes it. */
-export const wordsOfPassage = ({ key, entry, chunk }: Passage) => ({ key, title: headOf(entry.document, chunk), text: chunk.text });
+/** A passage as an entry of the keyword index. */
+export const lexicalEntryOf = ({ key, entry, chunk }: Passage) => ({ key, title: headOf(entry.document, chunk), text: chunk.text });
 
-/** The passages in the search, by document, by number and by what is embedded. */
+/** The indexed passages, by document, key and hash. */
 export class PassageTable {
   readonly #entries = new Map<string, Entry>();
   readonly #byKey = new Map<number, Passage>();
@@ -99,17 +102,17 @@ export class PassageTable {
     return this.#byKey.get(key) ?? null;
   }
 
-  sharing(hash: string): ReadonlySet<Passage> {
+  passagesByHash(hash: string): ReadonlySet<Passage> {
     return this.#byHash.get(hash) ?? noPassages;
   }
 
-  /** Adds a document. One of the same id must have been removed. */
+  /** Adds a document. The id must not be in use. */
   add(entry: Entry): void {
     this.#entries.set(entry.document.id, entry);
     for (const passage of entry.passages) {
       this.#byKey.set(passage.key, passage);
-      const sharing = this.#byHash.get(passage.hash) ?? new Set();
-      this.#byHash.set(passage.hash, sharing.add(passage));
+      const passages = this.#byHash.get(passage.hash) ?? new Set();
+      this.#byHash.set(passage.hash, passages.add(passage));
     }
   }
 
@@ -117,9 +120,9 @@ export class PassageTable {
     this.#entries.delete(document.id);
     for (const passage of passages) {
       this.#byKey.delete(passage.key);
-      const sharing = this.#byHash.get(passage.hash);
-      sharing?.delete(passage);
-      if (sharing?.size === 0) this.#byHash.delete(passage.hash);
+      const sameHash = this.#byHash.get(passage.hash);
+      sameHash?.delete(passage);
+      if (sameHash?.size === 0) this.#byHash.delete(passage.hash);
     }
   }
 }

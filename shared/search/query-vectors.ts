@@ -1,12 +1,12 @@
-/** Query vectors that are kept, so that a query that is asked again costs nothing while documents come in. */
-const mostAsked = 32;
+/** How many recent query vectors are cached, so that repeating a query while documents are added needs no embedding. */
+const maxRecent = 32;
 
-/** The vectors of queries: those of a library's examples, and of what was asked lately. */
+/** The vectors of a library's example queries, and a cache of recent query vectors. */
 export class QueryVectors {
   #examples: ReadonlyMap<string, Float32Array> = new Map();
-  readonly #asked = new Map<string, Float32Array>();
+  readonly #recent = new Map<string, Float32Array>();
 
-  /** Vectors that came with a library: they stand in for the earlier ones. */
+  /** Replaces the vectors of the example queries. */
   useExamples(examples: ReadonlyMap<string, Float32Array>): void {
     this.#examples = examples;
   }
@@ -15,20 +15,23 @@ export class QueryVectors {
     return this.#examples.has(query);
   }
 
-  /** Null when it must be computed. `wanted` is what of the query is embedded. */
-  get(query: string, wanted: string): Float32Array | null {
-    return this.#examples.get(query) ?? this.#asked.get(wanted) ?? null;
+  /**
+   * Null when the vector must be computed.
+   * @param text the part of the query that is embedded
+   */
+  get(query: string, text: string): Float32Array | null {
+    return this.#examples.get(query) ?? this.#recent.get(text) ?? null;
   }
 
-  keep(wanted: string, vector: Float32Array): void {
-    this.#asked.set(wanted, vector);
-    const [oldest] = this.#asked.keys();
-    if (oldest !== undefined && this.#asked.size > mostAsked) this.#asked.delete(oldest);
+  add(text: string, vector: Float32Array): void {
+    this.#recent.set(text, vector);
+    const [oldest] = this.#recent.keys();
+    if (oldest !== undefined && this.#recent.size > maxRecent) this.#recent.delete(oldest);
   }
 
-  /** Forgets what another model has computed. */
+  /** Drops all vectors: another model made them. */
   clear(): void {
     this.#examples = new Map();
-    this.#asked.clear();
+    this.#recent.clear();
   }
 }

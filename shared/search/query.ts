@@ -1,30 +1,30 @@
-/** What a person typed, taken apart: `solar "heat pump" -noise`. */
+/** A parsed query such as `solar "heat pump" -noise`. */
 export interface Query {
-  /** What is asked for: the query without quotation marks and without what is excluded. This is embedded. */
-  readonly wanted: string;
-  /** Phrases in quotation marks: each must be in a passage, word for word. */
+  /** The query without quotation marks and exclusions. This text is embedded. */
+  readonly text: string;
+  /** Quoted phrases: a passage must contain each of them literally. */
   readonly phrases: readonly string[];
-  /** Words and phrases with a minus before them: none may be in a passage. */
+  /** Words and phrases after a minus: a passage must contain none of them. */
   readonly excluded: readonly string[];
-  /** Whether the last word may go on: nothing has been typed behind it. */
+  /** Whether the last word may be incomplete: no character follows it. */
   readonly unfinished: boolean;
 }
 
-/** A minus counts where a word begins: "state-of-the-art" excludes nothing, and neither does a dash between spaces. */
-const signs = /(?<=^|\s)(?<minus>-?)(?:"(?<phrase>[^"]+)"|(?<=-)(?<word>[^\s"]+))/g;
+/** A minus is an operator at the start of a word only: "state-of-the-art" excludes nothing, nor does a dash between spaces. */
+const operators = /(?<=^|\s)(?<minus>-?)(?:"(?<phrase>[^"]+)"|(?<=-)(?<word>[^\s"]+))/g;
 
-export function parseQuery(text: string): Query {
+export function parseQuery(query: string): Query {
   const phrases: string[] = [];
   const excluded: string[] = [];
-  const plain = text.toWellFormed().replaceAll(/[“”„«»]/g, '"');
-  const wanted = plain.replaceAll(signs, (...match) => {
+  const plain = query.toWellFormed().replaceAll(/[“”„«»]/g, '"');
+  const text = plain.replaceAll(operators, (...match) => {
     const { minus, phrase, word } = match.at(-1) as Record<string, string | undefined>; // the named groups come last
     if (minus) excluded.push(phrase ?? word ?? "");
     else phrases.push(phrase ?? "");
     return minus ? " " : ` ${phrase} `;
   });
   return {
-    wanted: wanted.replaceAll('"', " ").replaceAll(/\s+/g, " ").trim(),
+    text: text.replaceAll('"', " ").replaceAll(/\s+/g, " ").trim(),
     phrases,
     excluded,
     unfinished: /[^\s"]$/.test(plain) && !/(?:^|\s)-\S+$/.test(plain),

@@ -5,9 +5,9 @@ import type { Answer, PassageRelevance, Place, SearchOptions } from "./answer.ts
 import { type Coverage, coverageOf, EmbeddingQueue } from "./embedding-queue.ts";
 import type { SearchMode } from "./fusion.ts";
 import { readIndexFile, writeIndexFile } from "./index-file.ts";
-import type { IndexKeeper, KeptDocument } from "./index-keeper.ts";
+import type { IndexStore, StoredDocument } from "./index-store.ts";
 import { type Document, type Library, textsOf } from "./library.ts";
-import { type CutDocument, cutDocument, type Entry, embeddedTextOf, entryOf, type Passage } from "./passages.ts";
+import { type ChunkedDocument, chunkDocument, type Entry, embeddedTextOf, entryOf, type Passage } from "./passages.ts";
 import { parseQuery } from "./query.ts";
 import { QueryVectors } from "./query-vectors.ts";
 import { SearchIndex } from "./search-index.ts";
@@ -15,59 +15,58 @@ import { sentencesOf } from "./segments.ts";
 import { dotProduct } from "./vector-index.ts";
 
 export interface AddOptions extends CallOptions {
-  /** Told as passages can be found by meaning. */
+  /** Called as passages are embedded. */
   readonly onProgress?: (progress: Coverage) => void;
 }
 
 /**
- * Searches documents by words and by meaning: a library that brings its vectors, and whatever is added. Words find a
- * document as soon as it was added; its passages are embedded in the background, what was added last before what came
- * earlier, and shorter documents first.
+ * Keyword and semantic search over documents: a library with precomputed vectors, and added documents. A document is searchable by
+ * keyword as soon as it is added; its passages are embedded in the background, the last addition first and shorter documents first.
  */
 export class SearchEngine {
   readonly #encoder: Pick<Encoder, "load" | "embed">;
   readonly #library: Library | null;
-  readonly #keeper: IndexKeeper | null;
+  readonly #store: IndexStore | null;
   readonly #index = new SearchIndex();
   readonly #queries = new QueryVectors();
   readonly #queue = new EmbeddingQueue(
-    ({ hash, readable }) => readable && !this.#index.meanings.has(hash),
+    ({ hash, readable }) => readable && !this.#index.semantic.has(hash),
     (batch) => this.#embed(batch),
   );
-  /** Resolves when the library can be searched. */
+  /** Resolves when the library is searchable. */
   readonly #opened: Promise<void>;
-  /** Changes are made one after the other, in the order in which they were asked for: this is the last one. */
+  /** The last change: changes run one after the other, in the order of their calls. */
   #lastChange: Promise<unknown> = Promise.resolve();
   #ready: Promise<void> | null = null;
   #loaded = false;
 
-  /** Loads nothing: that is for the first call that needs the model. The library's example queries do not. */
-  constructor(encoder: Pick<Encoder, "load" | "embed">, library: Library | null = null, keeper: IndexKeeper | null = null) {
+  /** Loads no model: the first call that needs it does. The library's example queries need none. */
+  constructor(encoder: Pick<Encoder, "load" | "embed">, library: Library | null = null, store: IndexStore | null = null) {
     this.#encoder = encoder;
     this.#library = library;
-    this.#keeper = keeper;
-    this.#opened = library ? this.#inOrder(() => this.#open(library)) : Promise.resolve();
+    this.#store = store;
+    this.#opened = library ? this.#serialized(() => this.#open(library)) : Promise.resolve();
     this.#opened.catch(() => {});
   }
 
-  /** Passages that words can find. */
+  /** The number of passages. */
   get size(): number {
     return this.#index.size;
   }
 
-  /** Of its vectors; 0 before the first. */
+  /** Dimensions of the vectors; 0 before the first. */
   get dimensions(): number {
-    return this.#index.meanings.dimensions;
+    return this.#index.semantic.dimensions;
   }
 
-  /** Of the model that its vectors are made with; null before there are any. */
+  /** Of the model that makes the vectors; null before the first. */
   get fingerprint(): string | null {
-    return this.#index.meanings.fingerprint;
+    return this.#index.semantic.fingerprint;
   }
 
   /**
-   * Loads the model. When it is not the one that the vectors were made with, everything is embedded anew, the library
-   * before this resolves. Rejects as `Encoder.load` does; a failure is forgotten. Embedding that stopped is taken up.
+   * Loads the model, and resumes embedding. When another model made the vectors, everything is embedded again, the library before
+   * this resolves. Rejects as `Encoder.load` does; the next call then tries again.
    */
   load({ signal }: CallOptions = {}): Promise<void> {
     this.#ready ??= this.#load().catch((error) => {
@@ -78,8 +77,8 @@ export class SearchEngine {
   }
 
   /**
-   * Answers with what is there: `hybrid` does not wait for the model, but begins to load it, and `keyword` needs none.
-   * `semantic` waits for it, unless the query is one of the library's examples. Rejects as `Encoder.embed` does.
+   * Searches the documents. `hybrid` does not wait for the model: it starts loading it and falls back to `keyword`. `semantic` waits,
+   * except for the library's example queries. Rejects as `Encoder.embed` does.
    */
   async search(query: string, options: SearchOptions = {}): Promise<Answer> {
     const { mode = "hybrid", signal } = options;
@@ -87,7 +86,7 @@ export class SearchEngine {
     signal?.throwIfAborted();
     const parsed = parseQuery(query);
     const start = performance.now();
-    const vector = mode === "keyword" || parsed.wanted === "" ? null : await this.#vectorFor(query, parsed.wanted, mode, signal);
+    const vector = mode === "keyword" || parsed.text === "" ? null : await this.#vectorFor(query, parsed.text, mode, signal);
     const embedded = performance.now();
     return {
       query,
@@ -99,18 +98,18 @@ export class SearchEngine {
     };
   }
 
-  /** How near the query is to each passage of a document: a heat map. Null when there is no such document. */
+  /** The relevance of each passage of a document: a heat map. Null for an unknown document. */
   async relevanceIn(id: string, query: string, { signal }: CallOptions = {}): Promise<PassageRelevance[] | null> {
-    const vector = await this.#vectorFor(query, parseQuery(query).wanted, "semantic", signal);
+    const vector = await this.#vectorFor(query, parseQuery(query).text, "semantic", signal);
     return this.#index.relevanceIn(id, vector);
   }
 
-  /** The sentence of a passage that is closest to the query in meaning. Null when there is no such passage. */
+  /** The sentence of a passage that is most similar to the query. Null for an unknown passage. */
   async closestSentence(id: string, start: number, query: string, { signal }: CallOptions = {}): Promise<Place | null> {
     const passage = this.#index.entry(id)?.passages.find(({ chunk }) => chunk.start === start);
-    const vector = await this.#vectorFor(query, parseQuery(query).wanted, "semantic", signal);
+    const vector = await this.#vectorFor(query, parseQuery(query).text, "semantic", signal);
     const all = passage ? sentencesOf(passage.chunk.text) : [];
-    // A heading is near everything below it, and tells less.
+    // A heading is similar to everything below it, and says less.
     const prose = all.filter(({ text }) => !/^#{1,6}\s/.test(text));
     const sentences = prose.length > 0 ? prose : all;
     const { vectors } = await this.#encoder.embed(
@@ -123,47 +122,46 @@ export class SearchEngine {
   }
 
   /**
-   * Adds documents as {@link put} does, and resolves when all can be found by meaning that the model can read. When it
-   * rejects after they were put (as `Encoder.embed` does, or with the signal's reason) words find them nonetheless, and the next
-   * `load` or `add` goes on embedding them. Lone surrogates are replaced by U+FFFD.
+   * Adds documents as {@link put} does, and resolves when their readable passages are embedded. A rejection of the embedding (as
+   * `Encoder.embed`, or with the signal's reason) leaves the documents searchable by keyword; the next `load` or `add` continues.
+   * Lone surrogates are replaced by U+FFFD.
    */
   async add(sources: Document | readonly Document[], { signal, onProgress }: AddOptions = {}): Promise<void> {
     const documents = [sources].flat();
-    refuseBlank(documents);
-    const entries = await this.#inOrder(async () => this.#put(await Promise.all(documents.map((document) => cutDocument(document)))));
+    assertNotBlank(documents);
+    const entries = await this.#serialized(async () => this.#put(await Promise.all(documents.map((document) => chunkDocument(document)))));
     await this.#queue.embedded(entries, signal, onProgress);
   }
 
-  /** The number of an addition whose documents may come in several calls of {@link put}. */
+  /** A number for several calls of {@link put} that belong to one addition. */
   newAddition(): number {
     return this.#queue.newAddition();
   }
 
   /**
-   * Puts documents that were cut into passages into the search, each in the place of one that has its id; resolves when words
-   * find them. They are embedded in the background as soon as the model is there, what was embedded before not again.
-   * Documents of one `addition` are embedded shortest first, those of a later one before them. Rejects with `empty_input`
-   * when there is no text in one: then nothing was changed.
+   * Adds chunked documents; a document replaces the one with the same id. Resolves when they are searchable by keyword. New passages
+   * are embedded in the background once the model is loaded: a later `addition` first, and within one the shortest documents first.
+   * Rejects with `empty_input` when a document has no text; then nothing changes.
    */
-  async put(documents: readonly CutDocument[], { addition }: { readonly addition?: number } = {}): Promise<void> {
-    refuseBlank(documents.map(({ document }) => document));
-    await this.#inOrder(() => this.#put(documents, addition));
+  async put(documents: readonly ChunkedDocument[], { addition }: { readonly addition?: number } = {}): Promise<void> {
+    assertNotBlank(documents.map(({ document }) => document));
+    await this.#serialized(() => this.#put(documents, addition));
     this.#embedOnceLoaded();
   }
 
   /**
-   * Takes documents in as they were kept, and does not tell the keeper. Vectors of another model than the others' do not count:
-   * those passages are embedded anew in the background, as soon as the model is there.
+   * Adds documents from the store, without storing them again. Vectors of another model are ignored: those passages are embedded
+   * again in the background once the model is loaded.
    */
-  async restore(documents: readonly KeptDocument[], fingerprint: string | null): Promise<void> {
-    await this.#inOrder(async () => {
+  async restore(documents: readonly StoredDocument[], fingerprint: string | null): Promise<void> {
+    await this.#serialized(async () => {
       const entries = documents.map((document) => entryOf(document));
       await this.#index.put(entries);
-      const withVectors = this.#takesVectorsOf(fingerprint);
+      const withVectors = this.#acceptsVectorsOf(fingerprint);
       for (const [i, { passages }] of entries.entries()) {
         for (const [j, { hash }] of passages.entries()) {
           const vector = documents[i]?.vectors[j];
-          if (vector && withVectors) this.#index.keepVector(hash, vector);
+          if (vector && withVectors) this.#index.setVector(hash, vector);
         }
       }
       this.#queue.add(entries);
@@ -171,22 +169,22 @@ export class SearchEngine {
     this.#embedOnceLoaded();
   }
 
-  /** Forgets documents, and what of them is still to be embedded. */
+  /** Removes documents. */
   remove(ids: string | readonly string[]): Promise<void> {
-    return this.#inOrder(async () => {
+    return this.#serialized(async () => {
       const entries = [ids].flat().flatMap((id) => this.#index.entry(id) ?? []);
       this.#queue.remove(entries);
       await this.#index.remove(entries);
-      await this.#keeper?.removeDocuments(entries.map(({ document }) => document.id));
+      await this.#store?.removeDocuments(entries.map(({ document }) => document.id));
     });
   }
 
-  /** All documents, the library's among them. */
+  /** All documents, with the library's. */
   documents(): Document[] {
     return this.#index.entries().map(({ document }) => document);
   }
 
-  /** The documents that were added, with their passages. */
+  /** The added documents, without the library's. */
   entries(): readonly Entry[] {
     return this.#index.entries().filter(({ builtIn }) => !builtIn);
   }
@@ -195,12 +193,12 @@ export class SearchEngine {
     return this.#index.entry(id)?.document ?? null;
   }
 
-  /** Of one document, or of all that were added. What the model cannot read does not count. */
+  /** The coverage of one document, or of all added ones. */
   coverage(id?: string): Coverage {
     return coverageOf(id === undefined ? this.entries() : [this.#index.entry(id)].filter((entry) => entry !== null));
   }
 
-  /** Embeds nothing more until {@link resume}, but what has begun. */
+  /** Stops embedding after the current batch, until {@link resume}. */
   pause(): void {
     this.#queue.pause();
   }
@@ -209,28 +207,28 @@ export class SearchEngine {
     this.#queue.resume();
   }
 
-  /** All documents but the library's as an index file: the same documents and vectors give the same bytes. */
+  /** The added documents as an index file: the same documents and vectors give the same bytes. */
   async exportIndex(): Promise<Uint8Array<ArrayBuffer>> {
     await this.#opened;
     if (!this.fingerprint) await this.load();
-    return this.#inOrder(() => writeIndexFile(this.#index.contents(this.fingerprint ?? "")));
+    return this.#serialized(() => writeIndexFile(this.#index.contents(this.fingerprint ?? "")));
   }
 
   /**
-   * Adds the documents of an index file, each in the place of one that has its id. What has no vector in it is embedded.
-   * Rejects as `readIndexFile` does and changes nothing when the file is not a good one; with `other_model` when its
-   * vectors are another model's, unless they are to be made again (`reembed`). Resolves to the fingerprint of that model.
+   * Adds the documents of an index file; a document replaces the one with the same id. Passages without a vector are embedded.
+   * Rejects as `readIndexFile` does, and with `other_model` when another model made its vectors, unless `reembed` is set. A rejection
+   * changes nothing. Resolves to the fingerprint of the file's model.
    */
   async importIndex(file: Uint8Array<ArrayBuffer>, { reembed = false } = {}): Promise<string> {
-    const fingerprint = await this.#inOrder(async () => {
+    const fingerprint = await this.#serialized(async () => {
       const contents = await readIndexFile(file);
-      const withVectors = this.#takesVectorsOf(contents.fingerprint);
+      const withVectors = this.#acceptsVectorsOf(contents.fingerprint);
       if (!(withVectors || reembed)) {
-        throw new EncoderError("other_model", "The index file was made with another model: its texts must be embedded anew");
+        throw new EncoderError("other_model", "Another model made this index file: its texts must be embedded again");
       }
-      const entries = await this.#index.takeIn(contents, withVectors);
+      const entries = await this.#index.importContents(contents, withVectors);
       this.#queue.add(entries);
-      await this.#keeper?.putDocuments(entries, this.#vectorOf, this.fingerprint);
+      await this.#store?.putDocuments(entries, this.#vectorOf, this.fingerprint);
       return contents.fingerprint;
     });
     this.#embedOnceLoaded();
@@ -238,23 +236,23 @@ export class SearchEngine {
   }
 
   async #open(library: Library): Promise<void> {
-    const documents = await Promise.all(library.documents.map((document) => cutDocument(document)));
+    const documents = await Promise.all(library.documents.map((document) => chunkDocument(document)));
     const entries = documents.map((document) => entryOf(document, { builtIn: true }));
     await this.#index.put(entries);
     this.#useLibrary(library);
   }
 
-  /** Takes the vectors of a library: its documents are there. */
+  /** Sets the vectors of a library whose documents are indexed. */
   #useLibrary({ documents, fingerprint, examples, passageVectors, queryVectors }: Library): void {
     const vectors = passageVectors.values();
     for (const { id } of documents) {
       for (const { hash } of this.#index.entry(id)?.passages ?? []) {
         const { value } = vectors.next();
-        if (value) this.#index.keepVector(hash, value);
+        if (value) this.#index.setVector(hash, value);
       }
     }
-    this.#index.meanings.fingerprint = fingerprint;
-    this.#index.meanings.judgeAgainst(passageVectors);
+    this.#index.semantic.fingerprint = fingerprint;
+    this.#index.semantic.setCohort(passageVectors);
     this.#queries.useExamples(new Map(queryVectors.map((vector, i) => [examples[i]?.query ?? "", vector])));
   }
 
@@ -263,8 +261,8 @@ export class SearchEngine {
     await this.#opened;
     if (fingerprint !== this.fingerprint) {
       const library = this.#library && (await this.#reembedded(this.#library, fingerprint));
-      this.#index.meanings.clear();
-      this.#index.meanings.fingerprint = fingerprint;
+      this.#index.semantic.clear();
+      this.#index.semantic.fingerprint = fingerprint;
       this.#queries.clear();
       if (library) this.#useLibrary(library);
       this.#queue.add(this.#index.entries());
@@ -280,45 +278,45 @@ export class SearchEngine {
     return { ...library, fingerprint, passageVectors: passages.vectors, queryVectors: queries.vectors };
   }
 
-  async #put(documents: readonly CutDocument[], addition?: number): Promise<Entry[]> {
+  async #put(documents: readonly ChunkedDocument[], addition?: number): Promise<Entry[]> {
     const entries = documents.map((document) => entryOf(document));
     this.#queue.remove(await this.#index.put(entries));
     this.#queue.add(entries, addition);
-    await this.#keeper?.putDocuments(entries, this.#vectorOf, this.fingerprint);
+    await this.#store?.putDocuments(entries, this.#vectorOf, this.fingerprint);
     return entries;
   }
 
   async #embed(batch: readonly Passage[]): Promise<void> {
     if (!this.#loaded) await this.load();
     const { vectors } = await this.#encoder.embed(batch.map(embeddedTextOf));
-    for (const [i, { hash }] of batch.entries()) this.#index.keepVector(hash, vectors[i] as Float32Array); // one for each text
-    await this.#keeper?.putVectors(
-      batch.flatMap(({ hash }) => [...this.#index.sharing(hash)]),
+    for (const [i, { hash }] of batch.entries()) this.#index.setVector(hash, vectors[i] as Float32Array); // one for each text
+    await this.#store?.putVectors(
+      batch.flatMap(({ hash }) => [...this.#index.passagesByHash(hash)]),
       this.#vectorOf,
       this.fingerprint,
     );
   }
 
-  readonly #vectorOf = (hash: string): Float32Array | null => this.#index.meanings.get(hash);
+  readonly #vectorOf = (hash: string): Float32Array | null => this.#index.semantic.get(hash);
 
-  /** Whether vectors of this model can stand beside those that are here. The first ones decide. */
-  #takesVectorsOf(fingerprint: string | null): boolean {
-    if (fingerprint !== null) this.#index.meanings.fingerprint ??= fingerprint;
+  /** Whether vectors of this model can be added. The first ones decide. */
+  #acceptsVectorsOf(fingerprint: string | null): boolean {
+    if (fingerprint !== null) this.#index.semantic.fingerprint ??= fingerprint;
     return this.fingerprint === fingerprint;
   }
 
-  /** Null where words must do: there is no model yet, and the query will not wait for it. */
-  async #vectorFor(query: string, wanted: string, mode: SearchMode, signal: AbortSignal | undefined): Promise<Float32Array | null> {
-    const known = this.#queries.get(query, wanted);
+  /** Null when the model is not loaded and the mode does not wait for it. */
+  async #vectorFor(query: string, text: string, mode: SearchMode, signal: AbortSignal | undefined): Promise<Float32Array | null> {
+    const known = this.#queries.get(query, text);
     if (known) return known;
     if (!this.#loaded && mode === "hybrid") {
       void this.load().catch(() => {});
       return null;
     }
     await this.load(signal && { signal });
-    const { vectors } = await this.#encoder.embed(wanted, { inputType: "query", ...(signal && { signal }) });
+    const { vectors } = await this.#encoder.embed(text, { inputType: "query", ...(signal && { signal }) });
     const vector = vectors[0] as Float32Array; // one text, one vector
-    this.#queries.keep(wanted, vector);
+    this.#queries.add(text, vector);
     return vector;
   }
 
@@ -326,14 +324,14 @@ export class SearchEngine {
     if (this.#loaded) void this.#queue.run();
   }
 
-  /** Runs a change behind those before it, whether they succeeded or not. */
-  #inOrder<T>(change: () => T | Promise<T>): Promise<T> {
+  /** Runs a change after all earlier ones, whether they succeed or not. */
+  #serialized<T>(change: () => T | Promise<T>): Promise<T> {
     const changed = this.#lastChange.then(change, change);
     this.#lastChange = changed.catch(() => {});
     return changed;
   }
 }
 
-function refuseBlank(documents: readonly Document[]): void {
-  if (documents.some(({ text }) => text.trim() === "")) throw new EncoderError("empty_input", "There is no text in it");
+function assertNotBlank(documents: readonly Document[]): void {
+  if (documents.some(({ text }) => text.trim() === "")) throw new EncoderError("empty_input", "The document has no text");
 }

@@ -7,19 +7,19 @@ export interface Span {
 
 type Granularity = "sentence" | "word" | "grapheme";
 
-/** The locale hardly matters: what a word of Chinese or Japanese is comes from a dictionary that every locale uses. */
+/** The locale hardly matters: every locale uses the same dictionaries for Chinese and Japanese. */
 const segmenters: { readonly [granularity in Granularity]: Intl.Segmenter } = {
   sentence: new Intl.Segmenter("en", { granularity: "sentence" }),
   word: new Intl.Segmenter("en", { granularity: "word" }),
   grapheme: new Intl.Segmenter("en", { granularity: "grapheme" }),
 };
 
-/** All of a text in parts: joined, they are the text again. */
+/** Splits a text into parts whose concatenation is the text. */
 export function* partsOf(text: string, granularity: Granularity): Iterable<string> {
   for (const { segment } of segmenters[granularity].segment(text)) yield segment;
 }
 
-/** The sentences of a text, without the white space around them. */
+/** The sentences of a text, trimmed. */
 export function sentencesOf(text: string): Span[] {
   return spansOf(text, "sentence").flatMap(({ text: sentence, start }) => {
     const trimmed = sentence.trim();
@@ -28,7 +28,7 @@ export function sentencesOf(text: string): Span[] {
   });
 }
 
-/** The words of a text, as they are written. What stands between them is left out. */
+/** The words of a text, without what separates them. */
 export function wordsOf(text: string): Span[] {
   return spansOf(text, "word");
 }
@@ -36,7 +36,7 @@ export function wordsOf(text: string): Span[] {
 function spansOf(text: string, granularity: Granularity): Span[] {
   const spans: Span[] = [];
   for (const { segment, index, isWordLike } of segmenters[granularity].segment(text)) {
-    // Defined, and true or false, where the granularity is the word.
+    // Defined for the granularity "word" only.
     if (isWordLike !== false) spans.push({ text: segment, start: index, end: index + segment.length });
   }
   return spans;

@@ -1,16 +1,16 @@
-import type { Nearness } from "./answer.ts";
+import type { Similarity } from "./answer.ts";
 import type { Passage, PassageTable } from "./passages.ts";
-import { centroidOf, leastRelevance, relevanceOf, usualBackground } from "./relevance.ts";
+import { centroidOf, defaultBackground, minRelevance, relevanceOf } from "./relevance.ts";
 import { dotProduct, VectorIndex } from "./vector-index.ts";
 
-/** Passages by their meaning: a vector for each text that is embedded, which passages that have it in common share. */
+/** The vectors of passages, by the hash of the embedded text: passages with the same text share a vector. */
 export class SemanticIndex {
   readonly #table: PassageTable;
-  /** By what is embedded. Null until the first vector comes. */
+  /** By hash. Null until the first vector is added. */
   #vectors: VectorIndex<string> | null = null;
   /** The centroid of unrelated passages: see relevance.ts. */
   #cohort: Float32Array | null = null;
-  /** Of the model that makes the vectors; null until there is one to name. */
+  /** Of the model that makes the vectors; null until it is known. */
   fingerprint: string | null = null;
 
   constructor(table: PassageTable) {
@@ -26,15 +26,15 @@ export class SemanticIndex {
     return this.#vectors?.has(hash) ?? false;
   }
 
-  /** A view of a vector, good until the index is changed; null when there is none. */
+  /** A view of a vector, valid until the index changes; null when there is none. */
   get(hash: string): Float32Array | null {
     return this.#vectors?.get(hash) ?? null;
   }
 
-  /** Copies a vector in, and counts it for the documents that have use for it. */
-  keep(hash: string, vector: Float32Array): void {
+  /** Copies the vector, and counts it for each document with a passage of this hash. */
+  set(hash: string, vector: Float32Array): void {
     this.#vectors ??= new VectorIndex(vector.length);
-    if (!this.#vectors.has(hash)) for (const { entry, readable } of this.#table.sharing(hash)) if (readable) entry.embedded += 1;
+    if (!this.#vectors.has(hash)) for (const { entry, readable } of this.#table.passagesByHash(hash)) if (readable) entry.embedded += 1;
     this.#vectors.set(hash, vector);
   }
 
@@ -42,31 +42,31 @@ export class SemanticIndex {
     this.#vectors?.delete(hash);
   }
 
-  /** Forgets all vectors, which another model made. */
+  /** Removes all vectors: another model made them. */
   clear(): void {
     this.#vectors = null;
     this.#cohort = null;
     for (const entry of this.#table.entries()) entry.embedded = 0;
   }
 
-  /** Passages that have nothing to do with each other, against whose nearness to a query a passage is judged. */
-  judgeAgainst(cohort: readonly Float32Array[]): void {
+  /** Sets the unrelated passages whose mean cosine with a query is the query's background. */
+  setCohort(cohort: readonly Float32Array[]): void {
     this.#cohort = centroidOf(cohort);
   }
 
-  /** The passages nearest to the query that are at all relevant, best first. */
-  nearest(query: Float32Array, limit: number, accept: (passage: Passage) => boolean): Passage[] {
+  /** The relevant passages nearest to the query, best first. */
+  search(query: Float32Array, limit: number, accept: (passage: Passage) => boolean): Passage[] {
     const acceptHash = (hash: string) => {
-      for (const passage of this.#table.sharing(hash)) if (accept(passage)) return true;
+      for (const passage of this.#table.passagesByHash(hash)) if (accept(passage)) return true;
       return false;
     };
     const background = this.#background(query);
     return (this.#vectors?.search(query, limit, { accept: acceptHash }) ?? [])
-      .filter(({ score }) => relevanceOf(score, background) >= leastRelevance)
-      .flatMap(({ key }) => [...this.#table.sharing(key)].filter(accept));
+      .filter(({ score }) => relevanceOf(score, background) >= minRelevance)
+      .flatMap(({ key }) => [...this.#table.passagesByHash(key)].filter(accept));
   }
 
-  nearness({ hash }: Passage, query: Float32Array | null): Nearness {
+  similarity({ hash }: Passage, query: Float32Array | null): Similarity {
     const vector = query && this.get(hash);
     if (!vector) return { cosine: null, relevance: null };
     const cosine = dotProduct(query, vector);
@@ -74,6 +74,6 @@ export class SemanticIndex {
   }
 
   #background(query: Float32Array): number {
-    return this.#cohort ? dotProduct(query, this.#cohort) : usualBackground;
+    return this.#cohort ? dotProduct(query, this.#cohort) : defaultBackground;
   }
 }

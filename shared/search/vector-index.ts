@@ -1,4 +1,4 @@
-/** A key of the index and how near its vector is. */
+/** A key of the index and the score of its vector. */
 export interface Match<Key> {
   readonly key: Key;
   /** Dot product with the query: for L2-normalized vectors the cosine of the angle between them. */
@@ -6,38 +6,38 @@ export interface Match<Key> {
 }
 
 export interface VectorIndexOptions {
-  /** Up to so many vectors, each is compared in full. Default 4,096: some 1.3 ms at 384 dimensions on one quiet core. */
+  /** Up to this size the search is exact. Default 4,096: about 1.3 ms at 384 dimensions on one core. */
   readonly exactUpTo?: number;
   /**
-   * Of more vectors, the share whose codes are nearest is compared in full, but at least 1,000. Default 0.05: with it
-   * the ten nearest are found in at least 99 of 100 cases, among 100,000 vectors that lie closer together than those of
-   * real texts (`npm run bench -- search`).
+   * In a larger index, the share of vectors that is compared in full after the comparison of binary codes; at least 1,000 vectors.
+   * Default 0.05: recall@10 is at least 0.99 among 100,000 vectors that are closer together than those of real texts
+   * (`npm run bench -- search`).
    */
   readonly candidateShare?: number;
 }
 
 export interface VectorSearchOptions<Key> {
-  /** Keys that may be found. Default all. */
+  /** Filters keys. Default all. */
   readonly accept?: ((key: Key) => boolean) | undefined;
 }
 
-/** Rows that share two buffers: vectors [rows, dimensions] float32, and codes [rows, words] of one bit a component. */
+/** Rows in two buffers: vectors [rows, dimensions] float32, and binary codes [rows, words] with one bit per component. */
 interface Block {
   vectors: Float32Array<ArrayBuffer>;
   codes: Int32Array<ArrayBuffer>;
 }
 
-/** Rows per block, so that the index grows without copying and a block is at most 6.3 MB at 384 dimensions. */
+/** The index grows by blocks of this many rows, without copying: 6.3 MB at 384 dimensions. */
 const rowsPerBlock = 4096;
-const firstRows = 64;
-const fewestCandidates = 1000;
+const initialRows = 64;
+const minCandidates = 1000;
 
 /**
- * Vectors by key. A small index compares every one in full. A larger one first compares codes, the components' signs, by
- * how many differ (a thirty-second of the memory, and no multiplication), then the best of them in full: scores are exact
- * in either case, and nothing has to be rebuilt when vectors come and go. Removal moves the last one into the gap.
+ * Vectors by key. A small index is searched exactly. A larger one first ranks binary codes (the components' signs) by Hamming
+ * distance, which needs 1/32 of the memory, and then compares the best candidates in full: scores are exact in both cases. Vectors
+ * can be added and removed at any time; a removal moves the last row into the gap.
  *
- * Vectors are expected to be L2-normalized, and to come from models of one fingerprint: the index cannot tell.
+ * Vectors must be L2-normalized and of one model: the index does not check it.
  */
 export class VectorIndex<Key> {
   readonly dimensions: number;
@@ -72,13 +72,13 @@ export class VectorIndex<Key> {
     return this.#rows.has(key);
   }
 
-  /** A view of a key's vector, which is good until the index is changed; null when there is none. */
+  /** A view of a key's vector, valid until the index changes; null when there is none. */
   get(key: Key): Float32Array<ArrayBuffer> | null {
     const row = this.#rows.get(key);
     return row === undefined ? null : this.#vectorAt(row);
   }
 
-  /** Copies the vector in; a key that is there already gets the new one. Throws `RangeError` for another length. */
+  /** Copies a vector; replaces the one of the same key. Throws `RangeError` for another length. */
   set(key: Key, vector: Float32Array): void {
     this.#checkLength(vector);
     let row = this.#rows.get(key);
@@ -92,7 +92,7 @@ export class VectorIndex<Key> {
     writeCode(vector, this.#codeAt(row));
   }
 
-  /** Whether there was something to remove. */
+  /** Whether the key was present. */
   delete(key: Key): boolean {
     const row = this.#rows.get(key);
     if (row === undefined) return false;
@@ -107,12 +107,12 @@ export class VectorIndex<Key> {
     return true;
   }
 
-  /** The `limit` nearest, best first; all of them when there are fewer. Throws `RangeError` for another length. */
+  /** Up to `limit` nearest keys, best first. Throws `RangeError` for another length. */
   search(query: Float32Array, limit: number, { accept }: VectorSearchOptions<Key> = {}): Match<Key>[] {
     this.#checkLength(query);
     if (limit < 1) return [];
     const nearest = new Nearest<Key>(limit);
-    const candidates = Math.max(fewestCandidates, limit, Math.ceil(this.size * this.#candidateShare));
+    const candidates = Math.max(minCandidates, limit, Math.ceil(this.size * this.#candidateShare));
     if (this.size <= this.#exactUpTo || this.size <= candidates) this.#scan(query, nearest, accept);
     else for (const row of this.#nearestCodes(query, candidates, accept)) this.#offer(query, row, nearest);
     return nearest.matches;
@@ -137,11 +137,11 @@ export class VectorIndex<Key> {
     if (nearest.takes(score)) nearest.add(this.#keys[row] as Key, score);
   }
 
-  /** The rows whose codes differ least from the query's, in the order of rows. */
+  /** The rows with the smallest Hamming distances to the query, in row order. */
   #nearestCodes(query: Float32Array, count: number, accept: VectorSearchOptions<Key>["accept"]): number[] {
     const queryCode = writeCode(query, new Int32Array(this.#words));
     const distances = new Uint16Array(this.size);
-    // How many rows have each distance; what is not accepted has one that none can have.
+    // Rows by distance. Rows that are not accepted have an impossible distance.
     const histogram = new Uint32Array(this.dimensions + 1);
     const refused = this.dimensions + 1;
     let row = 0;
@@ -186,12 +186,12 @@ export class VectorIndex<Key> {
     return (this.#blocks[Math.floor(row / rowsPerBlock)] as Block).codes.subarray(start, start + this.#words);
   }
 
-  /** Makes room for one more row. Only the first block grows by copying: most indexes are far smaller than a block. */
+  /** Makes room for one row. Only the first block grows by copying: most indexes are far smaller than a block. */
   #reserve(row: number): void {
     const place = row % rowsPerBlock;
     const block = this.#blocks[Math.floor(row / rowsPerBlock)];
     if (!block) {
-      const rows = row === 0 ? firstRows : rowsPerBlock;
+      const rows = row === 0 ? initialRows : rowsPerBlock;
       this.#blocks.push({ vectors: new Float32Array(rows * this.dimensions), codes: new Int32Array(rows * this.#words) });
     } else if (place * this.dimensions >= block.vectors.length) {
       const vectors = new Float32Array(2 * block.vectors.length);
@@ -209,7 +209,7 @@ export class VectorIndex<Key> {
   }
 }
 
-/** The best so far, best first. Few rows get in once it is full, so that keeping it sorted costs next to nothing. */
+/** The best matches so far, best first. Few rows enter once it is full, so insertion sort is cheap. */
 class Nearest<Key> {
   readonly matches: Match<Key>[] = [];
   readonly #limit: number;
@@ -233,18 +233,18 @@ class Nearest<Key> {
   }
 }
 
-/** Writes which components are positive, 32 to a word, and returns the code. */
+/** Writes the bits of the positive components, 32 to a word, and returns the code. */
 function writeCode(vector: Float32Array, code: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
   code.fill(0);
   for (const [i, component] of vector.entries()) if (component > 0) code[i >> 5] = (code[i >> 5] ?? 0) | (1 << (i & 31));
   return code;
 }
 
-/** In how many bits `a` differs from as many words of `b`, from `start` on; `b` must have them. */
+/** The number of bits in which `a` differs from the words of `b` from `start` on. */
 function hammingDistance(a: Int32Array, b: Int32Array, start: number): number {
   let distance = 0;
   for (let i = 0; i < a.length; i++) {
-    // The ones of a word, added up in pairs, in fours, in bytes, and the bytes by a product.
+    // Population count: sums of pairs, of fours, of bytes, and of the bytes by a multiplication.
     let bits = (a[i] as number) ^ (b[start + i] as number);
     bits = (bits - ((bits >>> 1) & 0x55555555)) | 0;
     bits = ((bits & 0x33333333) + ((bits >>> 2) & 0x33333333)) | 0;
@@ -254,8 +254,8 @@ function hammingDistance(a: Int32Array, b: Int32Array, start: number): number {
 }
 
 /**
- * The dot product of `a` with as many components of `b`, from `start` on; `b` must have them. Four sums, because with one
- * every addition waits for the one before it: two thirds of the time at 384 dimensions.
+ * The dot product of `a` with the components of `b` from `start` on. Four independent sums: with one, each addition waits for the
+ * previous one, and 384 dimensions take 1.5 times as long.
  */
 export function dotProduct(a: Float32Array, b: Float32Array, start = 0): number {
   let sum0 = 0;
@@ -263,7 +263,7 @@ export function dotProduct(a: Float32Array, b: Float32Array, start = 0): number 
   let sum2 = 0;
   let sum3 = 0;
   let i = 0;
-  // Every index is in range, so that none gives undefined.
+  // Every index is in range.
   for (; i + 3 < a.length; i += 4) {
     sum0 += (a[i] as number) * (b[start + i] as number);
     sum1 += (a[i + 1] as number) * (b[start + i + 1] as number);

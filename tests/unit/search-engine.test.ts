@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { EncoderError } from "../../shared/errors.ts";
 import type { SearchOptions } from "../../shared/search/answer.ts";
-import type { IndexKeeper, KeptDocument, VectorOf } from "../../shared/search/index-keeper.ts";
+import type { IndexStore, StoredDocument, VectorOf } from "../../shared/search/index-store.ts";
 import { LexicalIndex } from "../../shared/search/lexical-index.ts";
 import { type Document, type Library, packVectors, passagesOf, readLibrary } from "../../shared/search/library.ts";
-import { cutDocument, cutDocumentOf, type Entry, isFoundByWordsOnly, type Passage } from "../../shared/search/passages.ts";
+import { chunkDocument, chunkedDocumentOf, type Entry, isKeywordOnly, type Passage } from "../../shared/search/passages.ts";
 import { parseQuery } from "../../shared/search/query.ts";
 import { weakRelevance } from "../../shared/search/relevance.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
@@ -184,7 +184,7 @@ describe("a document that is added", () => {
   });
 
   test("with others of one addition is embedded shortest first, even when they come one after the other", async () => {
-    const titled = async (id: string, text: string) => [await cutDocument(note(id, text))];
+    const titled = async (id: string, text: string) => [await chunkDocument(note(id, text))];
     engine.pause();
     await engine.put(await titled("long", distinct(40, "long")), { addition: 1 });
     await engine.put(await titled("short", "A short one."), { addition: 1 });
@@ -257,7 +257,7 @@ describe("a document that is added", () => {
       "Die Wärmepumpe im Keller lief die ganze Nacht, und am Morgen war das Haus trotzdem kalt. Wir haben den Techniker gerufen, der nach zwei Stunden kam.";
     await engine.add([note("de", german), note("ja", "ヒートポンプは一晩中動いていましたが、朝は家が寒かったです。技術者を呼びました。")]);
     expect(encoder.embedded).toEqual([]);
-    expect(engine.entries().map((entry) => isFoundByWordsOnly(entry))).toEqual([true, true]);
+    expect(engine.entries().map((entry) => isKeywordOnly(entry))).toEqual([true, true]);
     expect(await found("Wärmepumpe")).toEqual(["de"]);
     expect(await found("朝は寒い")).toEqual(["ja"]);
   });
@@ -265,8 +265,8 @@ describe("a document that is added", () => {
 
 describe("a keeper", () => {
   /** Remembers what it is told, as a store does. */
-  class Keeper implements IndexKeeper {
-    readonly kept = new Map<string, KeptDocument>();
+  class Keeper implements IndexStore {
+    readonly kept = new Map<string, StoredDocument>();
     readonly told: string[] = [];
     /** Of the models that made the vectors. */
     readonly fingerprints = new Set<string | null>();
@@ -275,7 +275,7 @@ describe("a keeper", () => {
       for (const entry of entries) {
         this.told.push(`put ${entry.document.id}`);
         const vectors = entry.passages.map(({ hash }) => vectorOf(hash)?.slice() ?? null);
-        this.kept.set(entry.document.id, { ...cutDocumentOf(entry), vectors });
+        this.kept.set(entry.document.id, { ...chunkedDocumentOf(entry), vectors });
       }
     }
     async putVectors(passages: readonly Passage[], vectorOf: VectorOf, fingerprint: string | null) {
@@ -315,7 +315,7 @@ describe("a keeper", () => {
   test("gives back what was half done, and the rest is embedded", async () => {
     const keeper = new Keeper();
     engine = new SearchEngine(encoder, library, keeper);
-    await engine.put([await cutDocument(note("half", distinct(600)))]);
+    await engine.put([await chunkDocument(note("half", distinct(600)))]);
     await engine.load();
     await expect.poll(() => engine.coverage().done).toBeGreaterThan(0);
     engine.pause();
@@ -332,11 +332,11 @@ describe("a keeper", () => {
     const keeper = new Keeper();
     engine = new SearchEngine(encoder, library, keeper);
     engine.pause();
-    for (const id of ["x", "y", "z"]) await engine.put([await cutDocument(note(id, distinct(40, id)))]);
+    for (const id of ["x", "y", "z"]) await engine.put([await chunkDocument(note(id, distinct(40, id)))]);
     const restored = new SearchEngine(encoder, library);
     restored.pause();
     for (const document of keeper.kept.values()) await restored.restore([document], engine.fingerprint);
-    await restored.put([await cutDocument(note("new", distinct(40, "new")))], { addition: restored.newAddition() });
+    await restored.put([await chunkDocument(note("new", distinct(40, "new")))], { addition: restored.newAddition() });
     await restored.load();
     restored.resume();
     await expect.poll(() => restored.coverage()).toMatchObject({ done: restored.coverage().total });
@@ -373,7 +373,7 @@ describe("a keeper", () => {
     encoder.model = { ...encoder.model, fingerprint: "0".repeat(64) };
     engine = new SearchEngine(encoder, library, keeper);
     await engine.add(note("a", "A tide and a cello."));
-    await engine.put([await cutDocument({ ...note("a", "A tide and a cello."), id: "copy" })]);
+    await engine.put([await chunkDocument({ ...note("a", "A tide and a cello."), id: "copy" })]);
     expect(keeper.kept.get("copy")?.vectors).not.toContain(null);
     expect(keeper.fingerprints).toEqual(new Set(["0".repeat(64)]));
   });

@@ -25,7 +25,7 @@ const contents: fc.Arbitrary<IndexContents> = fc
         passages: [{ start: 0, end: document.text.length, headings: [document.title], vector: i === 0 ? null : i % vectors.length }],
       })),
       vectors: vectors.map((component) => new Float32Array(4).fill(1, component, component + 1)),
-      words: words.toBytes([...sorted.keys()]),
+      terms: words.toBytes([...sorted.keys()]),
     };
   });
 
@@ -37,7 +37,7 @@ const example: IndexContents = {
     { id: "b", title: "B", kind: "md", text: "a house", passages: [{ start: 0, end: 7, headings: [], vector: null }] },
   ],
   vectors: [Float32Array.of(0.6, 0.8)],
-  words: Uint8Array.of(0),
+  terms: Uint8Array.of(0),
 };
 
 /** What reading comes to: the contents, or why they are refused. Any other error fails the test. */

@@ -32,32 +32,32 @@ function indexOf(texts: readonly string[]): LexicalIndex {
 const find = (texts: readonly string[], query: string) => {
   const index = indexOf(texts);
   const parsed = parseQuery(query);
-  return index.search(parsed, index.admitted(parsed) ?? undefined).map(({ key }) => key);
+  return index.search(parsed, index.operatorTest(parsed) ?? undefined).map(({ key }) => key);
 };
 
 describe("a query", () => {
   test("is taken apart at its signs", () => {
     expect(parseQuery('solar "heat pump" -noise -"old house"')).toEqual({
-      wanted: "solar heat pump",
+      text: "solar heat pump",
       phrases: ["heat pump"],
       excluded: ["noise", "old house"],
       unfinished: false,
     });
     expect(parseQuery("“warm water” state-of-the-art - dash")).toMatchObject({
-      wanted: "warm water state-of-the-art - dash",
+      text: "warm water state-of-the-art - dash",
       phrases: ["warm water"],
       excluded: [],
       unfinished: true,
     });
-    expect(parseQuery('an open "quotation')).toMatchObject({ wanted: "an open quotation", phrases: [], excluded: [] });
+    expect(parseQuery('an open "quotation')).toMatchObject({ text: "an open quotation", phrases: [], excluded: [] });
   });
 
   test("of any text is taken apart without loss of a word", () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: "grapheme", maxLength: 20 }), sentence), (text) => {
-        const { wanted, excluded } = parseQuery(text);
-        expect(wanted.isWellFormed()).toBe(true);
-        if (!/["“”„«»-]/.test(text)) expect([wanted, excluded]).toEqual([text.toWellFormed().replaceAll(/\s+/g, " ").trim(), []]);
+        const { text: plain, excluded } = parseQuery(text);
+        expect(plain.isWellFormed()).toBe(true);
+        if (!/["“”„«»-]/.test(text)) expect([plain, excluded]).toEqual([text.toWellFormed().replaceAll(/\s+/g, " ").trim(), []]);
       }),
     );
   });

@@ -8,7 +8,7 @@ import { type PageStore, type Search, shownCollection } from "./state.ts";
 import { count, countOf, numeral } from "./wording.ts";
 
 /** The most documents that are listed: of more, a filter finds the others. */
-const mostListed = 200;
+const maxListed = 200;
 
 /** How often the list is asked for while documents come in, in ms. */
 const refreshPause = 1000;
@@ -72,7 +72,7 @@ export function mountDocumentList(store: PageStore, service: Search, open: OpenD
     filter.hidden = documents.length < 8 && filter.value === "";
     const sought = filter.value.trim().toLowerCase();
     const found = sought === "" ? documents : documents.filter(({ title, id }) => `${title}\n${id}`.toLowerCase().includes(sought));
-    const listed = found.slice(0, mostListed);
+    const listed = found.slice(0, maxListed);
     const kept = new Set(listed.map(({ id }) => id));
     for (const [id, { element }] of items) {
       if (kept.has(id)) continue;
@@ -124,7 +124,7 @@ function makeDocumentItem(document: DocumentState, open: OpenDocument, onRemove:
   };
 }
 
-function noteOn({ kind, passages, coverage: { done, total }, wordsOnly }: DocumentState): string {
+function noteOn({ kind, passages, coverage: { done, total }, keywordOnly }: DocumentState): string {
   const found = done < total ? `${countOf(done, total, "passage")} by meaning` : count(passages, "passage");
-  return [kind, found, wordsOnly ? "by words only: not English" : ""].filter(Boolean).join(" · ");
+  return [kind, found, keywordOnly ? "by words only: not English" : ""].filter(Boolean).join(" · ");
 }

@@ -1,7 +1,7 @@
 import { EncoderError } from "../../shared/errors.ts";
 import type { PassageRelevance, SearchResult } from "../../shared/search/answer.ts";
 import type { Document } from "../../shared/search/library.ts";
-import { leastRelevance, weakRelevance } from "../../shared/search/relevance.ts";
+import { minRelevance, weakRelevance } from "../../shared/search/relevance.ts";
 import { writeDocument } from "./document-slices.ts";
 import { find, write } from "./elements.ts";
 import { HeatStrip } from "./heat-strip.ts";
@@ -172,6 +172,6 @@ function stepsIn(passages: readonly PassageRelevance[], found: ReadonlySet<numbe
   const stops = [...passages.keys()].filter((i) => found.has(passages[i]?.start ?? -1) || (passages[i]?.relevance ?? 0) >= weakRelevance);
   if (stops.length > 0) return new Set(stops);
   const relevanceAt = (i: number) => passages[i]?.relevance ?? 0;
-  const nearest = [...passages.keys()].filter((i) => relevanceAt(i) >= leastRelevance).sort((a, b) => relevanceAt(b) - relevanceAt(a));
+  const nearest = [...passages.keys()].filter((i) => relevanceAt(i) >= minRelevance).sort((a, b) => relevanceAt(b) - relevanceAt(a));
   return new Set(nearest.slice(0, 3));
 }

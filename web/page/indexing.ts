@@ -5,7 +5,7 @@ import { type PageStore, type Search, shownCollection } from "./state.ts";
 import { count, countOf, numeral, rate, timeLeft } from "./wording.ts";
 
 /** The most problems that are listed. */
-const mostProblems = 200;
+const maxProblems = 200;
 
 /** How the work on the collection gets on, with ways to pause and to end it, and which files could not be taken. */
 export function mountIndexing(store: PageStore, service: Search): void {
@@ -81,9 +81,9 @@ function mountProblems(store: PageStore): void {
     shown = problems;
     box.hidden = problems.length === 0 || JSON.stringify(problems) === closed;
     if (box.hidden) return;
-    const more = problems.length - mostProblems;
+    const more = problems.length - maxProblems;
     write(summary, `${count(problems.length, "file")} could not be taken`);
-    list.replaceChildren(...problems.slice(0, mostProblems).map(({ message }) => make("li", "", message)));
+    list.replaceChildren(...problems.slice(0, maxProblems).map(({ message }) => make("li", "", message)));
     if (more > 0) list.append(make("li", "", `And ${count(more, "other")}.`));
   });
 }

@@ -5,7 +5,7 @@ import { makeResultItem, type ResultItem } from "./result-item.ts";
 import { fewResults, keyOf, type PageState, type PageStore } from "./state.ts";
 
 /** The most results that can be had. */
-const mostResults = 96;
+const maxResults = 96;
 
 /** The passages that were found. What is found again stays where the visitor has it: focus, selection and scroll. */
 export function mountResults(store: PageStore, open: OpenDocument): void {
@@ -35,13 +35,13 @@ export function mountResults(store: PageStore, open: OpenDocument): void {
     find(".of-meaning", HTMLElement, legend).hidden = !results.some((result) => closest.has(keyOf(result)));
   });
   store.watch(["answer", "limit"], ({ answer, limit }) => {
-    more.hidden = !answer || answer.results.length < limit || limit >= mostResults;
+    more.hidden = !answer || answer.results.length < limit || limit >= maxResults;
   });
   more.addEventListener("click", () => {
     // The first of the new ones is where reading goes on.
     const last = [...items.values()].at(-1);
     last?.button.focus({ preventScroll: true });
-    store.update({ limit: Math.min(mostResults, store.get().limit + 2 * fewResults) });
+    store.update({ limit: Math.min(maxResults, store.get().limit + 2 * fewResults) });
   });
 
   /** Arrow keys lead from the search box through the results, and back. */

@@ -5,7 +5,7 @@ import { pathOf } from "./result-item.ts";
 import { everything, type PageStore, type Scope, shownCollection } from "./state.ts";
 
 /** The most folders that are offered. */
-const mostFolders = 200;
+const maxFolders = 200;
 
 /** What the search goes by, and where it looks: the mode, the filters, the built-in documents. */
 export function mountScope(store: PageStore): void {
@@ -87,5 +87,5 @@ function foldersOf(documents: readonly Pick<DocumentState, "id" | "kind">[]): st
       folders.add(folder);
     }
   }
-  return [...folders].sort().slice(0, mostFolders);
+  return [...folders].sort().slice(0, maxFolders);
 }

@@ -3,8 +3,8 @@
  * tab may be killed at any time and leaves nothing half-written.
  */
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB } from "idb";
-import type { IndexKeeper, KeptDocument, VectorOf } from "../../shared/search/index-keeper.ts";
-import { type CutDocument, cutDocumentOf, type Entry, type Passage } from "../../shared/search/passages.ts";
+import type { IndexStore, StoredDocument, VectorOf } from "../../shared/search/index-store.ts";
+import { type ChunkedDocument, chunkedDocumentOf, type Entry, type Passage } from "../../shared/search/passages.ts";
 import type { CollectionState } from "./service.ts";
 
 /** A folder of the disk, and how its files were when they were read. */
@@ -39,7 +39,7 @@ interface VectorBlock {
 interface Schema extends DBSchema {
   collections: { key: string; value: CollectionRecord };
   /** By collection and the document's id. */
-  documents: { key: [string, string]; value: CutDocument };
+  documents: { key: [string, string]; value: ChunkedDocument };
   /** By collection, the document's id and the block's place. */
   vectors: { key: [string, string, number]; value: VectorBlock };
 }
@@ -89,7 +89,7 @@ export class CollectionStore {
     return records.sort((a, b) => a.made - b.made);
   }
 
-  /** Keeps a record, but for its fingerprint: that changes with the vectors that are kept, by {@link keeper} alone. */
+  /** Keeps a record, but for its fingerprint: that changes with the vectors that are kept, by {@link indexStore} alone. */
   async putCollection(record: CollectionRecord): Promise<void> {
     await this.#keep(async () => {
       const transaction = this.#database.transaction("collections", "readwrite");
@@ -110,7 +110,7 @@ export class CollectionStore {
   }
 
   /** The documents of a collection, some at a time, in the order of their ids. */
-  async *documents(collection: string): AsyncIterable<KeptDocument[]> {
+  async *documents(collection: string): AsyncIterable<StoredDocument[]> {
     let after: [string, string] | [string] = [collection];
     for (;;) {
       const range = IDBKeyRange.bound(after, [collection, last], true);
@@ -135,7 +135,7 @@ export class CollectionStore {
   }
 
   /** Keeps the documents and vectors of a collection. */
-  keeper(collection: string): IndexKeeper {
+  indexStore(collection: string): IndexStore {
     const stores = ["collections", "documents", "vectors"] as const;
     return {
       putDocuments: (entries, vectorOf, fingerprint) =>
@@ -147,7 +147,7 @@ export class CollectionStore {
           const writes: Promise<unknown>[] = [];
           for (const entry of entries) {
             const { id } = entry.document;
-            writes.push(documents.put(cutDocumentOf(entry), [collection, id]));
+            writes.push(documents.put(chunkedDocumentOf(entry), [collection, id]));
             writes.push(vectors.delete(IDBKeyRange.bound([collection, id], [collection, id, last])));
           }
           for (const { id, place, block } of blocks) writes.push(vectors.put(block, [collection, id, place]));

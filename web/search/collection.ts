@@ -3,9 +3,9 @@ import { EncoderError } from "../../shared/errors.ts";
 import { sha256Hex } from "../../shared/hash.ts";
 import { titleOf } from "../../shared/reading/title.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";
-import type { IndexKeeper } from "../../shared/search/index-keeper.ts";
+import type { IndexStore } from "../../shared/search/index-store.ts";
 import type { Library } from "../../shared/search/library.ts";
-import { type CutDocument, cutDocument, isFoundByWordsOnly } from "../../shared/search/passages.ts";
+import { type ChunkedDocument, chunkDocument, isKeywordOnly } from "../../shared/search/passages.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
 import type { CollectionRecord, CollectionStore } from "./collection-store.ts";
 import type { DocumentReader } from "./document-reader.ts";
@@ -26,10 +26,10 @@ export interface CollectionOptions {
 
 /** How many documents are put into the search at once, and how long one may wait for the others, in ms. */
 const documentsPerPut = 32;
-const longestWait = 250;
+const maxWait = 250;
 
 /** Files that come within so many ms of those before are of the same addition: a page hands many over in parts. */
-const longestGap = 2_000;
+const maxGap = 2_000;
 
 /** Whether vectors that are kept are of another model than the one here, and are to be made anew. */
 export function isOfOtherModel({ fingerprint }: CollectionRecord, here: string | null): boolean {
@@ -59,7 +59,7 @@ export class Collection {
     const { encoder, library, store, record } = options;
     this.#options = options;
     this.#record = record;
-    this.engine = new SearchEngine(encoder, library, this.#telling(store?.keeper(record.id) ?? null));
+    this.engine = new SearchEngine(encoder, library, this.#withUpdates(store?.indexStore(record.id) ?? null));
   }
 
   /** Opens a collection with what was kept of it. It can be searched when this resolves; vectors are made once the model is there. */
@@ -97,7 +97,7 @@ export class Collection {
         length: entry.document.text.length,
         passages: entry.passages.length,
         coverage: { done: entry.embedded, total: entry.readable },
-        wordsOnly: isFoundByWordsOnly(entry),
+        keywordOnly: isKeywordOnly(entry),
       }))
       .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
@@ -105,14 +105,14 @@ export class Collection {
   /** Adds a text that was pasted; the same text is added once. Rejects with `empty_input`. */
   async addText(text: string): Promise<void> {
     const hash = await sha256Hex(new TextEncoder().encode(text));
-    const document = await cutDocument({ id: `pasted/${hash.slice(0, 12)}`, title: titleOf(text), kind: "pasted", text });
+    const document = await chunkDocument({ id: `pasted/${hash.slice(0, 12)}`, title: titleOf(text), kind: "pasted", text });
     await this.#put([document], this.engine.newAddition());
   }
 
   /** Reads files and adds them, small ones first; resolves when words find them. What cannot be taken is told in the state. */
   async addFiles(files: readonly AddedFile[]): Promise<void> {
     const { signal } = this.#addition;
-    if (!this.#reading && performance.now() - this.#readUntil > longestGap) {
+    if (!this.#reading && performance.now() - this.#readUntil > maxGap) {
       this.#problems = [];
       this.#filesAddition = this.engine.newAddition();
     }
@@ -122,7 +122,7 @@ export class Collection {
     const reading = this.#reading;
     reading.total += files.length;
     this.#changed();
-    let read: CutDocument[] = [];
+    let read: ChunkedDocument[] = [];
     let began = performance.now();
     const put = async () => {
       const documents = read;
@@ -139,7 +139,7 @@ export class Collection {
         this.#problems = [...this.#problems, { path, message: `${path} ${EncoderError.from(error).message}.` }];
       }
       reading.done += 1;
-      if (read.length >= documentsPerPut || performance.now() - began > longestWait) await put();
+      if (read.length >= documentsPerPut || performance.now() - began > maxWait) await put();
       this.#changed();
     }
     if (!signal.aborted) await put();
@@ -237,21 +237,21 @@ export class Collection {
     await this.#summarize();
   }
 
-  async #put(documents: readonly CutDocument[], addition: number): Promise<void> {
+  async #put(documents: readonly ChunkedDocument[], addition: number): Promise<void> {
     for (const { document } of documents) this.#latest.add(document.id);
     await this.engine.put(documents, { addition });
     await this.#summarize();
   }
 
   /** A keeper that lets `keeper` do its work and tells what has changed. */
-  #telling(keeper: IndexKeeper | null): IndexKeeper {
+  #withUpdates(store: IndexStore | null): IndexStore {
     return {
-      putDocuments: async (...change) => keeper?.putDocuments(...change),
+      putDocuments: async (...change) => store?.putDocuments(...change),
       putVectors: async (...change) => {
-        await keeper?.putVectors(...change);
+        await store?.putVectors(...change);
         await this.#summarize();
       },
-      removeDocuments: async (ids) => keeper?.removeDocuments(ids),
+      removeDocuments: async (ids) => store?.removeDocuments(ids),
     };
   }
 

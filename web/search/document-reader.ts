@@ -1,6 +1,6 @@
 import { type Remote, releaseProxy, wrap } from "../../shared/comlink.ts";
 import { EncoderError } from "../../shared/errors.ts";
-import type { CutDocument } from "../../shared/search/passages.ts";
+import type { ChunkedDocument } from "../../shared/search/passages.ts";
 import type { ReadDocument } from "./reading-worker.ts";
 
 /** How long a file may take to be read, in ms. */
@@ -20,13 +20,13 @@ export class DocumentReader {
    * A file as a document with this id, cut into passages. Rejects with an `EncoderError` whose message ends a sentence that begins
    * with the file's name, or with the signal's reason.
    */
-  read(id: string, file: File, signal: AbortSignal): Promise<CutDocument> {
+  read(id: string, file: File, signal: AbortSignal): Promise<ChunkedDocument> {
     const reading = this.#last.then(() => this.#readNow(id, file, signal));
     this.#last = reading.catch(() => {});
     return reading;
   }
 
-  async #readNow(id: string, file: File, signal: AbortSignal): Promise<CutDocument> {
+  async #readNow(id: string, file: File, signal: AbortSignal): Promise<ChunkedDocument> {
     signal.throwIfAborted();
     clearTimeout(this.#idle);
     const { read, died } = this.#started();

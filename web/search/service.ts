@@ -102,7 +102,7 @@ export interface DocumentState {
   readonly passages: number;
   readonly coverage: Coverage;
   /** Whether the model cannot read it, for it is not English: words find it, meaning does not. */
-  readonly wordsOnly: boolean;
+  readonly keywordOnly: boolean;
 }
 
 /** A file that was dropped or chosen, with its path within what was dropped: "notes/heating.md". */
