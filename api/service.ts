@@ -1,6 +1,6 @@
 import type { Handler } from "hono";
 import type { Encoder } from "../shared/encoder/encoder.ts";
-import type { SearchEngine } from "../shared/search/search-engine.ts";
+import type { DocumentSearch } from "./document-search.ts";
 import type { Observer } from "./observer.ts";
 
 export interface AppConfig {
@@ -53,8 +53,8 @@ export interface Service {
   readonly config: AppConfig;
   /** Host names that the service answers under, in lower case. Default: all. */
   readonly allowedHosts?: readonly string[];
-  /** Documents, for `POST /search`. Default: there is no such route. */
-  readonly search?: SearchEngine;
+  /** Answers `POST /search`. Default: no such route. */
+  readonly search?: DocumentSearch;
   /** Logs and counts. Default: nobody does. */
   readonly observer?: Observer;
   /** Answers `GET /metrics`, where the platform has metrics. */

@@ -167,11 +167,10 @@ export type OpenAIModel = z.infer<typeof openAIModelSchema>;
 export const openAIModelListSchema = z.object({ object: z.literal("list"), data: z.array(openAIModelSchema) }).meta({ id: "ModelList" });
 export type OpenAIModelList = z.infer<typeof openAIModelListSchema>;
 
-/** `POST /search`, where the service has an index file. */
-/** What is searched costs time for each word, more for each phrase, and most where no word is left out: so all are bounded. */
-const searchLimits = { characters: 2_000, signs: 16, filterValues: 1_000 };
+/** Bounds the time of a search, which grows with the query's terms and, faster, with its phrases and exclusions. */
+const searchLimits = { characters: 2_000, operators: 16, filterValues: 1_000 };
 
-/** Values of a filter, read up to the first that is none or too many: each fault of a long list would cost time and memory. */
+/** The values of a filter, read up to the first invalid or excess one: an issue per value would cost time and memory. */
 const filterValues = z.preprocess(
   (list) => (Array.isArray(list) ? upToFirstFault(list.slice(0, searchLimits.filterValues + 1)) : list),
   z
@@ -179,30 +178,36 @@ const filterValues = z.preprocess(
     .max(searchLimits.filterValues, `must hold at most ${searchLimits.filterValues} values`),
 );
 
+/** `POST /search`, when the service has an index file. */
 export const searchRequestSchema = z.object({
   query: z
     .string("must be a text")
     .min(1, "must not be empty")
     .max(searchLimits.characters, { message: `must have at most ${searchLimits.characters} characters`, abort: true })
-    .refine((query) => signsOf(query) <= searchLimits.signs, `must have at most ${searchLimits.signs} quoted phrases and exclusions`)
+    .refine(
+      (query) => operatorsIn(query) <= searchLimits.operators,
+      `must have at most ${searchLimits.operators} quoted phrases and exclusions`,
+    )
     .meta({ example: 'heating "heat pump" -noise' }),
-  limit: z.int().min(1).max(100).default(10).meta({ description: "The most results." }),
+  limit: z.int().min(1).max(100).default(10).meta({ description: "Maximum number of results." }),
   min_score: z
     .number()
     .min(0)
     .max(1)
     .default(0)
-    .meta({ description: "The least relevance in meaning; above 0, what was found by words alone is left out." }),
+    .meta({ description: "Minimum relevance. Above 0, results without a vector are left out." }),
   mode: z.enum(["hybrid", "semantic", "keyword"]).default("hybrid"),
   filter: z
     .object({
-      documents: filterValues.optional().meta({ description: 'Ids; one that ends in "/" stands for all that begin with it.' }),
+      documents: filterValues.optional().meta({ description: 'Document ids; an id that ends in "/" matches all ids with that prefix.' }),
       kinds: filterValues.optional(),
     })
     .default({}),
 });
 
-function signsOf(query: string): number {
+export type SearchRequest = z.output<typeof searchRequestSchema>;
+
+function operatorsIn(query: string): number {
   const { phrases, excluded } = parseQuery(query);
   return phrases.length + excluded.length;
 }
@@ -210,19 +215,21 @@ function signsOf(query: string): number {
 const place = z.object({ start: z.int(), end: z.int() });
 
 export const searchResponseSchema = z.object({
-  mode: z.enum(["hybrid", "semantic", "keyword"]).meta({ description: "What was searched by." }),
+  mode: z.enum(["hybrid", "semantic", "keyword"]).meta({ description: "The mode used." }),
   results: z.array(
     z.object({
       document: z.object({ id: z.string(), title: z.string(), kind: z.string() }),
       text: z.string(),
       ...place.shape,
       headings: z.array(z.string()),
-      score: z.number().nullable().meta({ description: "Relevance in meaning, 0 to 1; null where there is no vector." }),
+      score: z.number().nullable().meta({ description: "Relevance, 0 to 1; null without a vector." }),
       weak: z.boolean(),
-      words: z.array(place).meta({ description: "Where words of the query stand, in UTF-16 code units of the document." }),
+      words: z.array(place).meta({ description: "Where terms of the query occur, in UTF-16 code units of the document." }),
     }),
   ),
 });
+
+export type SearchResponse = z.output<typeof searchResponseSchema>;
 
 /** `GET /health`: answers at once, whatever the encoder is doing. */
 export const healthSchema = z

@@ -37,6 +37,7 @@ const errorTable = {
   integrity_failed: { status: 503, type: "Backend", retryable: true },
   self_test_failed: { status: 503, type: "Backend", retryable: true },
   device_unavailable: { status: 503, type: "Backend", retryable: false },
+  index_unavailable: { status: 503, type: "Backend", retryable: true },
   worker_died: { status: 503, type: "Backend", retryable: true },
   timeout: { status: 504, type: "Backend", retryable: true },
   disposed: { status: 503, type: "Backend", retryable: true },

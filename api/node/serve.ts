@@ -35,6 +35,12 @@ export async function serve(environment: Environment): Promise<void> {
       process.exit(0);
     };
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);
+    server.indexReady?.then(
+      () => console.error("Index        ready"),
+      (error) => {
+        if (!ending) console.error(`Index        ${EncoderError.from(error).message}\n             Requests to /search try again.`);
+      },
+    );
     await server.ready.then(
       () => console.error("Model        ready"),
       (error) => {

@@ -13,7 +13,7 @@ import { type Observer, observeAll } from "../observer.ts";
 import type { AppConfig } from "../service.ts";
 import { type ConnectionLimits, limitConnections, serverOptions } from "./connections.ts";
 import { isLoopback, namesOf } from "./host-names.ts";
-import { openIndexFile } from "./index-file.ts";
+import { IndexSearch } from "./index-search.ts";
 import { createMetrics } from "./metrics.ts";
 import { OpenRequests } from "./open-requests.ts";
 import { createServiceEncoder, type ServiceEncoderOptions } from "./service-encoder.ts";
@@ -26,7 +26,7 @@ export interface ServerOptions extends Omit<ServiceEncoderOptions, "requestTimeo
   readonly allowedHosts: readonly string[];
   readonly connections: ConnectionLimits;
   readonly config: AppConfig;
-  /** An index file, whose documents `POST /search` finds. */
+  /** Path of an index file for `POST /search`. */
   readonly index?: string;
   /** Told of everything beside the metrics: the log. */
   readonly observer?: Observer;
@@ -37,6 +37,8 @@ export interface RunningServer {
   readonly url: string;
   /** Resolves when the model is loaded; rejects as `Encoder.load` does. The server answers before and after. */
   readonly ready: Promise<unknown>;
+  /** Resolves when the index file is loaded; rejects with `index_unavailable`. Null without an index file. */
+  readonly indexReady: Promise<void> | null;
   /**
    * Takes no connection any more, answers the requests that are there, within `shutdownTimeout`, and frees the model. Ends
    * 2 s after that time at the latest, whatever clients and workers do.
@@ -79,7 +81,7 @@ export async function startServer({
   }));
   const observers = observeAll([metrics.observer, observer]);
   const encoder = createServiceEncoder({ ...options, requestTimeout: config.requestTimeout, observer: observers });
-  const search = index === undefined ? null : await openIndexFile(index, encoder);
+  const search = index === undefined ? null : new IndexSearch({ path: index, encoder });
   const app = createApp({
     encoder,
     config,
@@ -101,15 +103,18 @@ export async function startServer({
   await once(server, "listening");
   const ready = encoder.load();
   ready.catch(() => {});
+  const indexReady = search?.load() ?? null;
+  indexReady?.catch(() => {});
   const { address, family, port: taken } = server.address() as AddressInfo;
   return {
     url: `http://${family === "IPv6" ? `[${address}]` : address}:${taken}`,
     ready,
+    indexReady,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       await openRequests.end(options.shutdownTimeout);
       const { size: left } = openRequests;
-      await Promise.all([encoder.dispose(), openRequests.end(lastWords)]);
+      await Promise.all([encoder.dispose(), search?.close(), openRequests.end(lastWords)]);
       // Connections of clients that send or read too slowly, and idle ones: a browser opens some in advance.
       server.closeAllConnections();
       await closed;

@@ -24,6 +24,8 @@ export interface SearchOptions extends CallOptions {
   /** Default `hybrid`. */
   readonly mode?: SearchMode;
   readonly filter?: SearchFilter;
+  /** The query's vector, or null for keyword search. Default: the query is embedded when the mode needs it. */
+  readonly vector?: Float32Array | null;
 }
 
 /** A range of a document's text, from `start` up to `end`, in UTF-16 code units. */

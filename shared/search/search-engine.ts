@@ -86,14 +86,15 @@ export class SearchEngine {
     signal?.throwIfAborted();
     const parsed = parseQuery(query);
     const start = performance.now();
-    const vector = mode === "keyword" || parsed.text === "" ? null : await this.#vectorFor(query, parsed.text, mode, signal);
+    const needsVector = mode !== "keyword" && parsed.text !== "";
+    const { vector = needsVector ? await this.#vectorFor(query, parsed.text, mode, signal) : null } = options;
     const embedded = performance.now();
     return {
       query,
       results: this.#index.search(parsed, vector, options),
       mode: vector ? mode : "keyword",
       coverage: this.coverage(),
-      embedTime: vector && !this.#queries.isExample(query) ? embedded - start : null,
+      embedTime: vector && !options.vector && !this.#queries.isExample(query) ? embedded - start : null,
       scanTime: performance.now() - embedded,
     };
   }

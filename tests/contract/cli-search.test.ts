@@ -1,7 +1,7 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { searchResponseSchema } from "../../shared/contract.ts";
 import { CommandLine } from "./command-line.ts";
 import { ServerProcess } from "./server-process.ts";
@@ -164,13 +164,34 @@ describe("POST /search", () => {
     expect(await (await fetch(`${server.url}/openapi.json`)).json()).toHaveProperty(["paths", "/search", "post"]);
   });
 
-  test("is not there without an index file, and a bad one keeps the service from starting", async () => {
+  test("does not exist without an index file", async () => {
     const without = await ServerProcess.start({ WORKERS: "1" });
     expect((await fetch(`${without.url}/search`, { method: "POST", headers, body: '{"query":"a"}' })).status).toBe(404);
     await without.stop();
-    await expect(ServerProcess.start({ INDEX_FILE: join(notes, "tides.md") })).rejects.toThrow(
-      /code 1: [\s\S]*samevec: .*: This is not an index file/,
-    );
+  });
+
+  test("answers 503 while the index file is missing or invalid, and searches it once it is valid", async () => {
+    const path = join(folder, "later.samevec");
+    const waiting = await ServerProcess.start({ WORKERS: "1", INDEX_FILE: path });
+    try {
+      const ask = async () => {
+        const response = await fetch(`${waiting.url}/search`, {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: '{"query":"radiator","mode":"keyword"}',
+        });
+        return { status: response.status, retryAfter: response.headers.get("retry-after"), body: await response.json() };
+      };
+      expect(await ask()).toMatchObject({ status: 503, retryAfter: "2", body: { code: "index_unavailable", error_type: "Backend" } });
+      expect(JSON.stringify(await ask())).not.toContain(folder);
+      expect((await waiting.embed({ inputs: "a text" })).status).toBe(200);
+      await writeFile(`${path}.part`, await readFile(index()));
+      await rename(`${path}.part`, path);
+      await vi.waitFor(async () => expect(await ask()).toMatchObject({ status: 200, body: { mode: "keyword" } }), { timeout: 10_000 });
+      expect(waiting.output).toContain("Index        The index file cannot be read (ENOENT)");
+    } finally {
+      expect(await waiting.stop()).toBe(0);
+    }
   });
 });
 

@@ -2,8 +2,9 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { formatResult, openIndexFile } from "../../api/cli/index-file.ts";
 import { indexFolder } from "../../api/cli/index-folder.ts";
-import { formatResult, openIndexFile } from "../../api/node/index-file.ts";
+import { searchDocuments } from "../../api/document-search.ts";
 import { searchRoutes } from "../../api/routes/search.ts";
 import { TopicEncoder } from "./topic-encoder.ts";
 
@@ -74,7 +75,11 @@ test("an index file is searched, from the terminal and by POST /search", async (
 
   const post = async (body: object) => {
     const headers = { "content-type": "application/json" };
-    const response = await searchRoutes(engine).request("/search", { method: "POST", headers, body: JSON.stringify(body) });
+    const response = await searchRoutes({ search: (request) => searchDocuments(engine, request) }).request("/search", {
+      method: "POST",
+      headers,
+      body: JSON.stringify(body),
+    });
     return response.json();
   };
   expect(await post({ query: "fresh bread", min_score: 0.5, filter: { documents: ["notes/"] } })).toEqual({

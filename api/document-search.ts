@@ -1,0 +1,36 @@
+import type { SearchRequest, SearchResponse } from "../shared/contract.ts";
+import type { CallOptions } from "../shared/encoder/encoder.ts";
+import type { SearchEngine } from "../shared/search/search-engine.ts";
+
+/** Searches the documents of `POST /search`. */
+export interface DocumentSearch {
+  /**
+   * Rejects with `index_unavailable` while there is no index, with `overloaded` when too many searches wait, with `timeout`, as
+   * `Encoder.embed` does, and with the signal's reason as soon as it is aborted.
+   */
+  search(request: SearchRequest, options: CallOptions): Promise<SearchResponse>;
+}
+
+/**
+ * Answers a request of `POST /search` from an engine.
+ * @param vector the query's; null for keyword search. Default: the engine embeds the query
+ */
+export async function searchDocuments(
+  engine: SearchEngine,
+  { query, limit, min_score, mode, filter: { documents, kinds } }: SearchRequest,
+  { vector, signal }: CallOptions & { readonly vector?: Float32Array | null } = {},
+): Promise<SearchResponse> {
+  const answer = await engine.search(query, {
+    limit,
+    mode,
+    filter: { ...(documents && { documents }), ...(kinds && { kinds }) },
+    ...(vector !== undefined && { vector }),
+    ...(signal && { signal }),
+  });
+  const results = answer.results
+    .filter(({ relevance }) => min_score === 0 || (relevance ?? 0) >= min_score)
+    .map(({ document: { id, title, kind }, passage: { text, start, end, headings }, relevance, weak, words }) => ({
+      ...{ document: { id, title, kind }, text, start, end, headings: [...headings], score: relevance, weak, words: [...words] },
+    }));
+  return { mode: answer.mode, results };
+}

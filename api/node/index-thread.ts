@@ -1,0 +1,64 @@
+import { Worker } from "node:worker_threads";
+import { proxy, type Remote, wrap } from "comlink";
+import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
+import type { Encoder } from "../../shared/encoder/encoder.ts";
+import { withPlainErrors } from "../../shared/encoder/worker.ts";
+import { EncoderError } from "../../shared/errors.ts";
+import type { OpenedIndex, PassageEncoder, RemoteIndex } from "./index-worker.ts";
+
+/** One worker thread with an index. Comlink does not notice a dead thread: here every call ends, with `worker_died` or `timeout`. */
+export class IndexThread {
+  readonly #worker: Worker;
+  readonly #remote: Remote<RemoteIndex>;
+  readonly #encoder: PassageEncoder;
+  readonly #failed: Promise<never>;
+  #fail: (error: EncoderError) => void = () => {};
+
+  /** @param onEnd called when the thread ends, before its calls reject */
+  constructor(entry: URL, encoder: Pick<Encoder, "load" | "embed">, onEnd: () => void) {
+    this.#encoder = {
+      load: withPlainErrors(() => encoder.load()),
+      embed: withPlainErrors((texts: string | readonly string[]) => encoder.embed(texts)),
+    };
+    this.#worker = new Worker(entry);
+    this.#remote = wrap<RemoteIndex>(nodeEndpoint(this.#worker));
+    this.#failed = new Promise((_, reject) => {
+      this.#fail = reject;
+    });
+    this.#failed.catch(() => {});
+    this.#worker.once("exit", () => {
+      onEnd();
+      this.#fail(new EncoderError("worker_died", "The index worker ended"));
+    });
+    // Unhandled, the event would end the process. The exit follows.
+    this.#worker.on("error", () => {});
+  }
+
+  open(path: string, timeout: number): Promise<OpenedIndex> {
+    return this.call(({ open }) => open(path, proxy(this.#encoder)), timeout);
+  }
+
+  /** @param timeout ms; default none */
+  async call<T>(method: (remote: Remote<RemoteIndex>) => Promise<T>, timeout?: number): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const error = new EncoderError("timeout", `The index worker did not answer within ${timeout} ms`, { limit: timeout ?? 0 });
+      if (timeout !== undefined) timer = setTimeout(() => reject(error), timeout);
+    });
+    const result = method(this.#remote);
+    result.catch(() => {});
+    try {
+      return await Promise.race([result, this.#failed, late]);
+    } catch (error) {
+      throw EncoderError.from(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends the thread at once; its calls reject with `error`. */
+  async terminate(error: EncoderError): Promise<void> {
+    this.#fail(error);
+    await this.#worker.terminate();
+  }
+}

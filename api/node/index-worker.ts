@@ -1,0 +1,67 @@
+/** The worker thread of `POST /search`: it reads the index file and searches it. */
+import { readFile } from "node:fs/promises";
+import { parentPort } from "node:worker_threads";
+import { expose } from "comlink";
+import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
+import type { SearchRequest, SearchResponse } from "../../shared/contract.ts";
+import type { Embeddings, Model } from "../../shared/encoder/encoder.ts";
+import { withPlainErrors } from "../../shared/encoder/worker.ts";
+import { EncoderError } from "../../shared/errors.ts";
+import type { Coverage } from "../../shared/search/embedding-queue.ts";
+import { SearchEngine } from "../../shared/search/search-engine.ts";
+import { searchDocuments } from "../document-search.ts";
+
+/** The main thread's encoder. It comes as a Comlink proxy. */
+export interface PassageEncoder {
+  load(): Promise<Model>;
+  embed(texts: string | readonly string[]): Promise<Embeddings>;
+}
+
+export interface OpenedIndex {
+  /** Of the model that made the index. */
+  readonly fingerprint: string;
+  readonly coverage: Coverage;
+}
+
+/** The interface of the worker over Comlink. Errors are thrown as plain objects: see `EncoderError.from`. */
+export interface RemoteIndex {
+  /** Must be called first, once. Rejects with `index_unavailable`. */
+  open(path: string, encoder: PassageEncoder): Promise<OpenedIndex>;
+  /** Embeds passages without a vector. The encoder's model must be the index's. */
+  embedMissing(): Promise<void>;
+  /** @param vector the query's; null for keyword search */
+  search(request: SearchRequest, vector: Float32Array | null): Promise<SearchResponse>;
+}
+
+if (!parentPort) throw new Error("index-worker.js is the entry of a worker thread: see index-search.js");
+let engine: SearchEngine | null = null;
+
+const opened = (): SearchEngine => {
+  if (!engine) throw new EncoderError("internal", "The index worker was called before it was opened");
+  return engine;
+};
+
+const remote: RemoteIndex = {
+  open: withPlainErrors(async (path: string, encoder: PassageEncoder) => {
+    const opening = new SearchEngine({
+      load: () => encoder.load(),
+      embed: (texts) => encoder.embed(texts),
+    });
+    try {
+      const fingerprint = await opening.importIndex(new Uint8Array(await readFile(path)));
+      engine = opening;
+      return { fingerprint, coverage: opening.coverage() };
+    } catch (error) {
+      throw new EncoderError("index_unavailable", reasonOf(error));
+    }
+  }),
+  embedMissing: withPlainErrors(() => opened().load()),
+  search: withPlainErrors((request: SearchRequest, vector: Float32Array | null) => searchDocuments(opened(), request, { vector })),
+};
+expose(remote, nodeEndpoint(parentPort));
+
+/** File system errors contain the path: only their code is public. */
+function reasonOf(error: unknown): string {
+  if (error instanceof EncoderError) return error.message;
+  return `The index file cannot be read${error instanceof Error && "code" in error ? ` (${error.code})` : ""}`;
+}
