@@ -87,8 +87,15 @@ export function filterTest({ documents, kinds, builtIn = true }: SearchFilter): 
   const named = new Set(documents);
   const folders = documents?.filter((id) => id.endsWith("/")) ?? [];
   const ofKind = kinds && new Set(kinds);
-  return ({ document: { id, kind }, builtIn: isBuiltIn }) =>
+  const passes = ({ document: { id, kind }, builtIn: isBuiltIn }: Entry) =>
     (builtIn || !isBuiltIn) &&
     (!documents || named.has(id) || folders.some((folder) => id.startsWith(folder))) &&
     (!ofKind || ofKind.has(kind));
+  // Once per document: it is called for each passage, and there may be many folders.
+  const known = new Map<Entry, boolean>();
+  return (entry) => {
+    const result = known.get(entry) ?? passes(entry);
+    known.set(entry, result);
+    return result;
+  };
 }

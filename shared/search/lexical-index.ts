@@ -1,7 +1,7 @@
 import MiniSearch, { type AsPlainObject, type Options } from "minisearch";
 import { type ByteReader, ByteWriter, FormatError } from "./bytes.ts";
 import type { Query } from "./query.ts";
-import { phraseTest, termsOf } from "./terms.ts";
+import { foldText, phraseTest, type Term, termsOf } from "./terms.ts";
 
 /** The indexed text of a passage. */
 export interface LexicalEntry {
@@ -21,6 +21,13 @@ export interface LexicalMatch {
   readonly terms: readonly string[];
   /** The share of the query's terms that were found: 1 for all of them. */
   readonly share: number;
+}
+
+export interface LexicalSearchOptions {
+  /** Default: all matches. */
+  readonly limit?: number;
+  /** Filters passages. Default all. */
+  readonly accept?: (key: number) => boolean;
 }
 
 const fields = ["title", "text"] as const;
@@ -45,6 +52,12 @@ const stopWords = new Set(
     .split(" ")
     .flatMap((word) => termsOf(word).map(({ term }) => term)),
 );
+
+/** Distinct terms of a query that are searched: time is proportional to them. */
+const maxQueryTerms = 32;
+
+/** Distinct terms of a phrase, the longest, by which candidates are found before their text is compared. */
+const maxPhraseTerms = 3;
 
 /** The edit distance per letter of the fuzzy search, which runs when no term of the query occurs anywhere. */
 const fuzziness = 0.2;
@@ -76,13 +89,13 @@ export class LexicalIndex {
     this.#index.discard(key);
   }
 
-  /** Passages that contain any term of the query, best first; when there are none, those with similarly spelled terms. */
-  search({ text, unfinished }: Query, accept: (key: number) => boolean = () => true): LexicalMatch[] {
+  /** Up to `limit` passages that contain any term of the query, best first; when there are none, those with similarly spelled terms. */
+  search({ text, unfinished }: Query, { limit, accept = () => true }: LexicalSearchOptions = {}): LexicalMatch[] {
     const allTerms = termsOf(text);
     const contentTerms = allTerms.filter(({ term }) => !stopWords.has(term));
-    const queryTerms = contentTerms.length > 0 ? contentTerms : allTerms;
+    const queryTerms = distinct(contentTerms.length > 0 ? contentTerms : allTerms).slice(0, maxQueryTerms);
     const last = queryTerms.at(-1);
-    const isPrefix = unfinished && last !== undefined && last === allTerms.at(-1) && last.word.length >= minPrefixLength;
+    const isPrefix = unfinished && last !== undefined && last.end === allTerms.at(-1)?.end && last.word.length >= minPrefixLength;
     const searched = new Set(queryTerms.map(({ term }) => term));
     // The prefix is the word as typed: its stem may be the prefix of other words.
     const prefix = isPrefix ? last.word : null;
@@ -97,7 +110,7 @@ export class LexicalIndex {
     const exact = find(false);
     const found = exact.length > 0 ? exact : find(fuzziness);
     const alternatives = queryTerms.map((word) => (prefix !== null && word === last ? [word.term, prefix] : [word.term]));
-    return found.map(({ id, score, match, queryTerms: matchedTerms }) => {
+    return found.slice(0, limit).map(({ id, score, match, queryTerms: matchedTerms }) => {
       const matched = new Set(matchedTerms);
       const share = alternatives.filter((terms) => terms.some((term) => matched.has(term))).length / alternatives.length;
       return { key: id, score, terms: Object.keys(match), share };
@@ -107,16 +120,24 @@ export class LexicalIndex {
   /** A predicate for the passages that contain all phrases of a query and none of its exclusions. Null when it has neither. */
   operatorTest({ phrases, excluded }: Query): ((key: number) => boolean) | null {
     if (phrases.length === 0 && excluded.length === 0) return null;
-    const required = phrases.map((phrase) => this.#passagesWith(phrase));
-    const banned = excluded.map((phrase) => this.#passagesWith(phrase));
+    const texts = new Map<number, string>();
+    const foldedTextOf = (key: number): string => {
+      const folded = texts.get(key) ?? foldText(this.#textOf(key));
+      texts.set(key, folded);
+      return folded;
+    };
+    const passagesWith = (phrase: string) => this.#passagesWith(phrase, foldedTextOf);
+    const required = [...new Set(phrases)].map(passagesWith);
+    const banned = [...new Set(excluded)].map(passagesWith);
     return (key) => required.every((keys) => keys.has(key)) && !banned.some((keys) => keys.has(key));
   }
 
-  #passagesWith(phrase: string): ReadonlySet<number> {
-    const terms = termsOf(phrase).map(({ term }) => term);
+  #passagesWith(phrase: string, foldedTextOf: (key: number) => string): ReadonlySet<number> {
+    const longestFirst = distinct(termsOf(phrase)).sort((a, b) => b.term.length - a.term.length);
+    const terms = longestFirst.slice(0, maxPhraseTerms).map(({ term }) => term);
     const candidates = this.#index.search(phrase, { tokenize: () => terms, combineWith: "AND" });
     const hasPhrase = phraseTest(phrase);
-    return new Set(candidates.map(({ id }) => id as number).filter((key) => hasPhrase(this.#textOf(key))));
+    return new Set(candidates.map(({ id }) => id as number).filter((key) => hasPhrase(foldedTextOf(key))));
   }
 
   /**
@@ -219,6 +240,12 @@ export class LexicalIndex {
     );
     return new LexicalIndex(textOf, loaded);
   }
+}
+
+/** Each term once, in the order of last occurrences: an unfinished last word stays the last. */
+function distinct(terms: readonly Term[]): Term[] {
+  const latest = new Map(terms.map((term, i) => [term.term, i]));
+  return terms.filter(({ term }, i) => latest.get(term) === i);
 }
 
 interface Posting {

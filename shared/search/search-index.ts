@@ -45,7 +45,7 @@ export class SearchIndex {
     const passesOperators = this.#keyword.operatorTest(query) ?? (() => true);
     const accept = (passage: Passage | null) => passage !== null && inFilter(passage.entry) && passesOperators(passage.key);
     const keywordMatches =
-      mode === "semantic" ? [] : this.#keyword.search(query, (key) => accept(this.#table.passage(key))).slice(0, fusion.depth);
+      mode === "semantic" ? [] : this.#keyword.search(query, { limit: fusion.depth, accept: (key) => accept(this.#table.passage(key)) });
     const semanticMatches = vector ? this.semantic.search(vector, Math.max(limit, fusion.depth), accept) : [];
     const matches = new Map(keywordMatches.map((match) => [match.key, match]));
     const fused = fuseRankings([

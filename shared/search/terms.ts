@@ -27,7 +27,7 @@ const maxCachedTerms = 20_000;
 function normalized(written: string): Pick<Term, "word" | "term"> {
   const known = cache.get(written);
   if (known) return known;
-  const word = folded(written).slice(0, maxTermLength).toWellFormed();
+  const word = foldText(written).slice(0, maxTermLength).toWellFormed();
   const normal = { word, term: /^[a-z]+$/.test(word) ? stemmer(word) : word };
   if (cache.size >= maxCachedTerms) cache.clear();
   cache.set(written, normal);
@@ -35,7 +35,7 @@ function normalized(written: string): Pick<Term, "word" | "term"> {
 }
 
 /** A text in lower case, without accents and compatibility characters. */
-function folded(text: string): string {
+export function foldText(text: string): string {
   // Marks of the Latin, Greek and Cyrillic scripts only: in other scripts a mark makes another letter.
   const bare = text.normalize("NFKD").replaceAll(/[\u0300-\u036f]/g, "");
   return bare.normalize("NFC").toLowerCase();
@@ -46,11 +46,11 @@ const startsUnspaced = /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p
 const endsUnspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}]$/u;
 
 /**
- * Makes a test for texts that contain the phrase: the same adjacent words, whatever their accents and the punctuation between them;
+ * Makes a test for folded texts (see {@link foldText}) that contain the phrase: the same adjacent words, whatever their accents and the punctuation between them;
  * in scripts without spaces, the same characters.
  */
-export function phraseTest(phrase: string): (text: string) => boolean {
-  const words = wordsOf(folded(phrase)).map(({ text }) => text);
+export function phraseTest(phrase: string): (foldedText: string) => boolean {
+  const words = wordsOf(foldText(phrase)).map(({ text }) => text);
   const [first] = words;
   const last = words.at(-1);
   if (first === undefined || last === undefined) return () => false;
@@ -64,5 +64,5 @@ export function phraseTest(phrase: string): (text: string) => boolean {
   }
   if (!endsUnspaced.test(last)) pattern += "(?![\\p{L}\\p{M}\\p{N}_])";
   const expression = new RegExp(pattern, "u");
-  return (text) => expression.test(folded(text));
+  return (foldedText) => expression.test(foldedText);
 }
