@@ -79,10 +79,13 @@ export class IndexSearch implements DocumentSearch {
     const query = await this.#embed(request, signal);
     return this.#serialized(async () => {
       signal?.throwIfAborted();
-      const { thread, fingerprint } = await this.#loadBefore(deadline);
+      const { thread, fingerprint, dimensions } = await this.#loadBefore(deadline);
       signal?.throwIfAborted();
       if (query && query.fingerprint !== fingerprint) {
         throw new EncoderError("index_unavailable", "Another model made the index file: its documents must be indexed again");
+      }
+      if (query && dimensions > 0 && query.vector.length !== dimensions) {
+        throw new EncoderError("index_unavailable", "The index file is not valid: its vectors have other dimensions than the model's");
       }
       try {
         return await thread.call(({ search }) => search(request, query?.vector ?? null), this.#options.timeout);

@@ -20,6 +20,8 @@ export interface PassageEncoder {
 export interface OpenedIndex {
   /** Of the model that made the index. */
   readonly fingerprint: string;
+  /** 0 when it has no vectors. */
+  readonly dimensions: number;
   readonly coverage: Coverage;
 }
 
@@ -50,7 +52,7 @@ const remote: RemoteIndex = {
     try {
       const fingerprint = await opening.importIndex(new Uint8Array(await readFile(path)));
       engine = opening;
-      return { fingerprint, coverage: opening.coverage() };
+      return { fingerprint, dimensions: opening.dimensions, coverage: opening.coverage() };
     } catch (error) {
       throw new EncoderError("index_unavailable", reasonOf(error));
     }

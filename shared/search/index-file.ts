@@ -142,6 +142,9 @@ export function withInvalidIndexErrors<T>(read: () => T): T {
   }
 }
 
+/** The largest sum of a document's passages, in lengths of its text. Chunks repeat far less; memory for passages is bounded. */
+const maxRepetition = 4;
+
 function readDocuments(bytes: Uint8Array, vectors: number): IndexFileDocument[] {
   const parsed = documentsSchema.safeParse(jsonOf(bytes));
   if (!parsed.success) throw new FormatError("its documents do not have the expected fields");
@@ -152,12 +155,15 @@ function readDocuments(bytes: Uint8Array, vectors: number): IndexFileDocument[] 
     previous = id;
     if (!(text.isWellFormed() && document.title.isWellFormed())) throw new FormatError("it has a text that is not well-formed Unicode");
     let lastStart = -1;
+    let characters = 0;
     return {
       ...document,
       passages: passages.map(([start, end, headings, vector]) => {
         if (start <= lastStart || end <= start || end > text.length) throw new FormatError("a passage lies outside of its text");
         if (vector !== null && vector >= vectors) throw new FormatError("a passage names a vector that does not exist");
         if (!headings.every((heading) => heading.isWellFormed())) throw new FormatError("it has a text that is not well-formed Unicode");
+        characters += end - start;
+        if (characters > maxRepetition * text.length) throw new FormatError("its passages overlap too much");
         lastStart = start;
         return { start, end, headings, vector };
       }),

@@ -38,7 +38,8 @@ export class SearchEngine {
   /** The last change: changes run one after the other, in the order of their calls. */
   #lastChange: Promise<unknown> = Promise.resolve();
   #ready: Promise<void> | null = null;
-  #loaded = false;
+  /** Dimensions of the loaded model; null before. */
+  #modelDimensions: number | null = null;
 
   /** Loads no model: the first call that needs it does. The library's example queries need none. */
   constructor(encoder: Pick<Encoder, "load" | "embed">, library: Library | null = null, store: IndexStore | null = null) {
@@ -227,6 +228,10 @@ export class SearchEngine {
       if (!(withVectors || reembed)) {
         throw new EncoderError("other_model", "Another model made this index file: its texts must be embedded again");
       }
+      const dimensions = this.#modelDimensions ?? (this.dimensions || contents.dimensions);
+      if (withVectors && contents.vectors.length > 0 && contents.dimensions !== dimensions) {
+        throw new EncoderError("invalid_index", `The index file is not valid: its vectors do not have ${dimensions} dimensions`);
+      }
       const entries = await this.#index.importContents(contents, withVectors);
       this.#queue.add(entries);
       await this.#store?.putDocuments(entries, this.#vectorOf, this.fingerprint);
@@ -258,7 +263,7 @@ export class SearchEngine {
   }
 
   async #load(): Promise<void> {
-    const { fingerprint } = await this.#encoder.load();
+    const { fingerprint, dimensions } = await this.#encoder.load();
     await this.#opened;
     if (fingerprint !== this.fingerprint) {
       const library = this.#library && (await this.#reembedded(this.#library, fingerprint));
@@ -268,7 +273,7 @@ export class SearchEngine {
       if (library) this.#useLibrary(library);
       this.#queue.add(this.#index.entries());
     }
-    this.#loaded = true;
+    this.#modelDimensions = dimensions;
     void this.#queue.run();
   }
 
@@ -288,7 +293,7 @@ export class SearchEngine {
   }
 
   async #embed(batch: readonly Passage[]): Promise<void> {
-    if (!this.#loaded) await this.load();
+    if (!this.#isLoaded) await this.load();
     const { vectors } = await this.#encoder.embed(batch.map(embeddedTextOf));
     for (const [i, { hash }] of batch.entries()) this.#index.setVector(hash, vectors[i] as Float32Array); // one for each text
     await this.#store?.putVectors(
@@ -310,7 +315,7 @@ export class SearchEngine {
   async #vectorFor(query: string, text: string, mode: SearchMode, signal: AbortSignal | undefined): Promise<Float32Array | null> {
     const known = this.#queries.get(query, text);
     if (known) return known;
-    if (!this.#loaded && mode === "hybrid") {
+    if (!this.#isLoaded && mode === "hybrid") {
       void this.load().catch(() => {});
       return null;
     }
@@ -321,8 +326,12 @@ export class SearchEngine {
     return vector;
   }
 
+  get #isLoaded(): boolean {
+    return this.#modelDimensions !== null;
+  }
+
   #embedOnceLoaded(): void {
-    if (this.#loaded) void this.#queue.run();
+    if (this.#isLoaded) void this.#queue.run();
   }
 
   /** Runs a change after all earlier ones, whether they succeed or not. */

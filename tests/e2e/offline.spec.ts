@@ -86,7 +86,7 @@ test("a new version is told, and taken when the visitor asks for it", async ({ p
   await edit("service-worker.js", (script) => script.replace(/(url:[`"']index\.html[`"'],revision:[`"'])\w+/, `$1${"0".repeat(64)}`));
 
   await page.reload();
-  const notice = page.getByRole("alert").filter({ hasText: "A new version is there" });
+  const notice = page.getByRole("alert").filter({ hasText: "A new version is available" });
   await expect(notice).toBeVisible();
   await expect(page).toHaveTitle(/^Samevec/);
   await notice.getByRole("button", { name: "Reload" }).click();

@@ -39,7 +39,7 @@ test("axe finds nothing on the empty page", expectAccessible);
 test("axe finds nothing beside results of the built-in texts", async () => {
   await searchBox(page).fill("a deaf cat wanting adoption");
   await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
-  await expect(page.getByText("Sentence closest in meaning")).toBeVisible();
+  await expect(page.getByText("Closest sentence")).toBeVisible();
   await expectAccessible();
 });
 
@@ -49,7 +49,7 @@ test("axe finds nothing while documents come in, nor when some cannot be taken",
     `${"On that day the herons stood by the canal. ".repeat(40)} Day ${n}.`,
   ]);
   await choose(page, { ...Object.fromEntries(many), "empty.txt": "" });
-  await expect(page.getByText("1 file could not be taken")).toBeVisible();
+  await expect(page.getByText("1 file could not be added")).toBeVisible();
   await page.getByRole("button", { name: "Pause" }).click();
   await page.getByText("Manage this collection").click();
   await page.getByText("One text, one vector").click();

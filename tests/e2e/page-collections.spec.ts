@@ -34,7 +34,7 @@ test.afterAll(async () => {
   await server.stop();
 });
 
-const modelChanged = "The search model has changed. Your documents are being prepared again; keyword search works meanwhile.";
+const modelChanged = "The search model has changed. Your documents are being embedded again; keyword search works meanwhile.";
 const dialog = () => page.getByRole("dialog");
 const manage = (name: string) => page.locator("#manage").getByRole("button", { name });
 const shown = () => collection(page).locator("option:checked");
@@ -96,7 +96,7 @@ test("an exported collection is imported again, and found by meaning at once", a
   expect(name).toBe("My house.samevec");
   await page.getByLabel("Import").setInputFiles({ name: "Copy.samevec", mimeType: "", buffer: await readFile(path) });
   await expect(shown()).toHaveText("Copy");
-  await expect(yourDocuments(page)).toHaveText(/Heatingmd · \d passages(?! by meaning)/);
+  await expect(yourDocuments(page)).toHaveText(/Heatingmd · \d passages(?! embedded)/);
   await searchBox(page).fill("a heater without warmth");
   await expect(firstTitle(page)).toHaveText("Heating");
   await expect(results(page).first()).toContainText("%");
@@ -132,7 +132,7 @@ test("collections that another model embedded are searched by words at once, are
   await expect(yourDocuments(page)).toHaveCount(1);
   await searchBox(page).fill("thermostat");
   await expect(results(page).first()).toContainText("The thermostat");
-  await expect(status(page)).toContainText(/by words alone\..* Loading the model/);
+  await expect(status(page)).toContainText(/by keyword only\..* Loading the model/);
 
   letModelCome();
   await expect(line).toBeHidden({ timeout: 60_000 });
@@ -148,7 +148,7 @@ test("collections that another model embedded are searched by words at once, are
 
 test("all documents are removed, and a collection deleted, only when it is confirmed", async () => {
   await manage("Remove all documents").click();
-  await expect(dialog()).toContainText("1 document would go.");
+  await expect(dialog()).toContainText("1 document will be removed.");
   await expect(dialog().getByRole("button", { name: "Cancel" })).toBeFocused();
   await page.keyboard.press("Enter");
   await expect(yourDocuments(page)).toHaveCount(1);

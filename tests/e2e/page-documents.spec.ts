@@ -38,7 +38,7 @@ async function write(name: string, files: Readonly<Record<string, string | Uint8
   return join(folder, name);
 }
 
-const problems = (page: Page) => page.getByRole("list", { name: "Files that could not be taken" }).getByRole("listitem");
+const problems = (page: Page) => page.getByRole("list", { name: "Files that could not be added" }).getByRole("listitem");
 const progress = (page: Page) => page.getByRole("group", { name: "Progress" });
 
 test("a pasted text is searched, and the built-in ones no longer unless they are asked for, until it is removed", async ({ page }) => {
@@ -49,7 +49,7 @@ test("a pasted text is searched, and the built-in ones no longer unless they are
   await searchBox(page).fill("greenhouse crops");
   await expect(firstTitle(page)).toHaveText("Notes on the greenhouse");
   await searchBox(page).fill("sunken vessel");
-  await expect(page.getByText("Nothing here comes near this.")).toBeVisible();
+  await expect(page.getByText("No results.")).toBeVisible();
   await page.getByText("Built-in texts").click();
   await expect(firstTitle(page)).toHaveText("The Vasa, 1628");
   await page.getByText("Built-in texts").click();
@@ -79,7 +79,7 @@ test("a dropped folder is taken with its paths, without what is hidden, and each
   await searchBox(page).fill("snails");
   await expect(results(page).first()).toContainText("home › garden › slugs.txt");
 
-  await page.getByRole("button", { name: "Close this list" }).click();
+  await page.getByRole("button", { name: "Dismiss" }).click();
   await expect(problems(page)).toHaveCount(0);
 });
 
@@ -110,7 +110,7 @@ test("a connected folder is followed: what changes in it is found when the visit
   await openReady(page, server.url);
   await note("monday.txt", "On Monday the heron stood by the canal.");
   await page.getByRole("button", { name: "Connect a folder" }).click();
-  await expect(page.getByText("Follows the folder diary.")).toBeVisible();
+  await expect(page.getByText("Following the folder diary.")).toBeVisible();
   await expect(yourDocuments(page)).toHaveCount(1);
 
   await note("tuesday.txt", "On Tuesday a kingfisher flew under the bridge.");
@@ -131,13 +131,13 @@ test("while documents are embedded, progress is told, words find them all, and i
   const chapter = (n: number) =>
     `# Chapter ${n}\n\n${`In chapter ${n} the ferry leaves the island at dawn, and gulls follow it for a while. `.repeat(150)}`;
   await choose(page, Object.fromEntries(Array.from({ length: 8 }, (_, n) => [`chapter-${n + 1}.md`, chapter(n + 1)])));
-  await expect(progress(page)).toContainText(/Meaning finds \d+ of \d\d+ passages; words find them all\./);
+  await expect(progress(page)).toContainText(/searchable by keyword: \d+ of \d\d+ passages embedded/);
   await progress(page).getByRole("button", { name: "Pause" }).click();
-  await expect(progress(page)).toContainText("Paused.");
+  await expect(progress(page)).toContainText("Paused: ");
   await searchBox(page).fill('"chapter 7"');
   await expect(firstTitle(page)).toHaveText("Chapter 7");
-  await expect(results(page).filter({ hasText: "found by words" })).not.toHaveCount(0);
-  await expect(status(page)).toContainText(/Meaning has \d+ of \d\d+ passages so far\./);
+  await expect(results(page).filter({ hasText: "found by keyword" })).not.toHaveCount(0);
+  await expect(status(page)).toContainText(/\d+ of \d\d+ passages embedded\./);
 
   const bar = progress(page).getByRole("progressbar");
   const done = await bar.evaluate(({ value }: HTMLProgressElement) => value);
@@ -160,10 +160,10 @@ test.describe("a collection of notes", () => {
   });
   test.afterAll(() => page.close());
 
-  test("the list tells of each document how many passages it has, and which are found by words only", async () => {
+  test("the list tells of each document how many passages it has, and which are found by keyword only", async () => {
     await expect(yourDocuments(page)).toHaveCount(5);
     await expect(yourDocuments(page).filter({ hasText: "Heating" })).toContainText(/md · \d passages/);
-    await expect(yourDocuments(page).filter({ hasText: "Nebel" })).toContainText("by words only: not English");
+    await expect(yourDocuments(page).filter({ hasText: "Nebel" })).toContainText("keyword search only: not English");
     await expect(page.getByText(/5 documents, \d+ passages\./)).toBeVisible();
   });
 

@@ -14,11 +14,11 @@ test("before the model is there, an example is answered by meaning and a typed q
   await expect(searchBox(page)).toBeFocused();
   await page.getByRole("button", { name: "is this email a scam" }).click();
   await expect(firstTitle(page)).toHaveText("Is this message really from the bank?");
-  await expect(status(page)).toContainText("by vectors that came with the page");
+  await expect(status(page)).toContainText("with precomputed vectors");
   await expect(status(page)).toContainText("Loading the model");
 
   await searchBox(page).fill("elderly pet wanting adoption");
-  await expect(status(page)).toContainText("by words alone. Loading the model");
+  await expect(status(page)).toContainText("by keyword only. Loading the model");
 
   letModelCome();
   await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa", { timeout: 60_000 });
@@ -29,12 +29,12 @@ test("a text pasted before the model is there is searched as soon as it is", asy
   const letModelCome = await holdModel(page);
   await open(page, server.url);
   await paste(page, "The harbour master moved the yellow buoy forty metres north.");
-  await expect(yourDocuments(page)).toContainText("0 of 1 passage by meaning");
-  await expect(page.getByText("Words find them. Meaning waits for the model: 0 of 1 passage.")).toBeVisible();
+  await expect(yourDocuments(page)).toContainText("0 of 1 passage embedded");
+  await expect(page.getByText("Documents are searchable by keyword until the model is loaded: 0 of 1 passage embedded.")).toBeVisible();
   await searchBox(page).fill("yellow buoy");
   await expect(results(page).first()).toContainText("harbour master");
   letModelCome();
-  await expect(yourDocuments(page)).toHaveText(/pasted · 1 passage(?! by meaning)/, { timeout: 60_000 });
+  await expect(yourDocuments(page)).toHaveText(/pasted · 1 passage(?! embedded)/, { timeout: 60_000 });
   await searchBox(page).fill("a floating marker was relocated");
   await expect(results(page).first()).toContainText("yellow buoy");
 });
@@ -87,7 +87,7 @@ test("says so where the browser does not keep the model", async ({ page }) => {
     await route.fulfill({ response, body: full + (await response.text()) });
   });
   await openReady(page, server.url);
-  await expect(status(page)).toContainText("This browser has not kept the model: the next visit will download it again.");
+  await expect(status(page)).toContainText("This browser did not store the model: the next visit downloads it again.");
 });
 
 test("a download that fails is told, and can be tried again", async ({ page }) => {

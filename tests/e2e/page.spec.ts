@@ -44,14 +44,14 @@ test("shows scores, and calls weak matches weak", async ({ page }) => {
   await expect(results(page).first()).toContainText(/\d+ %/);
 
   await searchBox(page).fill("quantum chromodynamics");
-  await expect(page.getByText("Nothing here matches well")).toBeVisible();
+  await expect(page.getByText("No good match")).toBeVisible();
   for (const result of await results(page).all()) await expect(result).toContainText(/\d+ %, weak/);
 
   // The first has one of the words, another one comes nearer to what is meant.
   await searchBox(page).fill("how to get rid of moths");
   await expect(results(page).first()).toContainText(/\d+ %, weak/);
   await expect(results(page).filter({ hasText: "Defending lettuces against slugs" })).toContainText(/[5-9]\d %/);
-  await expect(page.getByText("Nothing here matches well")).toBeHidden();
+  await expect(page.getByText("No good match")).toBeHidden();
 });
 
 test("once it is ready, the server can be stopped and the search goes on", async ({ page }) => {
@@ -69,7 +69,9 @@ test("once it is ready, the server can be stopped and the search goes on", async
 
     await page.getByText("One text, one vector").click();
     await page.getByRole("button", { name: "Compare" }).click();
-    await expect(page.getByRole("region", { name: "One text, one vector" })).toContainText("No server answers at /embed. That is fine");
+    await expect(page.getByRole("region", { name: "One text, one vector" })).toContainText(
+      "No server answers at /embed. The search does not need one",
+    );
   } finally {
     await ownServer.stop("SIGKILL");
   }
@@ -187,7 +189,7 @@ test.describe("one visit", () => {
     await searchBox(page).fill("elderly pet wanting adoption");
     await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
     await page.getByRole("radio", { name: "Keyword" }).check();
-    await expect(status(page)).toContainText("by words alone");
+    await expect(status(page)).toContainText("by keyword only");
     for (const score of await results(page).locator(".score").all()) await expect(score).not.toContainText("%");
     await page.keyboard.press("ArrowLeft");
     await expect(page.getByRole("radio", { name: "Semantic" })).toBeChecked();
@@ -204,14 +206,14 @@ test.describe("one visit", () => {
     const sentence = (await closest.textContent()) ?? "";
     expect(passage).toContain(sentence);
     expect(sentence.length).toBeLessThan(passage.length);
-    await expect(page.getByText("Sentence closest in meaning")).toHaveCount(1);
-    await expect(page.getByText("Sentence closest in meaning")).toBeVisible();
+    await expect(page.getByText("Closest sentence")).toHaveCount(1);
+    await expect(page.getByText("Closest sentence")).toBeVisible();
 
     await page.getByRole("radio", { name: "Keyword" }).check();
-    await expect(status(page)).toContainText("by words alone");
+    await expect(status(page)).toContainText("by keyword only");
     await expect(results(page).locator("mark")).not.toHaveCount(0);
     await expect(results(page).locator(".closest")).toHaveCount(0);
-    await expect(page.getByText("Sentence closest in meaning")).toBeHidden();
+    await expect(page.getByText("Closest sentence")).toBeHidden();
   });
 
   test("more results are shown when they are asked for, below those that are there", async () => {

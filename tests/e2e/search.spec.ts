@@ -198,7 +198,7 @@ test("pausing holds the work, resuming goes on, and cancelling drops what is not
   expect(await found(page, "Note 1", { mode: "keyword" })).toContain("notes/001.md");
 });
 
-test("collections of another model open whole and are found by words at once, and are embedded anew by themselves", async ({ page }) => {
+test("collections of another model open whole and are found by keyword at once, and are embedded anew by themselves", async ({ page }) => {
   await addFiles(page, notes(8));
   await page.evaluate(async () => {
     const recipes = await window.search.createCollection("Recipes");

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { EncoderError } from "../../shared/errors.ts";
 import type { SearchOptions } from "../../shared/search/answer.ts";
+import { writeIndexFile } from "../../shared/search/index-file.ts";
 import type { IndexStore, StoredDocument, VectorOf } from "../../shared/search/index-store.ts";
 import { LexicalIndex } from "../../shared/search/lexical-index.ts";
 import { type Document, type Library, packVectors, passagesOf, readLibrary } from "../../shared/search/library.ts";
@@ -417,6 +418,20 @@ describe("an index file", () => {
     await engine.importIndex(bytes, { reembed: true });
     await expect.poll(() => engine.coverage("a")).toEqual({ done: 1, total: 1 });
     expect(await found("tide", { mode: "semantic" })).toContain("a");
+  });
+
+  test("with vectors of other dimensions is refused, though it names the same model", async () => {
+    const { fingerprint } = FakeModel.model;
+    const file = await writeIndexFile({
+      fingerprint,
+      dimensions: 1,
+      documents: [],
+      vectors: [Float32Array.of(1)],
+      terms: Uint8Array.of(0, 0),
+    });
+    engine = new SearchEngine(encoder);
+    await engine.load();
+    await expect(engine.importIndex(file)).rejects.toMatchObject({ code: "invalid_index" });
   });
 });
 

@@ -115,6 +115,7 @@ describe("an index file", () => {
     ["a passage behind its text's end", ({ documents }) => ({ documents: [withPassage(documents, { end: 10 })] })],
     ["a passage without length", ({ documents }) => ({ documents: [withPassage(documents, { end: 0 })] })],
     ["a passage before its text", ({ documents }) => ({ documents: [withPassage(documents, { start: -1 })] })],
+    ["passages that all overlap", ({ documents }) => ({ documents: [withOverlap(documents)] })],
     ["a vector that is not there", ({ documents }) => ({ documents: [withPassage(documents, { vector: 1 })] })],
     ["a heading that is no text", ({ documents }) => ({ documents: [withPassage(documents, { headings: [1] })] })],
     ["a vector that is not a number", () => ({ vectors: [Float32Array.of(Number.NaN, 1)] })],
@@ -126,6 +127,11 @@ describe("an index file", () => {
     expect(await outcome(await forged(change))).toBe("invalid_index");
   });
 });
+
+function withOverlap(documents: IndexContents["documents"]) {
+  const passages = Array.from({ length: 7 }, (_, start) => ({ start, end: 9, headings: [], vector: null }));
+  return { ...documents[0], passages };
+}
 
 function withPassage(documents: IndexContents["documents"], change: object) {
   return { ...documents[0], passages: [{ ...documents[0]?.passages[0], ...change }] };

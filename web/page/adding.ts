@@ -6,21 +6,21 @@ import { find, write } from "./elements.ts";
 import { showNewCollection } from "./search-service.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
 
-/** How many files are handed to the worker before the browser may paint and answer: each takes almost 1 ms. */
+/** Files per message to the worker: each takes almost 1 ms, during which the page cannot paint. */
 const filesAtOnce = 16;
 
-/** Adds documents to the collection that is shown: pasted, chosen as files or as a folder, or dropped anywhere on the page. */
+/** Adds documents to the shown collection: pasted, chosen as files or a folder, or dropped anywhere on the page. */
 export function mountAdding(store: PageStore, service: Search): void {
   const form = find("#paste", HTMLFormElement);
   const textarea = find("#text", HTMLTextAreaElement);
 
-  /** Does nothing before the search is open: there is no collection yet. */
+  /** Does nothing before there is a collection. */
   const add = (action: (collection: string) => Promise<void>) =>
     attempt(store, async () => {
       await service;
       const collection = shownCollection(store.get());
       if (!collection) return;
-      void keepForGood();
+      void requestPersistence();
       await action(collection.id);
     });
 
@@ -57,7 +57,7 @@ export function mountAdding(store: PageStore, service: Search): void {
   acceptDrops(store, (dropped) => void attempt(store, async () => addFiles(await dropped)));
 }
 
-/** Makes a collection of an index file, and shows it. */
+/** Imports an index file as a new collection, and shows it. */
 export async function importFile(store: PageStore, service: Search, file: File): Promise<void> {
   await attempt(store, async () => {
     const search = await service;
@@ -67,12 +67,12 @@ export async function importFile(store: PageStore, service: Search, file: File):
 
 const isIndexFile = ({ path }: AddedFile): boolean => /\.samevec$/i.test(path);
 
-/** Asks the browser not to throw away what was added when it needs room. Only a page can ask; most answer by themselves. */
-async function keepForGood(): Promise<void> {
+/** Requests persistent storage. Only a page can; most browsers decide without asking the visitor. */
+async function requestPersistence(): Promise<void> {
   if (!(await navigator.storage?.persisted?.())) await navigator.storage?.persist?.();
 }
 
-/** Files dropped anywhere on the page: beside a drop zone, the browser would leave the page for the file. */
+/** Accepts files dropped anywhere on the page: otherwise the browser would navigate to them. */
 function acceptDrops(store: PageStore, onFiles: (files: Promise<AddedFile[]>) => void): void {
   const root = document.documentElement;
   const notice = find("#drop p", HTMLElement);

@@ -5,18 +5,18 @@ import { type PageStore, shownCollection } from "./state.ts";
 import { modelText } from "./status.ts";
 import { count, countOf } from "./wording.ts";
 
-/** How long an answer must have stood before it is read aloud, in ms: nobody wants to hear one for each key. */
+/** ms without a new answer before an answer is announced. */
 const settled = 800;
 
-/** How often work that goes on is read aloud, in ms. */
+/** ms between announcements of progress. */
 const reminder = 30_000;
 
-/** Puts a text into the page's one live region, so that screen readers read it aloud when they have nothing else to say. */
+/** Writes a text to the page's live region, which screen readers read aloud. */
 export function announce(text: string): void {
   write(find("#announcements", HTMLElement), text);
 }
 
-/** Announces what a visitor who does not see the page waits for: the model, answers, and how the work gets on. */
+/** Announces the state of the model, answers and progress. */
 export function mountAnnouncements(store: PageStore): void {
   let phase = "";
   store.watch(["model"], ({ model }) => {
@@ -25,14 +25,14 @@ export function mountAnnouncements(store: PageStore): void {
   });
 
   let pause: ReturnType<typeof setTimeout> | undefined;
-  let told = "";
+  let announced = "";
   store.watch(["answer"], ({ answer }) => {
     clearTimeout(pause);
     pause = setTimeout(() => {
       const text = answer ? answerText(answer) : "";
-      // Asked again while documents come in, a query mostly finds the same.
-      if (text !== told) announce(text);
-      told = text;
+      // A refresh while documents are added mostly finds the same.
+      if (text !== announced) announce(text);
+      announced = text;
     }, settled);
   });
 
@@ -46,9 +46,9 @@ export function mountAnnouncements(store: PageStore): void {
       const { done, total } = collection.coverage;
       last = performance.now();
       if (now === "reading") announce(`Reading ${count(collection.indexing?.files?.total ?? 1, "file")}.`);
-      if (now === "embedding") announce(`${countOf(done, total, "passage")} can be found by meaning.`);
+      if (now === "embedding") announce(`${countOf(done, total, "passage")} embedded.`);
       if (now === "paused") announce("Paused.");
-      if (now === null && worked !== null) announce(`${count(done, "passage")} can be found by meaning.`);
+      if (now === null && worked !== null) announce(`${count(done, "passage")} embedded.`);
     }
     worked = now;
   });

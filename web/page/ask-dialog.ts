@@ -3,13 +3,13 @@ import { find } from "./elements.ts";
 interface Question {
   readonly title: string;
   readonly text?: string;
-  /** What the button says that does it. */
+  /** Label of the confirming button. */
   readonly action: string;
-  /** A name is asked for too, and this is what it has been so far. */
+  /** Asks for a name too; its initial value. */
   readonly name?: string;
 }
 
-/** Asks the visitor. Resolves to the name (an empty text where none is asked for), or to null when it is not to be done. */
+/** Asks the visitor. Resolves to the name (empty when none is requested), or to null when the visitor cancels. */
 export function askVisitor({ title, text = "", action, name }: Question): Promise<string | null> {
   const dialog = find("#ask", HTMLDialogElement);
   const form = find("form", HTMLFormElement, dialog);

@@ -1,7 +1,7 @@
 import { EncoderError } from "../../shared/errors.ts";
 import type { PageStore } from "./state.ts";
 
-/** Does what the visitor wants done. Why it cannot be done is put into the store, until the next thing can. */
+/** Runs an action of the visitor. Its error is shown until the next action succeeds. */
 export async function attempt(store: PageStore, action: () => Promise<unknown>): Promise<void> {
   try {
     await action();

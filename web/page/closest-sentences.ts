@@ -1,18 +1,18 @@
 import type { Place } from "../../shared/search/answer.ts";
 import { keyOf, type PageStore, type Search, shownCollection } from "./state.ts";
 
-/** How long an answer must have stood before its sentences are looked at, in ms: nobody types any more then. */
+/** ms without a new answer before its sentences are compared. */
 const settled = 400;
 
-/** Of how many results, from the best. */
+/** The number of results, from the best. */
 const results = 3;
 
-/** Finds, in the best results, the sentence that is closest to the query: late, one by one, and given up for any new query. */
+/** Finds the closest sentence to the query in the best results, one after the other, until there is a new query. */
 export function mountClosestSentences(store: PageStore, service: Search): void {
   let pause: ReturnType<typeof setTimeout> | undefined;
   let query = "";
 
-  const look = async () => {
+  const findClosest = async () => {
     const { answer } = store.get();
     const collection = shownCollection(store.get());
     const isWanted = () => store.get().answer === answer && store.get().query === answer?.query;
@@ -30,8 +30,8 @@ export function mountClosestSentences(store: PageStore, service: Search): void {
     clearTimeout(pause);
     if (answer?.query !== query) store.update({ closest: new Map() });
     query = answer?.query ?? "";
-    // What cannot be told is not missed.
-    if (answer && answer.mode !== "keyword") pause = setTimeout(() => void look().catch(() => {}), settled);
+    // A failure only leaves the sentence unmarked.
+    if (answer && answer.mode !== "keyword") pause = setTimeout(() => void findClosest().catch(() => {}), settled);
   });
 }
 

@@ -7,10 +7,10 @@ import { showNewCollection } from "./search-service.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
 import { count, numeral, size } from "./wording.ts";
 
-/** Where a tab keeps which collection it shows: never in its address, which others may see. */
+/** Key of the shown collection in the tab's session storage. It is not in the URL, which others may see. */
 const chosenKey = "collection";
 
-/** Shows which collection is searched, and lets the visitor choose, make, rename, export, import and delete them. */
+/** The collections: choose, create, rename, export, import and delete. */
 export function mountCollections(store: PageStore, service: Search): void {
   const section = find("#documents", HTMLElement);
   const select = find("#collection", HTMLSelectElement);
@@ -21,7 +21,7 @@ export function mountCollections(store: PageStore, service: Search): void {
     void attempt(store, async () => {
       const name = await askVisitor({
         title: "New collection",
-        text: "A set of documents that is searched by itself.",
+        text: "A set of documents with a search of its own.",
         action: "Create",
         name: "",
       });
@@ -30,7 +30,7 @@ export function mountCollections(store: PageStore, service: Search): void {
     });
   });
 
-  /** What is to be done with the collection that is shown. */
+  /** Runs an action on the shown collection. */
   const onClick = (selector: string, action: (collection: NonNullable<ReturnType<typeof shownCollection>>) => Promise<unknown>) => {
     find(selector, HTMLButtonElement).addEventListener("click", () => {
       void attempt(store, async () => {
@@ -45,13 +45,13 @@ export function mountCollections(store: PageStore, service: Search): void {
   });
   onClick("#manage .export", async ({ id, name }) => save(await (await service).exportCollection(id), `${fileName(name)}.samevec`));
   onClick("#manage .delete", async ({ id, name, documents }) => {
-    const text = `Its ${count(documents, "document")} and all that was made of them go, here and in other tabs. The files that they came from stay.`;
+    const text = `Its ${count(documents, "document")} will be deleted, here and in other tabs. The original files are not deleted.`;
     if ((await askVisitor({ title: `Delete ${name}?`, text, action: "Delete" })) !== null) await (await service).deleteCollection(id);
   });
   onClick("#manage .remove-all", async ({ id, name }) => {
     const documents = await (await service).documents(id);
     const title = `Remove all documents of ${name}?`;
-    const text = `${count(documents.length, "document")} would go. The files that they came from stay.`;
+    const text = `${count(documents.length, "document")} will be removed. The original files are not deleted.`;
     if ((await askVisitor({ title, text, action: "Remove all" })) === null) return;
     await (await service).remove(
       id,
@@ -69,7 +69,7 @@ export function mountCollections(store: PageStore, service: Search): void {
   store.watch(["collections", "chosen"], (state) => {
     const collection = shownCollection(state);
     if (!collection) return;
-    // Remembered by its id: the first one may be another one tomorrow.
+    // By id: the first collection may change.
     if (state.chosen !== null || state.collections.length > 1) sessionStorage.setItem(chosenKey, collection.id);
     offer(
       select,
@@ -102,17 +102,17 @@ export function mountCollections(store: PageStore, service: Search): void {
 }
 
 function summaryOf(documents: number, passages: number): string {
-  if (documents === 0) return "About sixty short texts are built in, to try it. Add your own: they stay in this browser.";
+  if (documents === 0) return "About sixty short texts are built in to try. Add your own: they stay in this browser.";
   return `${count(documents, "document")}, ${count(passages, "passage")}.`;
 }
 
 function storageText({ kept }: StorageState): string {
-  if (kept === "persistent") return "Kept in this browser until you delete it.";
-  if (kept === "browser") return "Kept in this browser, which may delete it when it runs out of room.";
-  return "Not kept: it is gone when this page is closed.";
+  if (kept === "persistent") return "Stored in this browser until you delete it.";
+  if (kept === "browser") return "Stored in this browser, which may delete it when storage runs out.";
+  return "Not stored: documents are lost when this page is closed.";
 }
 
-/** What a file system takes for a name. */
+/** A valid file name. */
 const fileName = (name: string): string => name.replace(/[^\p{L}\p{N} ._-]+/gu, "-").replace(/^[.\s]+|\s+$/g, "") || "collection";
 
 function save(content: Blob, name: string): void {
@@ -120,6 +120,6 @@ function save(content: Blob, name: string): void {
   link.href = URL.createObjectURL(content);
   link.download = name;
   link.click();
-  // By then the download has its own hold on it.
+  // By then the download has started.
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -5,10 +5,10 @@ import { announce } from "./announcements.ts";
 import { find, make } from "./elements.ts";
 import type { Search } from "./state.ts";
 
-/** How long the server may take, in ms: on its first request it may still be loading the model. */
+/** ms for the server's answer: it may still be loading the model. */
 const serverTimeout = 60_000;
 
-/** The panel that embeds one text in the page and on the server, and shows that the vectors agree. */
+/** The panel that embeds a text in the page and on the server, and compares the vectors. */
 export function mountComparison(service: Search): void {
   const section = find("#comparison", HTMLElement);
   const form = find("form", HTMLFormElement, section);
@@ -35,11 +35,11 @@ export function mountComparison(service: Search): void {
 
 class NoServerError extends Error {
   constructor(options?: ErrorOptions) {
-    super("No server answers at /embed. That is fine: the search does not need one.", options);
+    super("No server answers at /embed. The search does not need one.", options);
   }
 }
 
-/** Throws {@link NoServerError} where the page is served by a plain file server, or by none any more. */
+/** Throws {@link NoServerError} when no Samevec server answers. */
 async function embedOnServer(text: string): Promise<EmbeddedText> {
   const start = performance.now();
   try {
@@ -69,7 +69,7 @@ function comparison(here: EmbeddedText, there: EmbeddedText): Node[] {
 
 const svg = "http://www.w3.org/2000/svg";
 
-/** Both vectors, a bar for each component's magnitude: one upwards, one downwards. What agrees is a mirror image. */
+/** A bar for the magnitude of each component: one vector upwards, the other downwards. Equal vectors mirror each other. */
 function mirrorChart(above: Float32Array, below: Float32Array): SVGElement {
   const largest = Math.max(...above.map(Math.abs), ...below.map(Math.abs));
   const bars = (vector: Float32Array, direction: 1 | -1) => {

@@ -7,30 +7,30 @@ import { pathOf } from "./result-item.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
 import { count, countOf, numeral } from "./wording.ts";
 
-/** The most documents that are listed: of more, a filter finds the others. */
+/** The number of listed documents; the filter finds the others. */
 const maxListed = 200;
 
-/** How often the list is asked for while documents come in, in ms. */
+/** ms between refreshes while documents are added. */
 const refreshPause = 1000;
 
-/** Keeps the store told of the documents of the collection that is shown. */
+/** Updates the store with the documents of the shown collection. */
 export function followDocuments(store: PageStore, service: Search): void {
   let wanted = "";
-  let asking = false;
-  const ask = async () => {
-    asking = true;
-    let asked = "";
+  let fetching = false;
+  const fetchDocuments = async () => {
+    fetching = true;
+    let fetched = "";
     try {
-      while (asked !== wanted) {
-        asked = wanted;
+      while (fetched !== wanted) {
+        fetched = wanted;
         const collection = shownCollection(store.get());
         const documents = collection && (await (await service).documents(collection.id).catch(() => null));
-        // Another collection may be shown by now, or this one be gone.
+        // Another collection may be shown by now.
         if (documents && collection.id === shownCollection(store.get())?.id) store.update({ documents });
-        if (asked !== wanted) await new Promise((resolve) => setTimeout(resolve, refreshPause));
+        if (fetched !== wanted) await new Promise((resolve) => setTimeout(resolve, refreshPause));
       }
     } finally {
-      asking = false;
+      fetching = false;
     }
   };
   let shown = "";
@@ -39,11 +39,11 @@ export function followDocuments(store: PageStore, service: Search): void {
     if (id !== shown) store.update({ documents: [] });
     shown = id;
     wanted = id === "" ? "" : JSON.stringify([id, version, coverage]);
-    if (!asking) void ask().catch(() => {});
+    if (!fetching) void fetchDocuments().catch(() => {});
   });
 }
 
-/** The list of the visitor's documents: each can be opened, searched by itself, and removed. */
+/** The list of the visitor's documents, with buttons to open and remove them. */
 export function mountDocumentList(store: PageStore, service: Search, open: OpenDocument): void {
   const box = find("#document-list", HTMLElement);
   const filter = find("#document-filter", HTMLInputElement);
@@ -53,7 +53,7 @@ export function mountDocumentList(store: PageStore, service: Search, open: OpenD
   let newest = Symbol();
 
   const remove = (id: string) => {
-    // The focus goes to the next one, for this one's button goes.
+    // The focused button disappears: the focus moves to the next one.
     const ids = [...items.keys()];
     const next = items.get(ids[ids.indexOf(id) + 1] ?? "") ?? items.get(ids[ids.indexOf(id) - 1] ?? "");
     (next?.remove ?? find("#files", HTMLElement)).focus({ preventScroll: true });
@@ -63,15 +63,15 @@ export function mountDocumentList(store: PageStore, service: Search, open: OpenD
     });
   };
 
-  /** Item by item, so that a button keeps its focus while another text makes progress; and in parts, for there may be many. */
+  /** Updates items in place, so that a button keeps its focus, and yields regularly, because there may be many. */
   const paint = async () => {
     const painting = Symbol();
     newest = painting;
     const { documents } = store.get();
     box.hidden = documents.length === 0;
     filter.hidden = documents.length < 8 && filter.value === "";
-    const sought = filter.value.trim().toLowerCase();
-    const found = sought === "" ? documents : documents.filter(({ title, id }) => `${title}\n${id}`.toLowerCase().includes(sought));
+    const needle = filter.value.trim().toLowerCase();
+    const found = needle === "" ? documents : documents.filter(({ title, id }) => `${title}\n${id}`.toLowerCase().includes(needle));
     const listed = found.slice(0, maxListed);
     const kept = new Set(listed.map(({ id }) => id));
     for (const [id, { element }] of items) {
@@ -93,8 +93,8 @@ export function mountDocumentList(store: PageStore, service: Search, open: OpenD
       since = performance.now();
     }
     const others = found.length - listed.length;
-    rest.hidden = others <= 0 && !(found.length === 0 && sought !== "");
-    write(rest, found.length === 0 ? "No document is called that." : `And ${numeral(others)} more: filter to find them.`);
+    rest.hidden = others <= 0 && !(found.length === 0 && needle !== "");
+    write(rest, found.length === 0 ? "No document matches." : `And ${numeral(others)} more. Use the filter to find them.`);
   };
   filter.addEventListener("input", () => void paint());
   store.watch(["documents"], () => void paint());
@@ -125,6 +125,6 @@ function makeDocumentItem(document: DocumentState, open: OpenDocument, onRemove:
 }
 
 function noteOn({ kind, passages, coverage: { done, total }, keywordOnly }: DocumentState): string {
-  const found = done < total ? `${countOf(done, total, "passage")} by meaning` : count(passages, "passage");
-  return [kind, found, keywordOnly ? "by words only: not English" : ""].filter(Boolean).join(" · ");
+  const found = done < total ? `${countOf(done, total, "passage")} embedded` : count(passages, "passage");
+  return [kind, found, keywordOnly ? "keyword search only: not English" : ""].filter(Boolean).join(" · ");
 }

@@ -12,14 +12,14 @@ import { numeral } from "./wording.ts";
 /** Opens a document, at the passage that begins at `start`. */
 export type OpenDocument = (document: Pick<Document, "id" | "title" | "kind">, start: number | null) => void;
 
-/** How long the heat map may keep a text waiting, in ms: what takes longer comes in when the text is there already. */
+/** ms that a document waits for its heat map; after that the heat map is added to the shown text. */
 const patience = 300;
 
-/** The view of a whole document: with the query's heat map, and steps from one relevant passage to the next. */
+/** The view of a whole document, with a heat map of the query and steps between relevant passages. */
 export function mountDocumentView(store: PageStore, service: Search): OpenDocument {
   const dialog = find("#document-view", HTMLDialogElement);
   const textElement = find(".text", HTMLElement, dialog);
-  // It is scrolled by keyboard, in every browser.
+  // Focusable, so that the keyboard scrolls it in every browser.
   textElement.tabIndex = 0;
   const remark = find(".remark", HTMLElement, dialog);
   const stepsBox = find(".steps", HTMLElement, dialog);
@@ -32,25 +32,25 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
   let current: number | null = null;
   const elements = new Map<number, HTMLElement>();
 
-  const open: OpenDocument = (asked, start) => {
-    const opening = Symbol();
-    opened = opening;
-    document = asked;
+  const open: OpenDocument = (opening, start) => {
+    const token = Symbol();
+    opened = token;
+    document = opening;
     opener = globalThis.document.activeElement;
-    write(find("h2", HTMLElement, dialog), asked.title);
-    write(find(".source", HTMLElement, dialog), [pathOf(asked).join(" › "), asked.kind].filter(Boolean).join(" · "));
+    write(find("h2", HTMLElement, dialog), opening.title);
+    write(find(".source", HTMLElement, dialog), [pathOf(opening).join(" › "), opening.kind].filter(Boolean).join(" · "));
     textElement.replaceChildren("Opening");
     present([], null);
     strip.clear();
     dialog.showModal();
     textElement.focus({ preventScroll: true });
     textElement.scrollTop = 0;
-    read(asked.id, start, () => opened === opening).catch((error) => {
-      if (opened === opening) write(textElement, EncoderError.from(error).message);
+    read(opening.id, start, () => opened === token).catch((error) => {
+      if (opened === token) write(textElement, EncoderError.from(error).message);
     });
   };
 
-  /** Reads a document, with what the answer says of it, and then with its heat map. */
+  /** Reads a document, marks the results of the answer in it, and then adds its heat map. */
   const read = async (id: string, start: number | null, isWanted: () => boolean) => {
     const { query, answer } = store.get();
     const collection = shownCollection(store.get());
@@ -64,10 +64,10 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     if (!isWanted()) return;
     await show(text, soon ?? placesOf(found), found, start, isWanted);
     if (soon || query === "" || !isWanted()) return;
-    write(remark, "The heat map comes as soon as the model has it.");
+    write(remark, "The heat map appears when the model has computed it.");
     const late = await relevance.catch(() => null);
     if (!isWanted()) return;
-    write(remark, late ? "" : "There is no heat map: the model is not there.");
+    write(remark, late ? "" : "No heat map: the model is not available.");
     if (late) await show(text, late, found, passages[current ?? -1]?.start ?? start, isWanted);
   };
 
@@ -86,7 +86,7 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     const stripShown = strip.show(all, text.length, isWanted);
     const onPassage = (passage: number, element: HTMLElement) => {
       elements.set(passage, element);
-      // As soon as it stands in the page: what comes after it does not move it.
+      // As soon as it is in the page: later passages do not move it.
       if (passage === at) queueMicrotask(() => go(at));
     };
     await writeDocument(textElement, { text, passages: all, steps: stepSet, words }, onPassage, isWanted);
@@ -115,7 +115,7 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     current = passage;
     element.classList.add("current");
     element.scrollIntoView({ block: element.offsetHeight > 0.6 * textElement.clientHeight ? "start" : "center" });
-    // Screen readers read on from there; on the strip, the arrow keys go on.
+    // Screen readers continue there. On the strip, the focus stays for the arrow keys.
     if (element.tabIndex === -1 && element.role && !globalThis.document.activeElement?.classList.contains("segment"))
       element.focus({ preventScroll: true });
     strip.mark(passage);
@@ -125,7 +125,7 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
   const step = (direction: 1 | -1) => {
     const at = current ?? (direction === 1 ? -1 : passages.length);
     const next = direction === 1 ? steps.find((passage) => passage > at) : steps.findLast((passage) => passage < at);
-    // From the last one it goes on with the first.
+    // After the last one the first follows.
     const wrapped = next ?? (direction === 1 ? steps[0] : steps.at(-1));
     if (wrapped !== undefined) go(wrapped);
   };
@@ -146,7 +146,7 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     event.preventDefault();
     step(direction);
   });
-  // Beside the sheet is the page that lies below: a click on it closes the sheet.
+  // A click outside the sheet closes it.
   dialog.addEventListener("click", ({ target }) => {
     if (target === dialog) dialog.close();
   });
@@ -155,19 +155,19 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     strip.clear();
     textElement.replaceChildren();
     elements.clear();
-    // Its result may have gone meanwhile.
+    // The result that opened it may be gone.
     const back = opener instanceof HTMLElement && opener.isConnected ? opener : find("#query", HTMLInputElement);
     back.focus({ preventScroll: true });
   });
   return open;
 }
 
-/** The results of a document as passages of it, as long as the others are not known. */
+/** The results of a document as its passages, until all are known. */
 function placesOf(found: readonly SearchResult[]): PassageRelevance[] {
   return found.map(({ passage: { start, end }, relevance }) => ({ start, end, relevance })).sort((a, b) => a.start - b.start);
 }
 
-/** Passages worth a stop: the relevant ones and those that were found; where there is none, the three that come nearest. */
+/** The passages to step through: relevant and found ones; when there are none, the three closest. */
 function stepsIn(passages: readonly PassageRelevance[], found: ReadonlySet<number>): Set<number> {
   const stops = [...passages.keys()].filter((i) => found.has(passages[i]?.start ?? -1) || (passages[i]?.relevance ?? 0) >= weakRelevance);
   if (stops.length > 0) return new Set(stops);

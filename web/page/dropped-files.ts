@@ -1,18 +1,18 @@
 import type { AddedFile } from "../search/service.ts";
 
 /**
- * All files that were dropped, those of folders with their paths, but no hidden ones. To be called while the drop is
- * handled: what was dropped is not there any more after that.
+ * The dropped files, with their paths in dropped folders, without hidden ones. Must be called during the drop event: the data is not
+ * available later.
  */
 export async function droppedFiles({ items, files }: DataTransfer): Promise<AddedFile[]> {
   const entries = [...items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
-  // Files that a script drops are not of any file system.
+  // Files dropped by a script have no file system entry.
   if (entries.length === 0) return [...files].map((file) => ({ path: file.name, file }));
   const found = await Promise.all(entries.map((entry) => filesIn(entry, "")));
   return found.flat();
 }
 
-/** The files that were chosen, a folder's with their paths, but no hidden ones. */
+/** The chosen files, with their paths in a chosen folder, without hidden ones. */
 export function chosenFiles(files: Iterable<File>): AddedFile[] {
   return [...files].map((file) => ({ path: file.webkitRelativePath || file.name, file })).filter(({ path }) => !/(^|\/)\./.test(path));
 }

@@ -2,7 +2,7 @@ import { attempt } from "./attempt.ts";
 import { find, write } from "./elements.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
 
-/** What Chromium's File System Access has, and TypeScript does not know. */
+/** Chromium's File System Access, which TypeScript's DOM library lacks. */
 interface FolderPicker {
   showDirectoryPicker?(options: { id: string; mode: "read" }): Promise<FileSystemDirectoryHandle>;
 }
@@ -10,7 +10,7 @@ interface AskableHandle extends FileSystemDirectoryHandle {
   requestPermission?(options: { mode: "read" }): Promise<PermissionState>;
 }
 
-/** A folder of the disk that the collection follows: it is looked through again whenever the visitor comes back to the page. */
+/** The connected folder of a collection. It is scanned again when the page gets the focus. */
 export function mountFolder(store: PageStore, service: Search): void {
   const connect = find("#connect-folder", HTMLButtonElement);
   const box = find("#folder", HTMLElement);
@@ -18,7 +18,7 @@ export function mountFolder(store: PageStore, service: Search): void {
   const allow = find(".allow", HTMLButtonElement, box);
   const picker = (window as FolderPicker).showDirectoryPicker?.bind(window);
 
-  /** What is to be done with the collection that is shown. */
+  /** Runs an action on the shown collection. */
   const onClick = (button: HTMLButtonElement, action: (collection: string) => Promise<void>) => {
     button.addEventListener("click", () => {
       void attempt(store, async () => {
@@ -30,7 +30,7 @@ export function mountFolder(store: PageStore, service: Search): void {
 
   onClick(connect, async (collection) => {
     const folder = await picker?.({ id: "documents", mode: "read" }).catch((error) => {
-      // The visitor has thought better of it.
+      // The visitor cancelled the picker.
       if (error instanceof DOMException && error.name === "AbortError") return undefined;
       throw error;
     });
@@ -54,7 +54,7 @@ export function mountFolder(store: PageStore, service: Search): void {
     box.hidden = folder === null;
     if (!folder) return;
     const asks = folder.access === "asks";
-    write(text, asks ? `To follow the folder ${folder.name}, the browser asks for your leave.` : `Follows the folder ${folder.name}.`);
+    write(text, asks ? `The browser needs your permission to read the folder ${folder.name}.` : `Following the folder ${folder.name}.`);
     allow.hidden = !asks;
   });
 }

@@ -4,10 +4,10 @@ import { find, make, write } from "./elements.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
 import { count, countOf, numeral, rate, timeLeft } from "./wording.ts";
 
-/** The most problems that are listed. */
+/** The number of listed problems. */
 const maxProblems = 200;
 
-/** How the work on the collection gets on, with ways to pause and to end it, and which files could not be taken. */
+/** The progress of indexing, with buttons to pause and cancel it, and the files that could not be added. */
 export function mountIndexing(store: PageStore, service: Search): void {
   const box = find("#indexing", HTMLElement);
   const doing = find(".doing", HTMLElement, box);
@@ -32,7 +32,7 @@ export function mountIndexing(store: PageStore, service: Search): void {
 
   store.watch(["collections", "chosen", "model"], (state) => {
     const collection = shownCollection(state);
-    // Whoever has just paused or cancelled would lose the place where the keyboard is.
+    // The box disappears with the focused button: the focus moves on.
     if (!collection?.indexing && box.contains(document.activeElement)) find("#files", HTMLElement).focus({ preventScroll: true });
     box.hidden = !collection?.indexing;
     if (!collection?.indexing) return;
@@ -50,9 +50,12 @@ export function mountIndexing(store: PageStore, service: Search): void {
 
 function doingText({ indexing, coverage }: CollectionState, modelReady: boolean): string {
   const passages = countOf(coverage.done, coverage.total, "passage");
-  if (indexing?.phase === "paused") return `Paused. Meaning finds ${passages}.`;
-  if (indexing?.files) return `Reading: ${countOf(indexing.files.done, indexing.files.total, "file")}. Meaning finds ${passages}.`;
-  return modelReady ? `Meaning finds ${passages}; words find them all.` : `Words find them. Meaning waits for the model: ${passages}.`;
+  if (indexing?.phase === "paused") return `Paused: ${passages} embedded.`;
+  if (indexing?.files) return `Reading ${countOf(indexing.files.done, indexing.files.total, "file")}: ${passages} embedded.`;
+  const searchable = "Documents are searchable by keyword";
+  return modelReady
+    ? `${searchable}: ${passages} embedded for semantic search.`
+    : `${searchable} until the model is loaded: ${passages} embedded.`;
 }
 
 function rateText({ passagesPerSecond, secondsLeft }: NonNullable<CollectionState["indexing"]>): string {
@@ -63,7 +66,7 @@ function rateText({ passagesPerSecond, secondsLeft }: NonNullable<CollectionStat
   return parts.filter(Boolean).join(", ");
 }
 
-/** The list of files that could not be taken, until the visitor closes it. */
+/** The list of files that could not be added, until the visitor dismisses it. */
 function mountProblems(store: PageStore): void {
   const box = find("#file-problems", HTMLDetailsElement);
   const summary = find("summary", HTMLElement, box);
@@ -82,7 +85,7 @@ function mountProblems(store: PageStore): void {
     box.hidden = problems.length === 0 || JSON.stringify(problems) === closed;
     if (box.hidden) return;
     const more = problems.length - maxProblems;
-    write(summary, `${count(problems.length, "file")} could not be taken`);
+    write(summary, `${count(problems.length, "file")} could not be added`);
     list.replaceChildren(...problems.slice(0, maxProblems).map(({ message }) => make("li", "", message)));
     if (more > 0) list.append(make("li", "", `And ${count(more, "other")}.`));
   });

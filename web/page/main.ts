@@ -1,6 +1,5 @@
 import { mountAdding } from "./adding.ts";
 import { mountAnnouncements } from "./announcements.ts";
-import { mountAsking } from "./asking.ts";
 import { mountClosestSentences } from "./closest-sentences.ts";
 import { mountCollections } from "./collections.ts";
 import { mountComparison } from "./comparison.ts";
@@ -8,6 +7,7 @@ import { followDocuments, mountDocumentList } from "./document-list.ts";
 import { mountDocumentView } from "./document-view.ts";
 import { mountFolder } from "./folder.ts";
 import { mountIndexing } from "./indexing.ts";
+import { mountQueryRunner } from "./query-runner.ts";
 import { mountResults } from "./results.ts";
 import { mountScope } from "./scope.ts";
 import { mountSearchBox } from "./search-box.ts";
@@ -24,7 +24,7 @@ service.catch(() => {});
 
 const open = mountDocumentView(store, service);
 mountCollections(store, service);
-mountSearchBox(store, mountAsking(store, service));
+mountSearchBox(store, mountQueryRunner(store, service));
 mountScope(store);
 mountStatus(store, service);
 mountAnnouncements(store);

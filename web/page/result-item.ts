@@ -35,7 +35,7 @@ export function makeResultItem(open: (result: SearchResult) => void): ResultItem
   place.role = "img";
   const passage = make("p", "passage");
   const element = make("li", "", make("div", "head", make("h3", "", button), kind, score), make("div", "where", path, place), passage);
-  // All of it opens the document, but who selects some text of it wants just that.
+  // A click opens the document, unless it ends a text selection.
   passage.addEventListener("click", () => {
     if (getSelection()?.isCollapsed !== false) openIt();
   });
@@ -64,32 +64,32 @@ export function makeResultItem(open: (result: SearchResult) => void): ResultItem
 }
 
 function scoreText({ relevance, weak }: SearchResult, mode: SearchMode): string {
-  // Where everything is found by words, the status line says so.
-  const score = relevance !== null ? percent(relevance) : mode === "keyword" ? "" : "found by words";
+  // In keyword mode the status line says it once.
+  const score = relevance !== null ? percent(relevance) : mode === "keyword" ? "" : "found by keyword";
   return [score, weak ? "weak" : ""].filter(Boolean).join(", ");
 }
 
 function scoreTitle({ cosine }: SearchResult): string {
-  return cosine === null ? "It has no vector, or none yet" : `Relevance, from a cosine of ${cosine.toFixed(3)}`;
+  return cosine === null ? "No vector yet" : `Relevance, from a cosine of ${cosine.toFixed(3)}`;
 }
 
-/** How many characters at the passage's beginning are a heading that says what stands above it: the title. */
+/** Characters at the start of the passage that repeat the title as a heading. */
 function repeatedTitle({ document, passage }: SearchResult): number {
   const [beginning = "", heading] = /^#{1,6}[ \t]+([^\n]*)\n\s*/.exec(passage.text) ?? [];
   return heading?.trim() === document.title ? beginning.length : 0;
 }
 
-/** The path of its file and the headings it stands under, outermost first. */
+/** The file's path and the headings above the passage, outermost first. */
 function breadcrumb({ document, passage }: SearchResult): string[] {
   return [...pathOf(document), ...passage.headings].filter((part) => part !== document.title);
 }
 
-/** The parts of a file's path; none for what is no file: built-in documents have names without a dot, and what was pasted says so. */
+/** The parts of a file's path; none for built-in and pasted documents. Ids of built-in documents contain no dot. */
 export function pathOf({ id, kind }: Pick<Document, "id" | "kind">): string[] {
   return /[./]/.test(id) && kind !== "pasted" ? id.split("/") : [];
 }
 
-/** Where in its document the passage stands, as a bar; nothing where it is all of it. */
+/** The position of the passage in its document, as a bar. Hidden for a passage that is the whole document. */
 function paintPlace(place: HTMLElement, { document, passage }: SearchResult): void {
   const isPart = passage.end - passage.start < 0.95 * document.length;
   place.hidden = !isPart;

@@ -4,10 +4,10 @@ import { find, write } from "./elements.ts";
 import { makeResultItem, type ResultItem } from "./result-item.ts";
 import { fewResults, keyOf, type PageState, type PageStore } from "./state.ts";
 
-/** The most results that can be had. */
+/** The maximum number of results. */
 const maxResults = 96;
 
-/** The passages that were found. What is found again stays where the visitor has it: focus, selection and scroll. */
+/** The list of results. A result that is found again keeps its element, with focus, selection and scroll position. */
 export function mountResults(store: PageStore, open: OpenDocument): void {
   const list = find("#results", HTMLOListElement);
   const none = find("#no-results", HTMLParagraphElement);
@@ -16,7 +16,7 @@ export function mountResults(store: PageStore, open: OpenDocument): void {
   let items = new Map<string, ResultItem>();
 
   store.watch(["answer", "closest"], ({ answer, ...state }) => {
-    // Who searches by words alone is not told of meaning, though it may be known from before.
+    // The closest sentences of an earlier semantic search do not belong to a keyword search.
     const closest: PageState["closest"] = answer?.mode === "keyword" ? new Map() : state.closest;
     write(none, remarkOn(answer));
     none.hidden = none.textContent === "";
@@ -31,20 +31,20 @@ export function mountResults(store: PageStore, open: OpenDocument): void {
     }
     arrange(list, [...items.values()]);
     legend.hidden = results.length === 0;
-    find(".of-words", HTMLElement, legend).hidden = !results.some(({ words }) => words.length > 0);
-    find(".of-meaning", HTMLElement, legend).hidden = !results.some((result) => closest.has(keyOf(result)));
+    find(".keyword-legend", HTMLElement, legend).hidden = !results.some(({ words }) => words.length > 0);
+    find(".semantic-legend", HTMLElement, legend).hidden = !results.some((result) => closest.has(keyOf(result)));
   });
   store.watch(["answer", "limit"], ({ answer, limit }) => {
     more.hidden = !answer || answer.results.length < limit || limit >= maxResults;
   });
   more.addEventListener("click", () => {
-    // The first of the new ones is where reading goes on.
+    // Reading continues after the last result.
     const last = [...items.values()].at(-1);
     last?.button.focus({ preventScroll: true });
     store.update({ limit: Math.min(maxResults, store.get().limit + 2 * fewResults) });
   });
 
-  /** Arrow keys lead from the search box through the results, and back. */
+  /** Arrow keys move from the search box through the results, and back. */
   const input = find("#query", HTMLInputElement);
   const move = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
@@ -61,7 +61,7 @@ export function mountResults(store: PageStore, open: OpenDocument): void {
   input.addEventListener("keydown", move);
 }
 
-/** Puts the items in order with as few moves as come by themselves, and keeps the focus, which a move would take. */
+/** Orders the items. Moving the focused element would lose the focus: it is restored. */
 function arrange(list: HTMLElement, items: readonly ResultItem[]): void {
   const wanted = new Set<Element>(items.map(({ element }) => element));
   const focused = document.activeElement;
@@ -77,8 +77,8 @@ function arrange(list: HTMLElement, items: readonly ResultItem[]): void {
 
 function remarkOn(answer: Answer | null): string {
   if (!answer) return "";
-  if (answer.results.length === 0) return "Nothing here comes near this.";
-  // Of what meaning has not seen yet, nobody can say so.
+  if (answer.results.length === 0) return "No results.";
+  // A passage without a vector may still match well.
   const allWeak = answer.results.every(({ weak, relevance }) => weak && relevance !== null);
-  return allWeak ? "Nothing here matches well. The nearest are:" : "";
+  return allWeak ? "No good match. The closest passages:" : "";
 }

@@ -4,10 +4,10 @@ import { find, offer, write } from "./elements.ts";
 import { pathOf } from "./result-item.ts";
 import { everything, type PageStore, type Scope, shownCollection } from "./state.ts";
 
-/** The most folders that are offered. */
+/** The number of offered folders. */
 const maxFolders = 200;
 
-/** What the search goes by, and where it looks: the mode, the filters, the built-in documents. */
+/** The search mode and filters. */
 export function mountScope(store: PageStore): void {
   const mode = find("#mode", HTMLFieldSetElement);
   mode.addEventListener("change", ({ target }) => {
@@ -29,7 +29,7 @@ export function mountScope(store: PageStore): void {
     write(find(".name", HTMLElement, filter), scope.document?.title ?? "");
   });
 
-  // A filter of one collection says nothing about another.
+  // A filter belongs to one collection.
   let collection = shownCollection(store.get())?.id;
   store.watch(["collections", "chosen"], (state) => {
     const shown = shownCollection(state)?.id;
@@ -39,7 +39,7 @@ export function mountScope(store: PageStore): void {
 
   function change(patch: Partial<Scope>): void {
     store.update({ scope: { ...store.get().scope, ...patch } });
-    // The button that cleared a filter may be gone.
+    // The button that cleared a filter may be hidden now.
     if (document.activeElement === document.body) find("#query", HTMLInputElement).focus();
   }
 
@@ -48,7 +48,7 @@ export function mountScope(store: PageStore): void {
     return { filter, clear: find(".clear", HTMLButtonElement, filter) };
   }
 
-  /** A filter that is chosen from what the documents have, where they have more than one of it. */
+  /** A filter whose options are the values of the documents. */
   function mountSelect(
     name: "kind" | "folder",
     all: string,
@@ -76,7 +76,7 @@ export function mountScope(store: PageStore): void {
   }
 }
 
-/** All folders that the files are in, parents too, each with a slash at its end. */
+/** All folders of the files, with parent folders, each with a slash at its end. */
 function foldersOf(documents: readonly Pick<DocumentState, "id" | "kind">[]): string[] {
   const folders = new Set<string>();
   for (const document of documents) {

@@ -1,26 +1,26 @@
-import { typingPause } from "./asking.ts";
 import { find, make, makeButton } from "./elements.ts";
+import { typingPause } from "./query-runner.ts";
 import { fewResults, type PageStore, searchesBuiltIn } from "./state.ts";
 
 /** The search box and the example queries. */
-export function mountSearchBox(store: PageStore, ask: (delay: number) => void): void {
+export function mountSearchBox(store: PageStore, runQuery: (delay: number) => void): void {
   const form = find("#search", HTMLFormElement);
   const input = find("#query", HTMLInputElement);
   const hint = find("#hint", HTMLParagraphElement);
   const examples = find("#examples", HTMLElement);
 
-  const take = (delay: number) => {
+  const submit = (delay: number) => {
     const query = input.value.trim();
     const isNew = query !== store.get().query;
     store.update({ query, searchProblem: null, ...(isNew && { limit: fewResults }), ...(query === "" && { answer: null }) });
-    ask(delay);
+    runQuery(delay);
   };
 
   input.focus();
-  input.addEventListener("input", () => take(typingPause));
+  input.addEventListener("input", () => submit(typingPause));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    take(0);
+    submit(0);
   });
   document.addEventListener("keydown", (event) => {
     const { target } = event;
@@ -35,12 +35,12 @@ export function mountSearchBox(store: PageStore, ask: (delay: number) => void): 
     const buttons = state.examples.map(({ query }) =>
       makeButton("example", query, () => {
         input.value = query;
-        take(0);
+        submit(0);
       }),
     );
     examples.replaceChildren(make("span", "try", "Try"), ...buttons);
   });
-  // They are questions to the built-in documents, and give way to questions of one's own.
+  // Examples are for the built-in documents, and hidden for other queries.
   store.watch(["examples", "query", "collections", "chosen", "builtIn"], (state) => {
     const isExample = state.examples.some(({ query }) => query === state.query);
     examples.hidden = state.examples.length === 0 || !searchesBuiltIn(state) || !(state.query === "" || isExample);

@@ -3,10 +3,10 @@ import { EncoderError } from "../../shared/errors.ts";
 import type { OpenSearch, SearchService, SearchState } from "../search/service.ts";
 import type { PageStore } from "./state.ts";
 
-/** Starts the worker that searches, and keeps the store told of its state. Rejects when the worker cannot be opened. */
+/** Starts the search worker, and updates the store with its state. Rejects when the worker cannot start. */
 export async function openSearchService(store: PageStore): Promise<Remote<SearchService>> {
   const worker = new Worker(new URL("../search/search-worker.ts", import.meta.url), { type: "module", name: "search" });
-  // Of use while it starts: later errors are of single calls, or of encoders that are replaced.
+  // For errors while it starts: later ones belong to single calls, or to encoders that are replaced.
   const failed = new Promise<never>((_, reject) => {
     worker.addEventListener("error", ({ message }) => {
       // A script that cannot be fetched gives an event without a message.
@@ -17,7 +17,7 @@ export async function openSearchService(store: PageStore): Promise<Remote<Search
   failed.catch(() => {});
   const opening = wrap<OpenSearch>(worker)(
     optionsIn(location.search),
-    proxy((state) => store.update(withKept(store.get(), state))),
+    proxy((state) => store.update(withEqualParts(store.get(), state))),
   );
   try {
     const service = await Promise.race([opening, failed]);
@@ -30,13 +30,13 @@ export async function openSearchService(store: PageStore): Promise<Remote<Search
   }
 }
 
-/** Shows a collection that has just been made: the state is asked for, since it may not have been told yet. */
+/** Shows a new collection. Its state is requested, because the next update may come later. */
 export async function showNewCollection(store: PageStore, search: Remote<SearchService>, chosen: string): Promise<void> {
-  store.update({ ...withKept(store.get(), await search.state()), chosen, answer: null });
+  store.update({ ...withEqualParts(store.get(), await search.state()), chosen, answer: null });
 }
 
-/** A snapshot, with the objects of the one before wherever they say the same: only what has changed is painted. */
-function withKept(before: SearchState, { model, collections, storage }: SearchState): SearchState {
+/** The new state with the previous objects where they are equal, so that only changes are painted. */
+function withEqualParts(before: SearchState, { model, collections, storage }: SearchState): SearchState {
   const kept = <Part>(old: Part | undefined, part: Part): Part => (old && JSON.stringify(old) === JSON.stringify(part) ? old : part);
   const known = new Map(before.collections.map((collection) => [collection.id, collection]));
   const now = collections.map((collection) => kept(known.get(collection.id), collection));

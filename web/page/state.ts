@@ -5,39 +5,39 @@ import type { ExampleQuery } from "../../shared/search/library.ts";
 import type { CollectionState, DocumentState, SearchService, SearchState } from "../search/service.ts";
 import type { Store } from "./store.ts";
 
-/** The search, once its worker is open. */
+/** The search service, once its worker has started. */
 export type Search = Promise<Remote<SearchService>>;
 
-/** Which documents are searched: each null for all of them. */
+/** Filters of the search; null for all documents. */
 export interface Scope {
   readonly kind: string | null;
-  /** Ends in "/", as the ids of what is in it begin. */
+  /** A prefix of document ids that ends in "/". */
   readonly folder: string | null;
   readonly document: Pick<DocumentState, "id" | "title"> | null;
 }
 
-/** All that the page shows, but for what is in its input fields. */
+/** The state of the page, without its input fields. */
 export interface PageState extends SearchState {
-  /** Id of the collection that is shown; the first one where there is none of this id. */
+  /** Id of the shown collection. Default: the first one. */
   readonly chosen: string | null;
   readonly examples: readonly ExampleQuery[];
-  /** What is asked, without white space around it. */
+  /** The trimmed query. */
   readonly query: string;
   readonly mode: SearchMode;
   readonly scope: Scope;
-  /** Whether the built-in documents are searched with the visitor's own. Where there are none of these, they always are. */
+  /** Whether built-in documents are searched with the visitor's. Without the latter they always are. */
   readonly builtIn: boolean;
-  /** The most results. */
+  /** Maximum number of results. */
   readonly limit: number;
-  /** The newest answer, which may still be that of an earlier query. */
+  /** The latest answer, which may be of an earlier query. */
   readonly answer: Answer | null;
-  /** By {@link keyOf} its passage: of those that were asked for, the sentence closest to the answer's query. */
+  /** The sentence closest to the answer's query, by {@link keyOf} its result. */
   readonly closest: ReadonlyMap<string, Place>;
-  /** Why the query could not be answered. */
+  /** Why the search failed. */
   readonly searchProblem: string | null;
-  /** Of the collection that is shown. */
+  /** Of the shown collection. */
   readonly documents: readonly DocumentState[];
-  /** Why the latest thing that the visitor wanted done was not. */
+  /** Why the latest action failed. */
   readonly problem: string | null;
 }
 
@@ -45,7 +45,7 @@ export type PageStore = Store<PageState>;
 
 export const everything: Scope = { kind: null, folder: null, document: null };
 
-/** How many results are shown before more are asked for. */
+/** The initial number of results. */
 export const fewResults = 8;
 
 export const initialState: PageState = {
@@ -66,7 +66,7 @@ export const initialState: PageState = {
   problem: null,
 };
 
-/** The collection that is shown; null until the search is open. */
+/** The shown collection; null until the search has started. */
 export function shownCollection({ collections, chosen }: Pick<PageState, "collections" | "chosen">): CollectionState | null {
   return collections.find(({ id }) => id === chosen) ?? collections[0] ?? null;
 }

@@ -6,7 +6,7 @@ import { count, countOf, megabytes, milliseconds } from "./wording.ts";
 
 const deviceNames = { wasm: "WASM", webgpu: "WebGPU" };
 
-/** The line that tells what is loading, and then what ran where and how long it took. */
+/** The status line: what is loading, then the device and time of the search. */
 export function mountStatus(store: PageStore, service: Search): void {
   const status = find("#status", HTMLElement);
   const message = find(".message", HTMLElement, status);
@@ -17,7 +17,7 @@ export function mountStatus(store: PageStore, service: Search): void {
 
   again.addEventListener("click", async () => {
     const opened = await service.catch(() => null);
-    // Without the worker there is nothing to ask: the page starts anew.
+    // Without the worker only a reload helps.
     if (opened) await opened.load().catch(() => {});
     else location.reload();
   });
@@ -35,53 +35,53 @@ export function mountStatus(store: PageStore, service: Search): void {
   store.watch(["model", "query", "answer", "searchProblem", "collections", "chosen"], (state) => write(message, statusText(state)));
 }
 
-type Told = Pick<PageState, "model" | "query" | "answer" | "searchProblem" | "collections" | "chosen">;
+type StatusState = Pick<PageState, "model" | "query" | "answer" | "searchProblem" | "collections" | "chosen">;
 
-function statusText(state: Told): string {
+function statusText(state: StatusState): string {
   const { model, query, answer, searchProblem } = state;
   const answered = answer?.query === query ? answer : null;
   if (searchProblem) return searchProblem;
   if (answered)
     return [answerText(answered, model), coverageText(state), model.phase === "ready" ? "" : modelText(model)].filter(Boolean).join(" ");
   if (model.phase === "failed" || query === "") return modelText(model);
-  return model.phase === "ready" ? "Searching" : `${modelText(model)} Your search is answered as soon as it is here.`;
+  return model.phase === "ready" ? "Searching" : `${modelText(model)} Results follow as soon as it is loaded.`;
 }
 
-/** What is loading, or where it runs. */
+/** The state of the model. */
 export function modelText(model: ModelState): string {
   if (model.phase === "failed") return model.message;
   if (model.phase === "ready")
     return [
-      `Ready on ${deviceText(model)}. From here on it works offline.`,
+      `Ready on ${deviceText(model)}. It works offline from now on.`,
       model.reason && `${model.reason}.`,
-      !model.kept && "This browser has not kept the model: the next visit will download it again.",
+      !model.kept && "This browser did not store the model: the next visit downloads it again.",
     ]
       .filter(Boolean)
       .join(" ");
   if (model.total > 0 && model.loaded >= model.total) return "Starting the model.";
-  return model.stored > 0 && model.stored === model.loaded ? "Reading the model, which this browser has kept." : "Loading the model.";
+  return model.stored > 0 && model.stored === model.loaded ? "Reading the model from this browser's storage." : "Loading the model.";
 }
 
 function answerText({ results, mode, embedTime, scanTime }: Answer, model: ModelState): string {
   const passages = count(results.length, "passage");
-  if (mode === "keyword") return `${passages} in ${milliseconds(scanTime)}, by words alone.`;
-  if (embedTime === null) return `${passages} in ${milliseconds(scanTime)}, by vectors that came with the page.`;
+  if (mode === "keyword") return `${passages} in ${milliseconds(scanTime)}, by keyword only.`;
+  if (embedTime === null) return `${passages} in ${milliseconds(scanTime)}, with precomputed vectors.`;
   return `${passages} in ${milliseconds(embedTime + scanTime)}${model.phase === "ready" ? ` on ${deviceText(model)}` : ""}.`;
 }
 
-/** How much of the collection meaning finds, as long as it is not all. */
-function coverageText(state: Told): string {
+/** The coverage of semantic search, until it is complete. */
+function coverageText(state: StatusState): string {
   const collection = shownCollection(state);
   if (!collection || collection.coverage.done >= collection.coverage.total) return "";
   const { done, total } = collection.coverage;
-  return `Meaning has ${countOf(done, total, "passage")} so far.`;
+  return `${countOf(done, total, "passage")} embedded.`;
 }
 
 function deviceText({ device, workers }: Extract<ModelState, { phase: "ready" }>): string {
   return `${deviceNames[device]}${workers === 1 ? "" : ` with ${workers} workers`}`;
 }
 
-/** What has come, and where from. */
+/** The progress and source of the download. */
 function bytesText({ loaded, total, stored }: Extract<ModelState, { phase: "loading" }>): string {
   const cached = stored === 0 ? "" : stored === loaded ? ", from cache" : `, ${megabytes(stored)} of them from cache`;
   return `${megabytes(loaded)} of ${megabytes(total)} MB${cached}`;

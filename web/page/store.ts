@@ -1,8 +1,8 @@
-/** State in one place: parts of the page change it by patches and paint themselves from it. */
+/** Holds the state of the page. Its parts update it with patches, and paint themselves from it. */
 export interface Store<State> {
   get(): State;
   update(patch: Partial<State>): void;
-  /** Calls `paint` with what is selected: now, and whenever an update has changed it (by `Object.is`, key by key). */
+  /** Calls `paint` now, and after each update that changes one of the keys (by `Object.is`). */
   watch<Key extends keyof State>(keys: readonly Key[], paint: (state: Pick<State, Key>) => void): void;
 }
 

@@ -1,9 +1,9 @@
 import { Workbox } from "workbox-window";
 import { find } from "./elements.ts";
 
-/** Keeps the page for visits without a network, and tells when a newer version waits: it is taken when the visitor says so. */
+/** Registers the service worker, for visits without a network. A new version is installed when the visitor reloads. */
 export function mountUpdate(): void {
-  // Only the built site has a service worker, and only secure contexts let it be registered.
+  // Only the built site has a service worker, and only secure contexts can register it.
   if (import.meta.env.DEV || !("serviceWorker" in navigator)) return;
   const notice = find("#update", HTMLElement);
   const reload = find("button", HTMLButtonElement, notice);
@@ -15,6 +15,6 @@ export function mountUpdate(): void {
     worker.addEventListener("controlling", () => location.reload());
     worker.messageSkipWaiting();
   });
-  // Without it the page works all the same, as long as there is a network.
+  // Without a service worker the page works online.
   worker.register().catch(() => {});
 }
