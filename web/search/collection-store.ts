@@ -1,16 +1,16 @@
 /**
- * Collections in IndexedDB: what they are, their documents, and their vectors in blocks. Each change is one transaction: a
- * tab may be killed at any time and leaves nothing half-written.
+ * Collections in IndexedDB: their records, documents, and vectors in blocks. Each change is one transaction, so a tab can be killed at
+ * any time.
  */
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB } from "idb";
 import type { IndexStore, StoredDocument, VectorOf } from "../../shared/search/index-store.ts";
 import { type ChunkedDocument, chunkedDocumentOf, type Entry, type Passage } from "../../shared/search/passages.ts";
 import type { CollectionState } from "./service.ts";
 
-/** A folder of the disk, and how its files were when they were read. */
+/** A connected folder, and the state of its files when they were read. */
 export interface FollowedFolder {
   readonly handle: FileSystemDirectoryHandle;
-  /** By their paths. */
+  /** By path. */
   readonly files: Readonly<Record<string, FileStamp>>;
 }
 
@@ -21,16 +21,16 @@ export interface FileStamp {
 }
 
 export interface CollectionRecord extends Pick<CollectionState, "id" | "name" | "documents" | "passages" | "coverage" | "bytes"> {
-  /** ms since 1970: collections are listed in the order of their making. */
+  /** Creation time, ms since 1970. Collections are listed in this order. */
   readonly made: number;
-  /** Of the model that made all vectors that are kept; null before the first. */
+  /** Of the model that made the stored vectors; null before the first. */
   readonly fingerprint: string | null;
-  /** Whether it is being embedded anew. Missing where an earlier version made the record. */
+  /** Whether it is being embedded again. Missing in records of an earlier version. */
   readonly modelChanged?: boolean;
   readonly folder: FollowedFolder | null;
 }
 
-/** The vectors of up to {@link passagesPerBlock} passages of a document: one row each, of zeros where there is none yet. */
+/** The vectors of up to {@link passagesPerBlock} passages of a document, one row each; zeros for a missing vector. */
 interface VectorBlock {
   readonly dimensions: number;
   readonly rows: Float32Array<ArrayBuffer>;
@@ -40,7 +40,7 @@ interface Schema extends DBSchema {
   collections: { key: string; value: CollectionRecord };
   /** By collection and the document's id. */
   documents: { key: [string, string]; value: ChunkedDocument };
-  /** By collection, the document's id and the block's place. */
+  /** By collection, document id and position of the block. */
   vectors: { key: [string, string, number]; value: VectorBlock };
 }
 
@@ -48,7 +48,7 @@ const version = 1;
 const passagesPerBlock = 64;
 const documentsPerRead = 50;
 
-/** Greater than all that a key may have in its place: arrays come after numbers and strings. */
+/** Sorts after every key: IndexedDB orders arrays after numbers and strings. */
 const last: never[] = [];
 
 export class CollectionStore {
@@ -61,13 +61,13 @@ export class CollectionStore {
   }
 
   /**
-   * Opens the database, or makes it. Null where the browser keeps nothing, as some do in private windows.
-   * @param onProblem told, in a sentence for the visitor, why something could not be kept; null when it could again
+   * Opens or creates the database. Null when the browser has no storage, as in some private windows.
+   * @param onProblem called with a message for the visitor when something could not be stored, and with null when it could again
    */
   static async open(name: string, onProblem: (problem: string | null) => void): Promise<CollectionStore | null> {
     try {
       const database = await openDB<Schema>(name, version, {
-        // One case for each version from which an upgrade begins; each goes on to the next.
+        // One step per version.
         upgrade(database, from) {
           if (from < 1) {
             database.createObjectStore("collections", { keyPath: "id" });
@@ -75,7 +75,7 @@ export class CollectionStore {
             database.createObjectStore("vectors");
           }
         },
-        // A newer version of the page waits in another tab: it must not wait for this one.
+        // A newer version of the page in another tab must not wait for this one.
         blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
       });
       return new CollectionStore(database, onProblem);
@@ -89,9 +89,9 @@ export class CollectionStore {
     return records.sort((a, b) => a.made - b.made);
   }
 
-  /** Keeps a record, but for its fingerprint: that changes with the vectors that are kept, by {@link indexStore} alone. */
+  /** Stores a record without its fingerprint, which {@link indexStore} changes together with the vectors. */
   async putCollection(record: CollectionRecord): Promise<void> {
-    await this.#keep(async () => {
+    await this.#write(async () => {
       const transaction = this.#database.transaction("collections", "readwrite");
       const { fingerprint = null } = (await transaction.store.get(record.id)) ?? {};
       await finished(transaction, [transaction.store.put({ ...record, fingerprint })]);
@@ -99,7 +99,7 @@ export class CollectionStore {
   }
 
   async deleteCollection(id: string): Promise<void> {
-    await this.#keep(async () => {
+    await this.#write(async () => {
       const transaction = this.#database.transaction(["collections", "documents", "vectors"], "readwrite");
       await finished(transaction, [
         transaction.objectStore("collections").delete(id),
@@ -109,7 +109,7 @@ export class CollectionStore {
     });
   }
 
-  /** The documents of a collection, some at a time, in the order of their ids. */
+  /** The documents of a collection in batches, by id. */
   async *documents(collection: string): AsyncIterable<StoredDocument[]> {
     let after: [string, string] | [string] = [collection];
     for (;;) {
@@ -134,16 +134,16 @@ export class CollectionStore {
     }
   }
 
-  /** Keeps the documents and vectors of a collection. */
+  /** The store of a collection's documents and vectors. */
   indexStore(collection: string): IndexStore {
     const stores = ["collections", "documents", "vectors"] as const;
     return {
       putDocuments: (entries, vectorOf, fingerprint) =>
-        this.#keep(async () => {
+        this.#write(async () => {
           const blocks = entries.flatMap((entry) => blocksOf(entry, placesOf(entry), vectorOf));
           const transaction = this.#database.transaction(stores, "readwrite");
           const [documents, vectors] = [transaction.objectStore("documents"), transaction.objectStore("vectors")];
-          if (blocks.length > 0) await keepVectorsOfOneModel(transaction, collection, fingerprint);
+          if (blocks.length > 0) await ensureOneModel(transaction, collection, fingerprint);
           const writes: Promise<unknown>[] = [];
           for (const entry of entries) {
             const { id } = entry.document;
@@ -155,7 +155,7 @@ export class CollectionStore {
         }),
 
       putVectors: (passages, vectorOf, fingerprint) =>
-        this.#keep(async () => {
+        this.#write(async () => {
           const places = new Map<Entry, Set<number>>();
           for (const passage of passages) {
             const place = Math.floor(passage.entry.passages.indexOf(passage) / passagesPerBlock);
@@ -163,10 +163,10 @@ export class CollectionStore {
           }
           const blocks = [...places].flatMap(([entry, ofEntry]) => blocksOf(entry, ofEntry, vectorOf));
           const transaction = this.#database.transaction(stores, "readwrite");
-          await keepVectorsOfOneModel(transaction, collection, fingerprint);
+          await ensureOneModel(transaction, collection, fingerprint);
           const writes: Promise<unknown>[] = [];
           for (const { id, place, block } of blocks) {
-            // Removed since, or not kept for want of room: its vectors would belong to nothing.
+            // The document was removed, or could not be stored.
             if ((await transaction.objectStore("documents").getKey([collection, id])) === undefined) continue;
             writes.push(transaction.objectStore("vectors").put(block, [collection, id, place]));
           }
@@ -174,7 +174,7 @@ export class CollectionStore {
         }),
 
       removeDocuments: (ids) =>
-        this.#keep(async () => {
+        this.#write(async () => {
           const transaction = this.#database.transaction(["documents", "vectors"], "readwrite");
           const writes = ids.flatMap((id) => [
             transaction.objectStore("documents").delete([collection, id]),
@@ -185,8 +185,8 @@ export class CollectionStore {
     };
   }
 
-  /** What cannot be kept is told, and is there until the tab is closed. */
-  async #keep(write: () => Promise<void>): Promise<void> {
+  /** Reports a failed write. Its documents stay searchable until the tab is closed. */
+  async #write(write: () => Promise<void>): Promise<void> {
     try {
       await write();
       this.#onProblem(null);
@@ -194,8 +194,8 @@ export class CollectionStore {
       const full = error instanceof DOMException && error.name === "QuotaExceededError";
       this.#onProblem(
         full
-          ? "The browser has no room left: what came last is searched, but gone when this tab is closed. Remove documents or a collection, or free space on the disk."
-          : "The browser could not keep what came last: it is searched, but gone when this tab is closed.",
+          ? "The browser's storage is full: the latest documents are searchable, but lost when this tab is closed. Remove documents or a collection, or free disk space."
+          : "The browser could not store the latest documents: they are searchable, but lost when this tab is closed.",
       );
     }
   }
@@ -211,10 +211,10 @@ async function finished(transaction: { readonly done: Promise<void> }, writes: r
 }
 
 /**
- * Sees to it that all vectors of a collection that are kept are of the model that makes those that come: the others go, and the
- * record names the new model, in the same transaction.
+ * Ensures that all stored vectors of a collection are of one model: deletes those of another model and updates the record, in the same
+ * transaction.
  */
-async function keepVectorsOfOneModel(
+async function ensureOneModel(
   transaction: IDBPTransaction<Schema, ("collections" | "documents" | "vectors")[], "readwrite">,
   collection: string,
   fingerprint: string | null,
@@ -230,7 +230,7 @@ async function keepVectorsOfOneModel(
 const placesOf = ({ passages }: Entry): number[] =>
   Array.from({ length: Math.ceil(passages.length / passagesPerBlock) }, (_, place) => place);
 
-/** The blocks at these places in which a passage has a vector. */
+/** The blocks at these positions that contain a vector. */
 function blocksOf({ document, passages }: Entry, places: Iterable<number>, vectorOf: VectorOf) {
   const blocks: { readonly id: string; readonly place: number; readonly block: VectorBlock }[] = [];
   for (const place of places) {

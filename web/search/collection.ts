@@ -15,28 +15,28 @@ import type { AddedFile, CollectionState, ConnectedFolder, DocumentState, FilePr
 
 export interface CollectionOptions {
   readonly record: CollectionRecord;
-  /** Null where nothing is kept. */
+  /** Null when nothing is stored. */
   readonly store: CollectionStore | null;
   readonly encoder: Encoder;
   readonly library: Library;
   readonly reader: DocumentReader;
-  /** Told whenever `state()` is another one. */
+  /** Called when `state()` changes. */
   readonly onChange: () => void;
 }
 
-/** How many documents are put into the search at once, and how long one may wait for the others, in ms. */
+/** Documents per batch, and ms after which a smaller batch is indexed. */
 const documentsPerPut = 32;
 const maxWait = 250;
 
-/** Files that come within so many ms of those before are of the same addition: a page hands many over in parts. */
+/** ms between calls of one addition: the page sends many files in parts. */
 const maxGap = 2_000;
 
-/** Whether vectors that are kept are of another model than the one here, and are to be made anew. */
-export function isOfOtherModel({ fingerprint }: CollectionRecord, here: string | null): boolean {
-  return fingerprint !== null && fingerprint !== here;
+/** Whether another model made the stored vectors, so that they must be embedded again. */
+export function isOfOtherModel({ fingerprint }: CollectionRecord, current: string | null): boolean {
+  return fingerprint !== null && fingerprint !== current;
 }
 
-/** A set of documents: its search, what is kept of it, and what is being added to it. */
+/** A set of documents with its search engine, its record in the store, and the additions in progress. */
 export class Collection {
   readonly engine: SearchEngine;
   readonly #options: CollectionOptions;
@@ -47,11 +47,11 @@ export class Collection {
   #reading: { done: number; total: number } | null = null;
   #problems: readonly FileProblem[] = [];
   #access: ConnectedFolder["access"] = "asks";
-  /** The addition that files belong to, and when the last of them was read. */
+  /** The current addition of files, and when its last file was read. */
   #filesAddition = 0;
   #readUntil = Number.NEGATIVE_INFINITY;
   #addition = new AbortController();
-  /** Documents that were added since all was embedded. */
+  /** Documents that were added since the collection was last completely embedded. */
   readonly #latest = new Set<string>();
   readonly #pace = new Pace();
 
@@ -62,7 +62,7 @@ export class Collection {
     this.engine = new SearchEngine(encoder, library, this.#withUpdates(store?.indexStore(record.id) ?? null));
   }
 
-  /** Opens a collection with what was kept of it. It can be searched when this resolves; vectors are made once the model is there. */
+  /** Opens a stored collection. It is searchable when this resolves; passages are embedded once the model is loaded. */
   static async open(options: CollectionOptions): Promise<Collection> {
     const collection = new Collection(options);
     await collection.#restore();
@@ -102,14 +102,14 @@ export class Collection {
       .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  /** Adds a text that was pasted; the same text is added once. Rejects with `empty_input`. */
+  /** Adds a pasted text; the same text is added once. Rejects with `empty_input`. */
   async addText(text: string): Promise<void> {
     const hash = await sha256Hex(new TextEncoder().encode(text));
     const document = await chunkDocument({ id: `pasted/${hash.slice(0, 12)}`, title: titleOf(text), kind: "pasted", text });
     await this.#put([document], this.engine.newAddition());
   }
 
-  /** Reads files and adds them, small ones first; resolves when words find them. What cannot be taken is told in the state. */
+  /** Reads files and adds them, small ones first; resolves when they are searchable by keyword. The state lists files that fail. */
   async addFiles(files: readonly AddedFile[]): Promise<void> {
     const { signal } = this.#addition;
     if (!this.#reading && performance.now() - this.#readUntil > maxGap) {
@@ -118,7 +118,7 @@ export class Collection {
     }
     const addition = this.#filesAddition;
     this.#reading ??= { done: 0, total: 0 };
-    // Calls that overlap count together, and each of them may be the last.
+    // Overlapping calls share the counts; any of them may end last.
     const reading = this.#reading;
     reading.total += files.length;
     this.#changed();
@@ -148,7 +148,7 @@ export class Collection {
     this.#changed();
   }
 
-  /** Adds what an index file holds. Vectors of another model are left out: words find its documents, which are embedded anew. */
+  /** Imports an index file. Without vectors of this model its documents are searchable by keyword and embedded again. */
   async importIndex(file: Uint8Array<ArrayBuffer>): Promise<void> {
     const fingerprint = await this.engine.importIndex(file, { reembed: true });
     if (fingerprint !== this.engine.fingerprint) this.#record = { ...this.#record, modelChanged: true };
@@ -161,9 +161,9 @@ export class Collection {
     await this.#summarize();
   }
 
-  /** Follows a folder instead of the one before, whose documents stay. */
+  /** Connects a folder in place of the previous one, whose documents stay. */
   async connectFolder(handle: FileSystemDirectoryHandle): Promise<void> {
-    await this.#keepRecord({ folder: { handle, files: {} } });
+    await this.#updateRecord({ folder: { handle, files: {} } });
     await this.refreshFolder();
   }
 
@@ -171,7 +171,7 @@ export class Collection {
     return this.#record.folder?.handle ?? null;
   }
 
-  /** Reads what has changed in the folder, as far as it may be read. */
+  /** Reads the changes in the folder, when the permission is granted. */
   async refreshFolder(): Promise<void> {
     const { folder } = this.#record;
     if (!folder) return;
@@ -180,18 +180,18 @@ export class Collection {
     if (this.#access !== "granted" || this.#reading) return;
     try {
       const { changed, gone, files } = await changesIn(folder);
-      // First, so that a file that was renamed takes over the vectors of what it was.
+      // Before the removal, so that a renamed file reuses its vectors.
       if (changed.length > 0) await this.addFiles(changed);
       if (gone.length > 0) await this.remove(gone);
-      if (changed.length + gone.length > 0) await this.#keepRecord({ folder: { ...folder, files } });
+      if (changed.length + gone.length > 0) await this.#updateRecord({ folder: { ...folder, files } });
     } catch {
-      this.#problems = [{ path: folder.handle.name, message: `${folder.handle.name} cannot be read any more: it may have been moved.` }];
+      this.#problems = [{ path: folder.handle.name, message: `${folder.handle.name} cannot be read: it may have been moved.` }];
       this.#changed();
     }
   }
 
   async disconnectFolder(): Promise<void> {
-    await this.#keepRecord({ folder: null });
+    await this.#updateRecord({ folder: null });
   }
 
   pause(): void {
@@ -206,9 +206,9 @@ export class Collection {
     this.#changed();
   }
 
-  /** Reads no more files, and drops what was added since all was embedded and is not embedded itself. */
+  /** Stops reading files, and removes the latest documents that are not completely embedded. */
   async cancel(): Promise<void> {
-    this.#addition.abort(new EncoderError("disposed", "was given up"));
+    this.#addition.abort(new EncoderError("disposed", "was cancelled"));
     this.#addition = new AbortController();
     const unfinished = this.engine
       .entries()
@@ -219,13 +219,13 @@ export class Collection {
   }
 
   async rename(name: string): Promise<void> {
-    await this.#keepRecord({ name });
+    await this.#updateRecord({ name });
   }
 
-  /** Ends all work and forgets all that was kept. */
+  /** Stops all work and deletes the stored data. */
   async delete(): Promise<void> {
     this.#deleted = true;
-    this.#addition.abort(new EncoderError("disposed", "was given up"));
+    this.#addition.abort(new EncoderError("disposed", "was cancelled"));
     this.engine.pause();
     await this.#options.store?.deleteCollection(this.#record.id);
   }
@@ -243,7 +243,7 @@ export class Collection {
     await this.#summarize();
   }
 
-  /** A keeper that lets `keeper` do its work and tells what has changed. */
+  /** A store that also updates the record when vectors are stored. */
   #withUpdates(store: IndexStore | null): IndexStore {
     return {
       putDocuments: async (...change) => store?.putDocuments(...change),
@@ -266,7 +266,7 @@ export class Collection {
     };
   }
 
-  /** Counts what there is, and keeps the count for when the collection is listed without being open. */
+  /** Updates the counts in the record, so that a collection can be listed without being opened. */
   async #summarize(): Promise<void> {
     const entries = this.engine.entries();
     const coverage = this.engine.coverage();
@@ -282,13 +282,13 @@ export class Collection {
     const modelChanged =
       coverage.done < coverage.total && (this.#record.modelChanged || isOfOtherModel(this.#record, this.engine.fingerprint));
     const fingerprint = coverage.done > 0 ? this.engine.fingerprint : this.#record.fingerprint;
-    await this.#keepRecord({ documents: entries.length, passages, coverage, bytes, modelChanged, fingerprint });
+    await this.#updateRecord({ documents: entries.length, passages, coverage, bytes, modelChanged, fingerprint });
   }
 
-  async #keepRecord(patch: Partial<CollectionRecord>): Promise<void> {
+  async #updateRecord(patch: Partial<CollectionRecord>): Promise<void> {
     this.#record = { ...this.#record, ...patch };
     this.#changed();
-    // A run that was under way when it was deleted brings nothing back.
+    // A batch that was running during the deletion must not recreate the record.
     if (!this.#deleted) await this.#options.store?.putCollection(this.#record);
   }
 

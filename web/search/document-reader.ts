@@ -3,13 +3,13 @@ import { EncoderError } from "../../shared/errors.ts";
 import type { ChunkedDocument } from "../../shared/search/passages.ts";
 import type { ReadDocument } from "./reading-worker.ts";
 
-/** How long a file may take to be read, in ms. */
+/** ms for reading one file. */
 const readTimeout = 120_000;
 
-/** How long the worker is kept with nothing to do, in ms. */
+/** ms after which an idle worker is terminated. */
 const idleTime = 20_000;
 
-/** Reads files in a worker, one at a time; it is started when the first one comes. */
+/** Reads files in a worker, one at a time. The worker starts with the first file. */
 export class DocumentReader {
   #worker: Worker | null = null;
   #read: Remote<ReadDocument> | null = null;
@@ -17,8 +17,8 @@ export class DocumentReader {
   #idle: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * A file as a document with this id, cut into passages. Rejects with an `EncoderError` whose message ends a sentence that begins
-   * with the file's name, or with the signal's reason.
+   * Reads a file as a chunked document. Rejects with the signal's reason, or with an `EncoderError` whose message continues a sentence
+   * that starts with the file's name.
    */
   read(id: string, file: File, signal: AbortSignal): Promise<ChunkedDocument> {
     const reading = this.#last.then(() => this.#readNow(id, file, signal));
@@ -30,23 +30,23 @@ export class DocumentReader {
     signal.throwIfAborted();
     clearTimeout(this.#idle);
     const { read, died } = this.#started();
-    let giveUp = () => {};
+    let onAbort = () => {};
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const givenUp = new Promise<never>((_, reject) => {
+    const aborted = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new EncoderError("timeout", "takes too long to read")), readTimeout);
-      giveUp = () => reject(signal.reason);
-      signal.addEventListener("abort", giveUp);
+      onAbort = () => reject(signal.reason);
+      signal.addEventListener("abort", onAbort);
     });
     try {
-      return await Promise.race([read(id, file), died, givenUp]);
+      return await Promise.race([read(id, file), died, aborted]);
     } catch (thrown) {
       const error = signal.aborted ? signal.reason : EncoderError.from(thrown);
-      // What it does not answer it still works on.
+      // The worker is still busy with the file.
       if (signal.aborted || error.code === "timeout" || error.code === "worker_died") this.#stop();
       throw error;
     } finally {
       clearTimeout(timer);
-      signal.removeEventListener("abort", giveUp);
+      signal.removeEventListener("abort", onAbort);
       this.#idle = setTimeout(() => this.#stop(), idleTime);
     }
   }
@@ -58,7 +58,7 @@ export class DocumentReader {
     const died = new Promise<never>((_, reject) => {
       worker.onerror = (event) => {
         event.preventDefault();
-        reject(new EncoderError("worker_died", "could not be read: its reader failed"));
+        reject(new EncoderError("worker_died", "could not be read: the reader failed"));
       };
     });
     died.catch(() => {});

@@ -1,16 +1,16 @@
 import type { FileStamp, FollowedFolder } from "./collection-store.ts";
 import type { AddedFile, ConnectedFolder } from "./service.ts";
 
-/** What has changed in a folder since it was read. */
+/** The changes in a folder since it was last read. */
 export interface FolderChanges {
-  /** Files that are new or have changed. */
+  /** New and changed files. */
   readonly changed: readonly AddedFile[];
-  /** Paths of those that are gone. */
+  /** Paths of removed files. */
   readonly gone: readonly string[];
   readonly files: FollowedFolder["files"];
 }
 
-/** Compares a folder with how it was. What begins with a dot is left out. Rejects when it may not be read, or is gone. */
+/** Compares a folder with its last state, without hidden files. Rejects when it cannot be read. */
 export async function changesIn({ handle, files: before }: FollowedFolder): Promise<FolderChanges> {
   const files: Record<string, FileStamp> = {};
   const changed: AddedFile[] = [];
@@ -22,7 +22,7 @@ export async function changesIn({ handle, files: before }: FollowedFolder): Prom
   return { changed, gone: Object.keys(before).filter((path) => !(path in files)), files };
 }
 
-/** Whether a folder may be read without asking the visitor. */
+/** Whether the folder can be read without a permission prompt. */
 export async function accessTo(handle: FileSystemDirectoryHandle): Promise<ConnectedFolder["access"]> {
   return (await handle.queryPermission({ mode: "read" })) === "granted" ? "granted" : "asks";
 }

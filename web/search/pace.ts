@@ -1,18 +1,18 @@
-/** How far back the pace of the work is looked at, in ms. */
+/** ms over which the rate is measured. */
 const window = 15_000;
 
-/** How fast something goes on. */
+/** The rate of a process over the last seconds. */
 export class Pace {
   #counts: { readonly at: number; readonly done: number }[] = [];
 
-  /** Tells how much is done by now. What was undone begins anew. */
+  /** Reports the total so far. A smaller total restarts the measurement. */
   count(done: number): void {
     const at = performance.now();
     if (done < (this.#counts.at(-1)?.done ?? 0)) this.#counts = [];
     this.#counts = [...this.#counts.filter((count) => at - count.at < window), { at, done }];
   }
 
-  /** Null until it can be told. */
+  /** Null until it is known. */
   get perSecond(): number | null {
     const [first, last] = [this.#counts[0], this.#counts.at(-1)];
     if (!(first && last) || last.at - first.at < 500) return null;

@@ -14,20 +14,20 @@ export interface SearchHostOptions extends Pick<BrowserEncoderOptions, "device" 
   readonly onState: (state: SearchState) => void;
 }
 
-/** How long the built-in documents may take to come, in ms. */
+/** ms for fetching the built-in documents. */
 const libraryTimeout = 30_000;
 
-/** How often the state is told at most, in ms. */
+/** Minimum ms between updates of the state. */
 const stateInterval = 200;
 
-/** Owns the encoder and the collections, and answers for all tabs. */
+/** Owns the encoder and the collections, and serves all tabs. */
 export class SearchHost {
   readonly #options: SearchHostOptions;
   readonly #library: Library;
   readonly #store: CollectionStore | null;
   readonly #encoder: BrowserEncoder;
   readonly #reader = new DocumentReader();
-  /** In the order of their making. Those that nobody has asked for yet are not open. */
+  /** In the order of creation. A collection is opened by its first call. */
   readonly #records: CollectionRecord[];
   readonly #open = new Map<string, Promise<Collection>>();
   readonly #opened = new Map<string, Collection>();
@@ -36,7 +36,7 @@ export class SearchHost {
   #persistent = false;
   #loading: Promise<void> | null = null;
   #ready = false;
-  #telling: ReturnType<typeof setTimeout> | undefined;
+  #stateTimer: ReturnType<typeof setTimeout> | undefined;
 
   private constructor(options: SearchHostOptions, library: Library, store: CollectionStore | null, records: CollectionRecord[]) {
     this.#options = options;
@@ -48,24 +48,24 @@ export class SearchHost {
       ...(device && { device }),
       ...(workers && { workers }),
       onDownload: (progress) => {
-        // When one file has failed, the others may still be coming. When the device is changed, another one serves meanwhile.
-        if (this.#loading && !this.#ready) this.#tellModel({ phase: "loading", ...progress });
+        // Other files may still arrive after a failed one; and while the device changes, the previous one serves.
+        if (this.#loading && !this.#ready) this.#setModel({ phase: "loading", ...progress });
       },
       onDevice: () => {
-        if (this.#ready) this.#tellReady();
+        if (this.#ready) this.#setReady();
       },
     });
   }
 
-  /** Opens what was kept, and begins to load the model. Rejects with `load_failed` when the built-in documents do not come. */
+  /** Opens the stored collections, and starts loading the model. Rejects with `load_failed` without the built-in documents. */
   static async open(options: SearchHostOptions): Promise<SearchHost> {
     let host: SearchHost | null = null;
-    const onProblem = (problem: string | null) => host?.tellProblem(problem);
+    const onProblem = (problem: string | null) => host?.reportProblem(problem);
     const [library, store] = await Promise.all([fetchLibrary(options), CollectionStore.open(options.name, onProblem)]);
     const records = (await store?.collections().catch(() => null)) ?? [];
     host = new SearchHost(options, library, store, records);
     if (records.length === 0) await host.#create("My documents");
-    // So that what was left unfinished is taken up, and what another model has embedded is embedded anew.
+    // Resumes embedding, also for collections of another model.
     for (const record of records) {
       const { id, coverage } = record;
       if (coverage.done < coverage.total || isOfOtherModel(record, library.fingerprint)) void host.#collection(id).catch(() => {});
@@ -82,13 +82,13 @@ export class SearchHost {
     };
   }
 
-  tellProblem(problem: string | null): void {
+  reportProblem(problem: string | null): void {
     if (problem === this.#storageProblem) return;
     this.#storageProblem = problem;
     this.#changed();
   }
 
-  /** What one tab may ask for: of its searches the latest counts. */
+  /** The service for one tab, whose latest search cancels earlier ones. */
   service(): SearchService {
     let latestSearch = new AbortController();
     const on =
@@ -172,7 +172,7 @@ export class SearchHost {
       onChange: () => this.#changed(),
     });
     this.#opened.set(record.id, collection);
-    // What it has is embedded as soon as the model is there.
+    // Its passages are embedded once the model is loaded.
     this.#loading?.then(() => collection.engine.load()).catch(() => {});
     this.#changed();
     return collection;
@@ -196,7 +196,7 @@ export class SearchHost {
     return record.id;
   }
 
-  /** The last one leaves an empty one behind. */
+  /** Deleting the last collection creates an empty one. */
   async #delete(id: string): Promise<void> {
     await (await this.#collection(id)).delete();
     this.#open.delete(id);
@@ -225,46 +225,46 @@ export class SearchHost {
     this.#loading ??= this.#loadModel().catch((error) => {
       this.#loading = null;
       this.#ready = false;
-      this.#tellModel({ phase: "failed", message: EncoderError.from(error).message });
+      this.#setModel({ phase: "failed", message: EncoderError.from(error).message });
       throw error;
     });
     return this.#loading;
   }
 
   async #loadModel(): Promise<void> {
-    this.#tellModel({ phase: "loading", loaded: 0, total: 0, stored: 0 });
+    this.#setModel({ phase: "loading", loaded: 0, total: 0, stored: 0 });
     await this.#encoder.load();
-    // What is open begins to embed what it has.
+    // Open collections start embedding.
     await Promise.all([...this.#opened.values()].map(({ engine }) => engine.load()));
     this.#ready = true;
-    this.#tellReady();
+    this.#setReady();
   }
 
-  /** For calls that do not wait for the model: it begins to load, and the state tells what comes of it. */
+  /** Starts loading without waiting. The state reports the result. */
   #startLoading(): void {
     void this.#load().catch(() => {});
   }
 
-  #tellReady(): void {
+  #setReady(): void {
     const { choice, kept } = this.#encoder.info();
-    if (choice) this.#tellModel({ phase: "ready", kept, ...choice });
+    if (choice) this.#setModel({ phase: "ready", kept, ...choice });
   }
 
-  #tellModel(model: ModelState): void {
-    const at = this.#model.phase;
+  #setModel(model: ModelState): void {
+    const previous = this.#model.phase;
     this.#model = model;
-    if (model.phase === at) this.#changed();
-    else this.#tell();
+    if (model.phase === previous) this.#changed();
+    else this.#publish();
   }
 
-  /** Tells the state soon, together with what else changes until then. */
+  /** Publishes the state soon, with other changes until then. */
   #changed(): void {
-    this.#telling ??= setTimeout(() => this.#tell(), stateInterval);
+    this.#stateTimer ??= setTimeout(() => this.#publish(), stateInterval);
   }
 
-  #tell(): void {
-    clearTimeout(this.#telling);
-    this.#telling = undefined;
+  #publish(): void {
+    clearTimeout(this.#stateTimer);
+    this.#stateTimer = undefined;
     this.#options.onState(this.state);
     void navigator.storage?.persisted?.().then((persistent) => {
       if (persistent === this.#persistent) return;
@@ -274,27 +274,28 @@ export class SearchHost {
   }
 }
 
-/** @param here the fingerprint of the model that is here: what another one has embedded does not count */
-function closedState(kept: CollectionRecord, here: string): SearchState["collections"][number] {
-  const { made: _made, folder, modelChanged = false, ...record } = kept;
+/** @param current fingerprint of the current model: vectors of another one do not count */
+function closedState(stored: CollectionRecord, current: string): SearchState["collections"][number] {
+  const { made: _made, folder, modelChanged = false, ...record } = stored;
   const followed = folder && ({ name: folder.handle.name, access: "asks" } as const);
   const state = { ...record, folder: followed, modelChanged, indexing: null, problems: [], version: 0 };
   const { total } = record.coverage;
-  return isOfOtherModel(kept, here) ? { ...state, modelChanged: total > 0, coverage: { done: 0, total } } : state;
+  return isOfOtherModel(stored, current) ? { ...state, modelChanged: total > 0, coverage: { done: 0, total } } : state;
 }
 
 function found<T>(value: T | null): T {
-  if (value === null) throw new EncoderError("not_found", "There is no such document any more");
+  if (value === null) throw new EncoderError("not_found", "The document no longer exists");
   return value;
 }
 
 async function fetchLibrary({ libraryUrl, vectorsUrl }: SearchHostOptions): Promise<Library> {
   const fetchFile = async (url: string) => {
     const response = await fetch(url, { signal: AbortSignal.timeout(libraryTimeout) });
-    if (!response.ok) throw new EncoderError("load_failed", `The built-in documents did not come: the server answered ${response.status}`);
+    if (!response.ok)
+      throw new EncoderError("load_failed", `The built-in documents could not be loaded: the server answered ${response.status}`);
     return response;
   };
   const [header, vectors] = await Promise.all([fetchFile(libraryUrl), fetchFile(vectorsUrl)]);
-  // Made by the same build as this script: its shape needs no check.
+  // Made by the same build as this script: no validation needed.
   return readLibrary((await header.json()) as LibraryHeader, await vectors.arrayBuffer());
 }

@@ -1,6 +1,6 @@
 /**
- * What the page asks of the search, and what it is told. All of it can be cloned, because it may be another tab that
- * answers: of several tabs one has the encoder and the index.
+ * The interface between the page and the search. All values can be cloned, because another tab may answer: one of several tabs has
+ * the encoder and the index.
  */
 import type { ProxyMarked } from "../../shared/comlink.ts";
 import type { Answer, PassageRelevance, Place, SearchOptions } from "../../shared/search/answer.ts";
@@ -11,88 +11,88 @@ import type { DownloadProgress } from "../encoder/download.ts";
 import type { BrowserEncoderOptions } from "../encoder/encoder.ts";
 
 /**
- * Opens the search in a worker.
- * @param onState told the state at once and whenever it has changed, a few times a second at most
+ * Starts the search in a worker.
+ * @param onState called with the state at once and after changes, a few times a second at most
  */
 export type OpenSearch = (
   options: Pick<BrowserEncoderOptions, "device" | "workers">,
   onState: (state: SearchState) => void,
 ) => Promise<SearchService & ProxyMarked>;
 
-/** Where the model is. */
+/** The state of the model. */
 export type ModelState =
-  /** Bytes of the download; `total` is 0 until it is known. When all have come, the model is being started. */
+  /** Bytes of the download; `total` is 0 until it is known. After the last byte the model is started. */
   | ({ readonly phase: "loading" } & DownloadProgress)
-  /** `kept` tells whether the next visit will find the model in the browser. */
+  /** `kept`: whether the browser has stored the model for the next visit. */
   | ({ readonly phase: "ready"; readonly kept: boolean } & DeviceChoice)
   | { readonly phase: "failed"; readonly message: string };
 
-/** A file that could not be taken, and why: `message` is a sentence that begins with the file's name. */
+/** A file that could not be added. `message` is a sentence that starts with the file's name. */
 export interface FileProblem {
   readonly path: string;
   readonly message: string;
 }
 
-/** Work on a collection that is under way. */
+/** The progress of indexing. */
 export interface Indexing {
-  /** Files are read and cut into passages; passages are embedded; or neither, until it is resumed. */
+  /** `reading`: files are read and split; `embedding`: passages are embedded; `paused`: neither. */
   readonly phase: "reading" | "embedding" | "paused";
-  /** Files of the latest addition that have been read (or refused), and all of them. Null when none is being read. */
+  /** Files of the latest addition: read or failed, and all. Null when no file is being read. */
   readonly files: Coverage | null;
-  /** Over the last seconds; null until it can be told. */
+  /** Over the last seconds; null until it is known. */
   readonly passagesPerSecond: number | null;
-  /** s; null until it can be told. */
+  /** s; null until it is known. */
   readonly secondsLeft: number | null;
 }
 
-/** A folder of the disk that a collection follows. */
+/** A connected folder. */
 export interface ConnectedFolder {
   readonly name: string;
-  /** `asks`: the browser wants the visitor's leave before it is read again. */
+  /** `asks`: the browser needs the visitor's permission to read it again. */
   readonly access: "granted" | "asks";
 }
 
-/** A set of documents that is searched by itself. */
+/** A set of documents with a search of its own. */
 export interface CollectionState {
   readonly id: string;
   readonly name: string;
-  /** Documents of the visitor, without the built-in ones. */
+  /** The number of the visitor's documents. */
   readonly documents: number;
-  /** Their passages, and how many of those that the model can read can be found by meaning. */
+  /** The number of their passages. */
   readonly passages: number;
   readonly coverage: Coverage;
-  /** Of its texts and vectors. */
+  /** Size of its texts and vectors. */
   readonly bytes: number;
-  /** Of the model that its vectors were made with; null before the first. */
+  /** Of the model that made its vectors; null before the first. */
   readonly fingerprint: string | null;
-  /** Whether another model has embedded it, so that it is being embedded anew: words find all, meaning what is done. */
+  /** Whether it is being embedded again because the model changed. */
   readonly modelChanged: boolean;
-  /** Null when nothing is to be done. */
+  /** Null when there is nothing to do. */
   readonly indexing: Indexing | null;
   readonly folder: ConnectedFolder | null;
-  /** What of the latest addition could not be taken. */
+  /** Files of the latest addition that could not be added. */
   readonly problems: readonly FileProblem[];
-  /** Rises with each change to its documents: what `documents` gave before is out of date. */
+  /** Increases with each change to its documents. */
   readonly version: number;
 }
 
-/** Whether what was added is there at the next visit. */
+/** Whether documents are stored for the next visit. */
 export interface StorageState {
-  /** `browser`: until the browser needs the room; `persistent`: until the visitor deletes it; `tab`: not at all. */
+  /** `browser`: until the browser needs the space; `persistent`: until the visitor deletes them; `tab`: not at all. */
   readonly kept: "browser" | "persistent" | "tab";
-  /** Why something could not be kept, and what to do. */
+  /** Why something could not be stored, and what to do. */
   readonly problem: string | null;
 }
 
 /** The same in all tabs. */
 export interface SearchState {
   readonly model: ModelState;
-  /** At least one. In the order of their making. */
+  /** At least one, in the order of creation. */
   readonly collections: readonly CollectionState[];
   readonly storage: StorageState;
 }
 
-/** A document as a list shows it. */
+/** A document in a list. */
 export interface DocumentState {
   readonly id: string;
   readonly title: string;
@@ -101,61 +101,61 @@ export interface DocumentState {
   readonly length: number;
   readonly passages: number;
   readonly coverage: Coverage;
-  /** Whether the model cannot read it, for it is not English: words find it, meaning does not. */
+  /** Whether it is searchable by keyword only, because it is not English. */
   readonly keywordOnly: boolean;
 }
 
-/** A file that was dropped or chosen, with its path within what was dropped: "notes/heating.md". */
+/** A dropped or chosen file, with its path in the dropped folder: "notes/heating.md". */
 export interface AddedFile {
   readonly path: string;
   readonly file: File;
 }
 
-/** A text's vector, L2-normalized, and how long it took in ms. */
+/** A text's L2-normalized vector, and the time in ms. */
 export interface EmbeddedText {
   readonly vector: Float32Array<ArrayBuffer>;
   readonly time: number;
 }
 
-/** Rejections are plain objects: see `EncoderError.from`. Calls that name a collection or document which is gone reject with `not_found`. */
+/** Rejections are plain objects: see `EncoderError.from`. An unknown collection or document rejects with `not_found`. */
 export interface SearchService {
   state(): Promise<SearchState>;
-  /** Queries of the built-in documents, which are answered before the model is there. */
+  /** Example queries of the built-in documents, answered before the model is loaded. */
   examples(): Promise<readonly ExampleQuery[]>;
-  /** Resolves when the model is there. After a failure it is tried once more, here and by every call that needs it. */
+  /** Resolves when the model is loaded. After a failure, this and every call that needs the model try again. */
   load(): Promise<void>;
 
-  /** Null when a later search of this tab has taken this one's place. By words alone while the model loads. */
+  /** Null when a later search of this tab replaced it. Keyword search while the model loads. */
   search(collection: string, query: string, options?: Omit<SearchOptions, "signal">): Promise<Answer | null>;
-  /** How near the query is to each passage of a document, in order: a heat map. Waits for the model. */
+  /** The relevance of each passage of a document, in order: a heat map. Waits for the model. */
   relevanceIn(collection: string, document: string, query: string): Promise<PassageRelevance[]>;
-  /** The sentence closest to the query in meaning, of the passage that begins at `start`. Waits for the model. */
+  /** The sentence most similar to the query, of the passage that begins at `start`. Waits for the model. */
   closestSentence(collection: string, document: string, start: number, query: string): Promise<Place | null>;
 
-  /** In the order of their ids. Without the built-in ones. */
+  /** By id, without the built-in ones. */
   documents(collection: string): Promise<readonly DocumentState[]>;
   document(collection: string, id: string): Promise<Document>;
 
-  /** Adds a text that was pasted; resolves when words find it. Rejects with `empty_input`. */
+  /** Adds a pasted text; resolves when it is searchable by keyword. Rejects with `empty_input`. */
   addText(collection: string, text: string): Promise<void>;
   /**
-   * Reads files and adds them; resolves when words find them all. Those that cannot be taken are told in the state. Calls may
-   * overlap: they are one addition.
+   * Reads files and adds them; resolves when they are searchable by keyword. The state lists files that fail. Overlapping calls are
+   * one addition.
    */
   addFiles(collection: string, files: readonly AddedFile[]): Promise<void>;
   remove(collection: string, documents: readonly string[]): Promise<void>;
 
-  /** Reads a folder and follows it: what was read from it before and is not there any more goes. The page has its leave. */
+  /** Reads a folder and follows its changes. The page must have the permission. */
   connectFolder(collection: string, folder: FileSystemDirectoryHandle): Promise<void>;
-  /** The folder that is followed, for which only a page can ask the visitor's leave. */
+  /** The connected folder. Only a page can request its permission. */
   folder(collection: string): Promise<FileSystemDirectoryHandle | null>;
-  /** Looks for changes in the folder, as far as it may be read. */
+  /** Reads the changes in the folder, when the permission is granted. */
   refreshFolder(collection: string): Promise<void>;
   disconnectFolder(collection: string): Promise<void>;
 
   pause(collection: string): Promise<void>;
   resume(collection: string): Promise<void>;
-  /** Reads and embeds no more of what is under way: what was not embedded yet goes. */
+  /** Stops the current addition, and removes its documents that are not embedded. */
   cancel(collection: string): Promise<void>;
 
   /** Its id. */
@@ -165,8 +165,8 @@ export interface SearchService {
   /** The collection as an index file. */
   exportCollection(collection: string): Promise<Blob>;
   /**
-   * Makes a collection of an index file; its id. When another model has made it, its documents are embedded anew. Rejects as
-   * `readIndexFile` does when it is not a good one.
+   * Imports an index file as a new collection; resolves to its id. Documents of another model are embedded again. Rejects as
+   * `readIndexFile` does.
    */
   importCollection(name: string, file: Blob): Promise<string>;
 

@@ -1,42 +1,42 @@
 /**
- * One search for all tabs of the site: the tab that holds the lock has the encoder and the index, the others ask it over a
- * channel. When it is closed or dies, the next one takes over, and what was asked is asked again.
+ * One search for all tabs of the site. The tab that holds the lock leads: it has the encoder and the index, and the others call it over
+ * a channel. When it is closed or dies, the next tab leads, and open calls are repeated.
  */
 
 import { deferred } from "../../shared/async.ts";
 import { expose, wrap } from "../../shared/comlink.ts";
 import type { SearchService, SearchState } from "./service.ts";
 
-/** Raised when tabs of two versions would misunderstand each other. */
+/** Increased when the messages or the service change incompatibly. */
 const protocol = 2;
 
-/** How long the leading tab may take to answer a new one, in ms. */
+/** ms for the leader's answer to a new tab. */
 const answerTimeout = 15_000;
 
-/** What tabs tell each other. */
+/** Messages between tabs. */
 type Message =
-  /** A tab looks for the leader; its own channel has its name. */
-  | { readonly type: "asks"; readonly tab: string }
-  /** The leader listens on that tab's channel. */
-  | { readonly type: "answers"; readonly tab: string }
+  /** A tab looks for the leader. Its own channel is named after it. */
+  | { readonly type: "find-leader"; readonly tab: string }
+  /** The leader listens on the tab's channel. */
+  | { readonly type: "leader-found"; readonly tab: string }
   /** There is a new leader. */
-  | { readonly type: "leads" }
+  | { readonly type: "new-leader" }
   | { readonly type: "state"; readonly state: SearchState };
 
 interface Leader {
   readonly state: SearchState;
-  /** What one tab may ask for. */
+  /** The service for one tab. */
   service(): SearchService;
 }
 
 export interface TabsOptions {
   /** Of the lock and the channels. */
   readonly name: string;
-  /** Opens the search in this tab. Called at most once, when it is this tab's turn. */
+  /** Opens the search in this tab. Called at most once, when this tab becomes the leader. */
   readonly lead: (onState: (state: SearchState) => void) => Promise<Leader>;
   readonly onState: (state: SearchState) => void;
-  /** The leading tab does not answer. It is asked again nonetheless, whenever there is a new one. */
-  readonly onSilence: () => void;
+  /** Called when the leader does not answer. A new leader is still accepted. */
+  readonly onUnresponsive: () => void;
 }
 
 const methods = [
@@ -66,13 +66,13 @@ const methods = [
   "embed",
 ] as const satisfies readonly (keyof SearchService)[];
 
-/** Whom this tab asks, until another one leads. */
+/** The connection to a leader, until another tab leads. */
 interface Connection {
   readonly service: SearchService;
   readonly over: Promise<void>;
 }
 
-/** The search of all tabs, for this one. Rejects when it is this tab that leads, and the search cannot be opened. */
+/** Joins the search of all tabs. Rejects when this tab leads and cannot open the search. */
 export async function joinTabs(options: TabsOptions): Promise<SearchService> {
   const tabs = new Tabs(options);
   await tabs.joined;
@@ -83,25 +83,25 @@ class Tabs {
   readonly #options: TabsOptions;
   readonly #tab = crypto.randomUUID();
   readonly #channel: BroadcastChannel;
-  /** Settled by the first connection, or when this tab should lead and cannot. */
+  /** Settled by the first connection, or when this tab fails to lead. */
   readonly #joined = deferred<Connection>();
   #connection: Promise<Connection> = this.#joined.promise;
   #endConnection = () => {};
-  /** Tabs that this one, leading, listens to: whoever asks twice is listened to once. */
+  /** Tabs whose channels this leader listens on. */
   readonly #followers = new Set<string>();
-  #silence: ReturnType<typeof setTimeout> | undefined;
+  #answerTimer: ReturnType<typeof setTimeout> | undefined;
   #leader: Leader | null = null;
   #present = false;
 
   constructor(options: TabsOptions) {
     this.#options = options;
     this.#channel = new BroadcastChannel(`${options.name} ${protocol}`);
-    this.#channel.addEventListener("message", ({ data }: MessageEvent<Message>) => this.#hear(data));
+    this.#channel.addEventListener("message", ({ data }: MessageEvent<Message>) => this.#receive(data));
     void navigator.locks.request(options.name, () => this.#lead());
-    // Held as long as this tab lives: the leader, who waits for it, so knows when this tab is gone. It asks for nothing before.
+    // Held while this tab lives: the leader waits for this lock to notice when the tab is gone.
     void navigator.locks.request(this.#lockOf(this.#tab), () => {
       this.#present = true;
-      this.#ask();
+      this.#findLeader();
       return new Promise(() => {});
     });
   }
@@ -110,33 +110,33 @@ class Tabs {
     return this.#joined.promise;
   }
 
-  /** Each method waits for a leader, and asks the next one when that is gone before it has answered. */
+  /** Each method waits for a leader, and repeats its call when the leader is gone before it has answered. */
   get service(): SearchService {
-    const ask = async (method: keyof SearchService, parameters: unknown[]) => {
+    const call = async (method: keyof SearchService, parameters: unknown[]) => {
       for (;;) {
         const { service, over } = await this.#connection;
-        const call = service[method] as (...parameters: unknown[]) => Promise<unknown>;
+        const remoteMethod = service[method] as (...parameters: unknown[]) => Promise<unknown>;
         const gone = Symbol("gone");
-        const answer = await Promise.race([call(...parameters), over.then(() => gone)]);
+        const answer = await Promise.race([remoteMethod(...parameters), over.then(() => gone)]);
         if (answer !== gone) return answer;
       }
     };
     return Object.fromEntries(
-      methods.map((method) => [method, (...parameters: unknown[]) => ask(method, parameters)]),
+      methods.map((method) => [method, (...parameters: unknown[]) => call(method, parameters)]),
     ) as unknown as SearchService;
   }
 
-  /** Takes over. Holds the lock until this tab is gone, or cannot lead. */
+  /** Becomes the leader. Holds the lock until this tab is gone, or fails to lead. */
   async #lead(): Promise<void> {
-    clearTimeout(this.#silence);
+    clearTimeout(this.#answerTimer);
     try {
       const leader = await this.#options.lead((state) => {
         this.#options.onState(state);
-        this.#say({ type: "state", state });
+        this.#send({ type: "state", state });
       });
       this.#leader = leader;
       this.#connect(leader.service(), leader.state);
-      this.#say({ type: "leads" });
+      this.#send({ type: "new-leader" });
     } catch (error) {
       this.#joined.reject(error);
       return;
@@ -144,28 +144,28 @@ class Tabs {
     await new Promise(() => {});
   }
 
-  #hear(message: Message): void {
-    if (message.type === "asks") void this.#answer(message.tab);
+  #receive(message: Message): void {
+    if (message.type === "find-leader") void this.#serve(message.tab);
     if (this.#leader) return;
     if (message.type === "state") this.#options.onState(message.state);
-    if (message.type === "leads") this.#ask();
-    if (message.type === "answers" && message.tab === this.#tab) void this.#connectTo(this.#tab);
+    if (message.type === "new-leader") this.#findLeader();
+    if (message.type === "leader-found" && message.tab === this.#tab) void this.#connectTo(this.#tab);
   }
 
-  #ask(): void {
+  #findLeader(): void {
     if (!this.#present || this.#leader) return;
-    this.#say({ type: "asks", tab: this.#tab });
-    clearTimeout(this.#silence);
-    this.#silence = setTimeout(() => this.#options.onSilence(), answerTimeout);
+    this.#send({ type: "find-leader", tab: this.#tab });
+    clearTimeout(this.#answerTimer);
+    this.#answerTimer = setTimeout(() => this.#options.onUnresponsive(), answerTimeout);
   }
 
-  /** Listens to another tab, as long as it is there. */
-  async #answer(tab: string): Promise<void> {
+  /** Serves another tab while it lives. */
+  async #serve(tab: string): Promise<void> {
     if (!this.#leader || this.#followers.has(tab)) return;
     this.#followers.add(tab);
     const channel = new BroadcastChannel(`${this.#options.name} ${tab}`);
     expose(this.#leader.service(), channel);
-    this.#say({ type: "answers", tab });
+    this.#send({ type: "leader-found", tab });
     await navigator.locks.request(this.#lockOf(tab), () => channel.close());
     this.#followers.delete(tab);
   }
@@ -176,19 +176,19 @@ class Tabs {
   }
 
   #connect(service: SearchService, state: SearchState): void {
-    clearTimeout(this.#silence);
+    clearTimeout(this.#answerTimer);
     const endEarlier = this.#endConnection;
     const over = deferred<void>();
     this.#endConnection = () => over.resolve();
     const connection = { service, over: over.promise };
     this.#joined.resolve(connection);
     this.#connection = Promise.resolve(connection);
-    // Whoever asked the one before looks for this one in its place.
+    // Open calls to the previous leader are repeated.
     endEarlier();
     this.#options.onState(state);
   }
 
-  #say(message: Message): void {
+  #send(message: Message): void {
     this.#channel.postMessage(message);
   }
 
