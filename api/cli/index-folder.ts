@@ -8,7 +8,7 @@ import type { Document } from "../../shared/search/library.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
 
 export interface IndexFolderOptions extends CallOptions {
-  /** An index file of this folder as it was: what has not changed since is not embedded again. */
+  /** An earlier index file of this folder: unchanged passages are not embedded again. */
   readonly previous?: Uint8Array<ArrayBuffer>;
   readonly onProgress?: (progress: Coverage) => void;
 }
@@ -18,20 +18,18 @@ export interface IndexedFolder {
   readonly file: Uint8Array<ArrayBuffer>;
   readonly documents: number;
   readonly passages: number;
-  /** Passages with their vectors: fewer than there are to be when `signal` ended it. Then this file as `previous` goes on from there. */
+  /** Incomplete when `signal` ended the embedding. Then the next call continues with this file as `previous`. */
   readonly coverage: Coverage;
-  /** Files that are not in it, by their paths, and why: the end of a sentence that begins with the path. */
+  /** Skipped files. `reason` continues a sentence that starts with the path. */
   readonly skipped: readonly { readonly path: string; readonly reason: string }[];
 }
 
 /**
- * Makes an index file of a folder's files that can be read (see `readFile`) and those of its folders; what begins with a dot is
- * left out. A document's id is its path within the folder, with slashes. The same files give the same bytes, with a previous index,
- * a whole one or not, or without.
+ * Indexes the readable files (see `readFile`) of a folder and its subfolders, without hidden ones. A document's id is its path in the
+ * folder, with slashes. The same files give the same bytes, with or without a previous index.
  *
- * A signal while passages are embedded ends that, and the file has the vectors so far; before, this rejects with its reason.
- * Rejects as `Encoder.embed` does, as the file system does where the folder cannot be listed, and as `readIndexFile` does when
- * `previous` is no good index file.
+ * An abort during embedding ends it, and the file has the vectors so far; an earlier abort rejects with the signal's reason. Rejects as
+ * `Encoder.embed` does, as the file system does when the folder cannot be listed, and as `readIndexFile` does for `previous`.
  */
 export async function indexFolder(folder: string, encoder: Encoder, options: IndexFolderOptions = {}): Promise<IndexedFolder> {
   const { previous, onProgress, signal } = options;
@@ -53,14 +51,14 @@ export async function indexFolder(folder: string, encoder: Encoder, options: Ind
     if (!signal?.aborted) throw error;
     engine.pause();
   }
-  // Not before: a file that was renamed takes over the vectors of what it was.
+  // After the addition, so that a renamed file reuses its vectors.
   const present = new Set(documents.map(({ id }) => id));
   await engine.remove(engine.documents().flatMap(({ id }) => (present.has(id) ? [] : [id])));
   const file = await engine.exportIndex();
   return { file, documents: documents.length, passages: engine.size, coverage: engine.coverage(), skipped };
 }
 
-/** Paths within the folder, with slashes, in an order that is always the same. */
+/** Sorted paths in the folder, with slashes. */
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
@@ -70,7 +68,7 @@ async function filesIn(folder: string): Promise<string[]> {
     .sort();
 }
 
-/** The document, or why there is none. Rejects with the signal's reason alone. */
+/** The document, or the reason to skip the file. Rejects with the signal's reason only. */
 async function readDocument(folder: string, path: string, signal: AbortSignal | undefined): Promise<Document | string> {
   const file = join(folder, path);
   try {
@@ -79,7 +77,7 @@ async function readDocument(folder: string, path: string, signal: AbortSignal | 
   } catch (error) {
     signal?.throwIfAborted();
     if (error instanceof EncoderError) return error.message;
-    // What the file system refuses has a code.
+    // File system errors have a code.
     return `cannot be read${error instanceof Error && "code" in error ? ` (${error.code})` : ""}`;
   }
 }

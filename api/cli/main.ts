@@ -20,7 +20,7 @@ import { indexFolder } from "./index-folder.ts";
 import type { InputFormat } from "./lines.ts";
 import { plainProgress, terminalProgress } from "./progress.ts";
 
-// Whoever reads our output may stop at any time (`| head -1`): no fault of anybody's.
+// A closed pipe (`| head -1`) is not an error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
 const interrupted = new AbortController();
@@ -73,24 +73,24 @@ stderr with its number and has no line in the output; the exit code is then 1.`,
 
 program
   .command("index")
-  .description("Make an index file of a folder's texts, to be searched here or in the page.")
-  .argument("<folder>", `its files (${readableExtensions.join(", ")}), and those of the folders in it`)
-  .requiredOption("-o, --output <file>", "the index file; where it is there already, what has not changed is not embedded again")
+  .description("Index a folder, for samevec search, samevec serve or the page.")
+  .argument("<folder>", `its files (${readableExtensions.join(", ")}), with subfolders`)
+  .requiredOption("-o, --output <file>", "the index file; an existing one is updated, and unchanged passages are not embedded again")
   .addOption(setting("WORKERS", "--workers <count>"))
   .addOption(setting("MODEL", "--model <model>"))
   .addOption(setting("DEVICE", "--device <device>"))
   .addHelpText(
     "after",
-    "\nThe same files give the same bytes. A file that cannot be read is reported and left out. After Ctrl-C run it again to go on.",
+    "\nThe same files give the same bytes. Unreadable files are reported and skipped. After Ctrl-C, run it again to continue.",
   )
   .action(runIndex);
 
 program
   .command("search")
-  .description("Search an index file, by words and by meaning.")
-  .argument("<file>", "as samevec index or the page made it")
-  .argument("<query>", 'words, "a phrase", -without')
-  .option("-n, --limit <count>", "the most results", wholeNumber, 10)
+  .description("Search an index file.")
+  .argument("<file>", "made by samevec index or exported from the page")
+  .argument("<query>", 'words, "a phrase", -excluded')
+  .option("-n, --limit <count>", "maximum number of results", wholeNumber, 10)
   .addOption(new Option("-m, --mode <mode>", "search mode").choices(["hybrid", "semantic", "keyword"]).default("hybrid"))
   .addOption(setting("MODEL", "--model <model>"))
   .addOption(setting("DEVICE", "--device <device>"))

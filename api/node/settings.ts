@@ -46,7 +46,7 @@ export const environmentSchema = z.object({
   INDEX_FILE: z
     .string()
     .optional()
-    .meta({ description: "An index file (`samevec index`), whose documents `POST /search` finds.", unset: "none, and no such route" }),
+    .meta({ description: "An index file (`samevec index`) for `POST /search`.", unset: "none, and no such route" }),
   INTERACTIVE_WORKERS: count
     .min(0)
     .max(256)
