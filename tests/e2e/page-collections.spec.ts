@@ -88,7 +88,7 @@ test("a collection is renamed, and a name that is given up changes nothing", asy
 test("it is told how large a collection is, which model made it, and where it is kept", async () => {
   const figures = page.locator("#manage dd");
   await expect(figures).toHaveText(["1", /^\d$/, /^\d+ KB$/, /^[0-9a-f]{12}$/]);
-  await expect(page.getByText(/^Kept in this browser/)).toBeVisible();
+  await expect(page.getByText(/^Stored in this browser/)).toBeVisible();
 });
 
 test("an exported collection is imported again, and found by meaning at once", async () => {

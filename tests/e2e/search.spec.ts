@@ -341,7 +341,7 @@ test("a full disk is told until there is room again; what came last is searched 
     await addFiles(page, [{ path: large.at(-1) ?? "", text }]);
   }
   await page.evaluate(() => window.until(({ storage }) => storage.problem !== null));
-  expect(await problem()).toContain("no room");
+  expect(await problem()).toContain("storage is full");
   expect(await found(page, `"Note ${1000 * large.length + 399}"`, { mode: "keyword" })).toEqual(large.slice(-1));
   const inMemory = await page.evaluate(async () => window.search.documents(window.state.collections[0]?.id ?? ""));
 
