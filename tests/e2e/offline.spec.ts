@@ -52,7 +52,8 @@ test("of a folder of 500 notes words find one at once, meaning within seconds wh
   await visit(page);
   const ask = (query: string) => searchBox(page).fill(query);
   const expectGulls = (timeout: number) => expect(results(page).first()).toContainText("The lighthouse keeper", { timeout });
-  const covered = async () => Number(/([\d,]+) of [\d,]+ passages? embedded/.exec(await page.locator("#indexing").innerText())?.[1]?.replace(",", "") ?? 0);
+  const covered = async () =>
+    Number(/([\d,]+) of [\d,]+ passages? embedded/.exec(await page.locator("#indexing").innerText())?.[1]?.replace(",", "") ?? 0);
 
   await drop(page, [notes]);
   await ask("lighthouse");
