@@ -86,7 +86,7 @@ export const search = defineBenchmark({
     const both = ({ p50, p95 }: z.infer<typeof percentilesSchema>, digits = 1) => `${p50.toFixed(digits)} / ${p95.toFixed(digits)}`;
     const rows = sizes.map(({ passages, buildMs, query, memoryBytes, fileBytes, nearest }) => [
       passages.toLocaleString("en"),
-      ...[query.words, query.meaning, query.hybrid].map((times) => both(times)),
+      ...[query.keyword, query.semantic, query.hybrid].map((times) => both(times)),
       ...[nearest.index, nearest.full].map((times) => both(times, 2)),
       nearest.recall.toFixed(3),
       (buildMs / 1e3).toFixed(1),

@@ -9,7 +9,7 @@ import { ServiceProcess } from "./service-process.ts";
 import { formatEach, table } from "./statistics.ts";
 
 const pageSchema = z.object({
-  /** From the navigation, in ms: first paint, first results by words, model ready, first results by a computed vector. */
+  /** From the navigation, in ms: first paint, first results by keyword, model ready, first results by a computed vector. */
   paint: z.number(),
   keyword: z.number(),
   ready: z.number(),
@@ -89,15 +89,15 @@ async function searchAtOnce(page: Page, url: string): Promise<Omit<z.infer<typeo
   await page.goto(url);
   await search(query);
   await status.filter({ hasText: /passages? in/ }).waitFor();
-  const words = await moment();
+  const keyword = await moment();
   await page.locator("#status[data-phase=ready]").waitFor();
   const ready = await moment();
   // Another query: nobody has its vector yet.
   await search(`${query} again`);
   await status.filter({ hasText: /passages? in .* on (WASM|WebGPU)/ }).waitFor();
-  const meaning = await moment();
+  const semantic = await moment();
   const paint = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
-  return { paint: paint ?? Number.NaN, words, ready, meaning };
+  return { paint: paint ?? Number.NaN, keyword, ready, semantic };
 }
 
 export const start = defineBenchmark({

@@ -1,5 +1,6 @@
+import { abortable, Mutex, withTimeout } from "../../shared/async.ts";
 import type { SearchRequest, SearchResponse } from "../../shared/contract.ts";
-import { abortable, type CallOptions, type Encoder } from "../../shared/encoder/encoder.ts";
+import type { CallOptions, Encoder } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { parseQuery } from "../../shared/search/query.ts";
 import type { DocumentSearch } from "../document-search.ts";
@@ -39,8 +40,7 @@ export class IndexSearch implements DocumentSearch {
   #index: Promise<LoadedIndex> | null = null;
   #thread: IndexThread | null = null;
   #lastFailure = { error: null as EncoderError | null, time: Number.NEGATIVE_INFINITY };
-  /** The search that runs, or that is the last to run. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #running = new Mutex();
   #searches = 0;
   #closed = false;
 
@@ -77,7 +77,7 @@ export class IndexSearch implements DocumentSearch {
   async #search(request: SearchRequest, signal: AbortSignal | undefined): Promise<SearchResponse> {
     const deadline = performance.now() + this.#options.timeout;
     const query = await this.#embed(request, signal);
-    return this.#serialized(async () => {
+    return this.#running.run(async () => {
       signal?.throwIfAborted();
       const { thread, fingerprint, dimensions } = await this.#loadBefore(deadline);
       signal?.throwIfAborted();
@@ -106,13 +106,13 @@ export class IndexSearch implements DocumentSearch {
     if (mode === "keyword" || text === "") return null;
     const { encoder } = this.#options;
     const { fingerprint } = await encoder.load(signal && { signal });
-    const { vectors } = await encoder.embed(text, { kind: "query", ...(signal && { signal }) });
+    const { vectors } = await encoder.embed(text, { inputType: "query", ...(signal && { signal }) });
     return { fingerprint, vector: vectors[0] as Float32Array }; // one text, one vector
   }
 
   async #loadBefore(deadline: number): Promise<LoadedIndex> {
-    const error = new EncoderError("index_unavailable", "The index is still being loaded");
-    return before(deadline, this.#load(), error);
+    const onTimeout = () => new EncoderError("index_unavailable", "The index is still being loaded");
+    return withTimeout(this.#load(), Math.max(0, deadline - performance.now()), onTimeout);
   }
 
   #load(): Promise<LoadedIndex> {
@@ -163,24 +163,5 @@ export class IndexSearch implements DocumentSearch {
       if (model.fingerprint === fingerprint) await thread.call(({ embedMissing }) => embedMissing());
     };
     embed().catch(() => {});
-  }
-
-  /** Runs a search after all earlier ones. */
-  #serialized<T>(search: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(search);
-    this.#last = result.catch(() => {});
-    return result;
-  }
-}
-
-async function before<T>(deadline: number, promise: Promise<T>, error: Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(error), Math.max(0, deadline - performance.now()));
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

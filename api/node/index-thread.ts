@@ -1,8 +1,8 @@
 import { Worker } from "node:worker_threads";
-import { proxy, type Remote, wrap } from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
+import { withTimeout } from "../../shared/async.ts";
+import { proxy, type Remote, wrap } from "../../shared/comlink.ts";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
-import { withPlainErrors } from "../../shared/encoder/worker.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { OpenedIndex, PassageEncoder, RemoteIndex } from "./index-worker.ts";
 
@@ -17,8 +17,8 @@ export class IndexThread {
   /** @param onEnd called when the thread ends, before its calls reject */
   constructor(entry: URL, encoder: Pick<Encoder, "load" | "embed">, onEnd: () => void) {
     this.#encoder = {
-      load: withPlainErrors(() => encoder.load()),
-      embed: withPlainErrors((texts: string | readonly string[]) => encoder.embed(texts)),
+      load: () => encoder.load(),
+      embed: (texts) => encoder.embed(texts),
     };
     this.#worker = new Worker(entry);
     this.#remote = wrap<RemoteIndex>(nodeEndpoint(this.#worker));
@@ -39,21 +39,13 @@ export class IndexThread {
   }
 
   /** @param timeout ms; default none */
-  async call<T>(method: (remote: Remote<RemoteIndex>) => Promise<T>, timeout?: number): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      const error = new EncoderError("timeout", `The index worker did not answer within ${timeout} ms`, { limit: timeout ?? 0 });
-      if (timeout !== undefined) timer = setTimeout(() => reject(error), timeout);
-    });
+  call<T>(method: (remote: Remote<RemoteIndex>) => Promise<T>, timeout?: number): Promise<T> {
     const result = method(this.#remote);
     result.catch(() => {});
-    try {
-      return await Promise.race([result, this.#failed, late]);
-    } catch (error) {
-      throw EncoderError.from(error);
-    } finally {
-      clearTimeout(timer);
-    }
+    const ended = Promise.race([result, this.#failed]);
+    if (timeout === undefined) return ended;
+    const onTimeout = () => new EncoderError("timeout", `The index worker did not answer within ${timeout} ms`, { limit: timeout });
+    return withTimeout(ended, timeout, onTimeout);
   }
 
   /** Ends the thread at once; its calls reject with `error`. */

@@ -1,11 +1,10 @@
 /** The worker thread of `POST /search`: it reads the index file and searches it. */
 import { readFile } from "node:fs/promises";
 import { parentPort } from "node:worker_threads";
-import { expose } from "comlink";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
+import { expose } from "../../shared/comlink.ts";
 import type { SearchRequest, SearchResponse } from "../../shared/contract.ts";
 import type { Embeddings, Model } from "../../shared/encoder/encoder.ts";
-import { withPlainErrors } from "../../shared/encoder/worker.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
@@ -25,7 +24,7 @@ export interface OpenedIndex {
   readonly coverage: Coverage;
 }
 
-/** The interface of the worker over Comlink. Errors are thrown as plain objects: see `EncoderError.from`. */
+/** The interface of the worker over Comlink. */
 export interface RemoteIndex {
   /** Must be called first, once. Rejects with `index_unavailable`. */
   open(path: string, encoder: PassageEncoder): Promise<OpenedIndex>;
@@ -44,7 +43,7 @@ const opened = (): SearchEngine => {
 };
 
 const remote: RemoteIndex = {
-  open: withPlainErrors(async (path: string, encoder: PassageEncoder) => {
+  async open(path, encoder) {
     const opening = new SearchEngine({
       load: () => encoder.load(),
       embed: (texts) => encoder.embed(texts),
@@ -56,9 +55,9 @@ const remote: RemoteIndex = {
     } catch (error) {
       throw new EncoderError("index_unavailable", reasonOf(error));
     }
-  }),
-  embedMissing: withPlainErrors(() => opened().load()),
-  search: withPlainErrors((request: SearchRequest, vector: Float32Array | null) => searchDocuments(opened(), request, { vector })),
+  },
+  embedMissing: async () => opened().load(),
+  search: async (request, vector) => searchDocuments(opened(), request, { vector }),
 };
 expose(remote, nodeEndpoint(parentPort));
 

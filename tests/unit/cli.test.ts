@@ -2,9 +2,9 @@ import { PassThrough } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { inOrder } from "../../api/cli/in-order.ts";
+import { formatResult } from "../../api/cli/index-file.ts";
 import { type InputFormat, readLines } from "../../api/cli/lines.ts";
 import { plainProgress, terminalProgress } from "../../api/cli/progress.ts";
-import { formatResult } from "../../api/node/index-file.ts";
 import { printable } from "../../api/node/terminal.ts";
 
 /** `bytes` in chunks that end at the given places. */
