@@ -14,6 +14,8 @@ export class PoolWorker<Prepared> {
   /** Null until the worker has loaded its model. */
   loaded: LoadedWorker | null = null;
   busy = false;
+  /** Whether its present or last batch is of interactive requests. */
+  interactive = false;
   readonly role: WorkerRole;
   readonly #handle: WorkerHandle;
   readonly #remote: RemoteWorker<Prepared>;

@@ -143,18 +143,29 @@ export class EncoderPool<Prepared> implements Encoder {
     };
   }
 
-  /** Hands the next texts to every idle worker. */
+  /**
+   * Hands the next texts to every idle worker. Interactive requests use at most as many workers at a time as take any text: more would
+   * share the same cores, and leave fewer requests that can share a batch.
+   */
   #dispatch(): void {
     const { ready } = this.#workers;
     const others = ready.filter(({ role }) => role === "any");
-    const interactive = ready.filter(({ role }) => role === "interactive");
-    for (const worker of [...interactive, ...others]) {
+    const reserved = ready.filter(({ role }) => role === "interactive");
+    const workers = others.length || reserved.length;
+    for (const worker of [...reserved, ...others]) {
       if (worker.busy) continue;
       const { texts, tokens } = worker.loaded?.batch ?? oneTextPerRun;
-      const size = { texts, tokens, workers: ready.length };
+      const size = { texts, tokens, workers };
+      const interactive = ready.filter(({ busy, interactive }) => busy && interactive).length < workers;
       // While the workers of one role are the only ones left, they take the others' requests.
-      const reserved = worker.role === "interactive" && others.length > 0;
-      const batch = reserved ? this.#queue.nextInteractive(size) : this.#queue.next(size);
+      const bulk = worker.role === "any" || others.length === 0;
+      const batch = bulk
+        ? interactive
+          ? this.#queue.next(size)
+          : this.#queue.nextBulk(size)
+        : interactive
+          ? this.#queue.nextInteractive(size)
+          : [];
       if (batch.length > 0) void this.#run(worker, batch);
     }
   }
@@ -163,6 +174,7 @@ export class EncoderPool<Prepared> implements Encoder {
     const [first] = batch;
     if (!first) return;
     worker.busy = true;
+    worker.interactive = first.request.interactive;
     try {
       const count = await first.request.compute(worker, batch);
       for (const { request, index } of batch.slice(count).toReversed()) this.#queue.putBack(request, [index]);

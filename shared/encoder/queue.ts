@@ -90,9 +90,13 @@ export class TextQueue<Request extends QueuedRequest> {
     const overdue = this.#overdue();
     if (overdue) return this.#take(this.#queueOf(overdue), overdue, size);
     const interactive = this.nextInteractive(size);
-    if (interactive.length > 0) return interactive;
-    const [bulk] = this.#bulk.keys();
-    return bulk ? this.#take(this.#bulk, bulk, size) : [];
+    return interactive.length > 0 ? interactive : this.nextBulk(size);
+  }
+
+  /** Takes the next texts of a bulk request. */
+  nextBulk(size: BatchSize): QueuedText<Request>[] {
+    const [request] = this.#bulk.keys();
+    return request ? this.#take(this.#bulk, request, size) : [];
   }
 
   /** Takes the next texts of interactive requests: those of the oldest one, and of others that can share its batch. */
@@ -163,8 +167,8 @@ export class TextQueue<Request extends QueuedRequest> {
 }
 
 /**
- * Maximum texts of merged requests: of one length, and of any. With eight clients on two workers the first gives 1.2 times the queries a
- * second, the second also a lower p95; more texts of any length make the first of them wait.
+ * Maximum texts of merged requests: of one length, which share a run, and of any, which share the way to the worker. More texts of any
+ * length would make the first of them wait for the last.
  */
 const maxMerged = { equal: 8, any: 4 };
 

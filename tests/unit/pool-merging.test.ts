@@ -188,3 +188,19 @@ test("whatever the lengths, callers, aborts and failures, each caller gets its o
     { numRuns: 60 },
   );
 }, 30_000);
+
+test("queries use at most as many workers at a time as take any text, so that more of them share a run", async () => {
+  const fake = new FakeModel({ texts: 32, tokens: 1_000 });
+  const pool = createPool(fake, { size: 2, interactiveWorkers: 1 });
+  await pool.load();
+  await expect.poll(() => pool.info().workers.ready).toBe(3);
+  const held = deferred<void>();
+  fake.onRun = () => held.promise;
+  const queries = Array.from({ length: 6 }, (_, i) => pool.embed(`query ${i}`));
+  await expect.poll(() => fake.inFlight).toBe(2);
+  const bulk = pool.embed(Array.from({ length: 20 }, (_, i) => `bulk text ${i}`));
+  await expect.poll(() => fake.inFlight).toBe(3);
+  held.resolve();
+  await Promise.all([...queries, bulk]);
+  expect(fake.mostInFlight).toBe(3);
+});

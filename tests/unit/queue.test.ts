@@ -118,6 +118,13 @@ test("drain keeps a request whose texts are all handed out, since they may be pu
   expect(indexesOf(queue.next(upTo(2)))).toEqual([0, 1]);
 });
 
+test("nextBulk takes bulk texts while interactive ones are queued", () => {
+  const queue = queueOf([interactive("query", 6), bulk("bulk", 2)]);
+  expect(namesOf(queue.nextBulk(upTo(9)))).toEqual(["bulk", "bulk"]);
+  expect(queue.nextBulk(upTo(9))).toEqual([]);
+  expect(namesOf(queue.next(upTo(9)))).toEqual(["query"]);
+});
+
 test("interactive texts come before bulk texts, and nextInteractive takes no others", () => {
   const queue = queueOf([bulk("bulk", 2), interactive("query", 6, 6)]);
   expect(namesOf(queue.next(oneText))).toEqual(["query"]);
