@@ -155,17 +155,10 @@ export class EncoderPool<Prepared> implements Encoder {
     for (const worker of [...reserved, ...others]) {
       if (worker.busy) continue;
       const { texts, tokens } = worker.loaded?.batch ?? oneTextPerRun;
-      const size = { texts, tokens, workers };
-      const interactive = ready.filter(({ busy, interactive }) => busy && interactive).length < workers;
       // While the workers of one role are the only ones left, they take the others' requests.
       const bulk = worker.role === "any" || others.length === 0;
-      const batch = bulk
-        ? interactive
-          ? this.#queue.next(size)
-          : this.#queue.nextBulk(size)
-        : interactive
-          ? this.#queue.nextInteractive(size)
-          : [];
+      const interactive = ready.filter(({ busy, interactive }) => busy && interactive).length < workers;
+      const batch = this.#queue.next({ texts, tokens, workers }, { interactive, bulk });
       if (batch.length > 0) void this.#run(worker, batch);
     }
   }

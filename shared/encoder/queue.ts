@@ -85,22 +85,21 @@ export class TextQueue<Request extends QueuedRequest> {
     for (const [other, texts] of others) queue.set(other, texts);
   }
 
-  /** Takes the next texts: of one request, or of several interactive ones. Empty when nothing is queued. */
-  next(size: BatchSize): QueuedText<Request>[] {
-    const overdue = this.#overdue();
+  /**
+   * Takes the next texts: of one request, or of several interactive ones. Empty when nothing is queued.
+   * @param kinds whether interactive requests and bulk requests are taken
+   */
+  next(size: BatchSize, kinds = { interactive: true, bulk: true }): QueuedText<Request>[] {
+    const overdue = this.#overdue(kinds);
     if (overdue) return this.#take(this.#queueOf(overdue), overdue, size);
-    const interactive = this.nextInteractive(size);
-    return interactive.length > 0 ? interactive : this.nextBulk(size);
-  }
-
-  /** Takes the next texts of a bulk request. */
-  nextBulk(size: BatchSize): QueuedText<Request>[] {
+    const batch = kinds.interactive ? this.#nextInteractive(size) : [];
+    if (batch.length > 0 || !kinds.bulk) return batch;
     const [request] = this.#bulk.keys();
     return request ? this.#take(this.#bulk, request, size) : [];
   }
 
-  /** Takes the next texts of interactive requests: those of the oldest one, and of others that can share its batch. */
-  nextInteractive(size: BatchSize): QueuedText<Request>[] {
+  /** Takes the texts of the oldest interactive request, and of others that can share its batch. */
+  #nextInteractive(size: BatchSize): QueuedText<Request>[] {
     const [oldest] = this.#interactive.keys();
     if (!oldest) return [];
     const share = Math.ceil(sizeOf(this.#interactive) / size.workers);
@@ -147,12 +146,12 @@ export class TextQueue<Request extends QueuedRequest> {
     return request.interactive ? this.#interactive : this.#bulk;
   }
 
-  #overdue(): Request | null {
+  #overdue(kinds: { readonly interactive: boolean; readonly bulk: boolean }): Request | null {
     const overdue = performance.now() - this.#patience;
     for (const [request, added] of this.#added) {
       if (added > overdue) return null;
       // A request without queued texts is being computed: there are no more of these than workers.
-      if (this.#queueOf(request).has(request)) return request;
+      if (kinds[request.interactive ? "interactive" : "bulk"] && this.#queueOf(request).has(request)) return request;
     }
     return null;
   }

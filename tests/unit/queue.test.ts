@@ -23,6 +23,8 @@ const requestOf = (name: string, tokens: readonly number[], options: Partial<Nam
   alone: new Set(),
   ...options,
 });
+const interactiveOnly = { interactive: true, bulk: false };
+const bulkOnly = { interactive: false, bulk: true };
 const bulk = (name: string, count: number) => requestOf(name, Array<number>(count).fill(6));
 const interactive = (name: string, ...tokens: number[]) => requestOf(name, tokens, { interactive: true });
 
@@ -118,18 +120,18 @@ test("drain keeps a request whose texts are all handed out, since they may be pu
   expect(indexesOf(queue.next(upTo(2)))).toEqual([0, 1]);
 });
 
-test("nextBulk takes bulk texts while interactive ones are queued", () => {
+test("bulk texts can be taken while interactive ones are queued", () => {
   const queue = queueOf([interactive("query", 6), bulk("bulk", 2)]);
-  expect(namesOf(queue.nextBulk(upTo(9)))).toEqual(["bulk", "bulk"]);
-  expect(queue.nextBulk(upTo(9))).toEqual([]);
+  expect(namesOf(queue.next(upTo(9), bulkOnly))).toEqual(["bulk", "bulk"]);
+  expect(queue.next(upTo(9), bulkOnly)).toEqual([]);
   expect(namesOf(queue.next(upTo(9)))).toEqual(["query"]);
 });
 
-test("interactive texts come before bulk texts, and nextInteractive takes no others", () => {
+test("interactive texts come before bulk texts, and can be taken alone", () => {
   const queue = queueOf([bulk("bulk", 2), interactive("query", 6, 6)]);
   expect(namesOf(queue.next(oneText))).toEqual(["query"]);
-  expect(namesOf(queue.nextInteractive(upTo(9)))).toEqual(["query"]);
-  expect(queue.nextInteractive(upTo(9))).toEqual([]);
+  expect(namesOf(queue.next(upTo(9), interactiveOnly))).toEqual(["query"]);
+  expect(queue.next(upTo(9), interactiveOnly)).toEqual([]);
   expect(namesOf(queue.next(upTo(9)))).toEqual(["bulk", "bulk"]);
 });
 
@@ -146,7 +148,7 @@ test("a request older than the patience comes before all younger ones until it i
   vi.advanceTimersByTime(50);
   expect(next(3)).toEqual(["old", "old", "old"]);
   queue.putBack(old, [4]);
-  expect(namesOf(queue.nextInteractive(oneText))).toEqual(["another query"]);
+  expect(namesOf(queue.next(oneText, interactiveOnly))).toEqual(["another query"]);
   expect(next(3)).toEqual(["old", "old", "bulk"]);
 });
 
@@ -266,7 +268,7 @@ test("merging keeps to the worker's limits and to its share of the queued texts,
       const queue = queueOf(requests);
       const taken = new Set<string>();
       for (let queued = queue.size; queued > 0; queued = queue.size) {
-        const batch = queue.nextInteractive(size);
+        const batch = queue.next(size, interactiveOnly);
         const found = sum(batch.map(({ request, index }) => request.tokens[index] ?? 0));
         expect(batch.length).toBeGreaterThan(0);
         expect(batch.length).toBeLessThanOrEqual(size.texts);
@@ -286,7 +288,7 @@ test("merging keeps to the worker's limits and to its share of the queued texts,
 test("eight queued queries are shared by two workers instead of merged for one", () => {
   const queue = queueOf(queries(Array<number>(8).fill(6)));
   const size = { texts: 32, tokens: 512, workers: 2 };
-  expect(namesOf(queue.nextInteractive(size))).toEqual(["q0", "q1", "q2", "q3"]);
+  expect(namesOf(queue.next(size, interactiveOnly))).toEqual(["q0", "q1", "q2", "q3"]);
 });
 
 test("merging passes over requests that do not fit and keeps their place", () => {
