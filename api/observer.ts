@@ -62,7 +62,6 @@ export function observeAll(observers: readonly Observer[]): Observer {
     onLoadFailure: tell((observer) => observer.onLoadFailure),
     onRestart: tell((observer) => observer.onRestart),
     onLookup: tell((observer) => observer.onLookup),
-    onRefusal: tell((observer) => observer.onRefusal),
   };
 }
 

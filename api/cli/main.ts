@@ -54,7 +54,7 @@ program
   .addOption(
     new Option("-f, --format <format>", "auto: JSONL for .jsonl and .ndjson, else text").choices(["auto", "text", "jsonl"]).default("auto"),
   )
-  .addOption(new Option("-k, --kind <kind>", "what the texts are for").choices(["passage", "query"]).default("passage"))
+  .addOption(new Option("-t, --input-type <type>", "what the texts are for").choices(["passage", "query"]).default("passage"))
   .option("-d, --dimensions <count>", "keep the first so many dimensions and normalize again", wholeNumber)
   .option("-o, --output <file>", "where to write; stdout when left out")
   .option("--resume", "go on with an --output that was begun with the same input, model and options")

@@ -15,7 +15,8 @@ export interface BodyBudget {
 export function limitBodiesInFlight({ maxBytes, maxBodyBytes }: BodyBudget): MiddlewareHandler {
   let inFlight = 0;
   return async function limitBodiesInFlight(c, next) {
-    const bytes = declaredLength(c) ?? maxBodyBytes;
+    // A body of unknown length leaves room for others.
+    const bytes = declaredLength(c) ?? Math.min(maxBodyBytes, maxBytes / 2);
     // It is refused without being read by the limit of one body, which knows the better reason.
     if (bytes > maxBodyBytes) return next();
     if (inFlight > 0 && inFlight + bytes > maxBytes) {

@@ -10,7 +10,10 @@ const json = /^\s*application\/([\w!#$&^.-]+\+)?json\s*(;|$)/i;
  */
 export function requireJsonBody(): MiddlewareHandler {
   return async function requireJsonBody(c, next) {
-    if (!json.test(c.req.header("content-type") ?? "")) {
+    const type = c.req.header("content-type");
+    // A request without a body is told that it lacks one.
+    const empty = (c.req.header("content-length") ?? "0") === "0" && c.req.header("transfer-encoding") === undefined;
+    if (!json.test(type ?? "") && !(empty && type === undefined)) {
       throw new EncoderError("unsupported_media_type", "The body must be JSON: Content-Type: application/json");
     }
     await next();

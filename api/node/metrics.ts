@@ -5,7 +5,7 @@ import type { Load, Observer } from "../observer.ts";
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export interface Metrics {
-  readonly observer: Required<Pick<Observer, "onRequest" | "onLoad" | "onLoadFailure" | "onRestart" | "onLookup" | "onRefusal">>;
+  readonly observer: Required<Pick<Observer, "onRequest" | "onLoad" | "onLoadFailure" | "onRestart" | "onLookup">>;
   /** All of them in Prometheus' text form, as of now. */
   exposition(): Promise<Response>;
 }
@@ -115,7 +115,8 @@ export function createMetrics(load: () => Load): Metrics {
 
   return {
     observer: {
-      onRequest({ method, route, status, ms, work }) {
+      onRequest({ method, route, status, ms, work, code }) {
+        if (code === "overloaded") refusals.inc();
         requests.inc({ method, route, status });
         duration.observe({ route, status }, ms / 1000);
         if (!work) return;
@@ -132,7 +133,6 @@ export function createMetrics(load: () => Load): Metrics {
         lookups.inc({ result: "joined" }, joined);
         lookups.inc({ result: "miss" }, misses);
       },
-      onRefusal: () => refusals.inc(),
     },
     exposition: async () => new Response(await register.metrics(), { headers: { "content-type": register.contentType } }),
   };

@@ -20,6 +20,4 @@ export interface EncoderObserver {
   onRestart?(event: WorkerFailure): void;
   /** Cache lookups of a request's texts. `joined` texts were being computed for another call. */
   onLookup?(event: { readonly hits: number; readonly joined: number; readonly misses: number }): void;
-  /** A whole request was rejected because the queue is full. */
-  onRefusal?(event: { readonly texts: number }): void;
 }

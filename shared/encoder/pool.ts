@@ -40,7 +40,6 @@ export class EncoderPool<Prepared> implements Encoder {
   readonly #queue: TextQueue<TextRequest>;
   readonly #backlog: Backlog;
   readonly #workers: Workers<Prepared>;
-  readonly #observer: NonNullable<PoolOptions<Prepared>["observer"]>;
   readonly #quarantine = new Quarantine();
   /** How often the pool was disposed. */
   #disposals = 0;
@@ -50,7 +49,6 @@ export class EncoderPool<Prepared> implements Encoder {
     if (!Number.isInteger(options.size) || options.size < 1) {
       throw new RangeError(`EncoderPool: size must be an integer of at least 1, not ${options.size}`);
     }
-    this.#observer = options.observer ?? {};
     this.#queue = new TextQueue(patience);
     this.#backlog = new Backlog({ maxTokens, maxWait });
     this.#workers = new Workers(options, {
@@ -129,12 +127,7 @@ export class EncoderPool<Prepared> implements Encoder {
     const maxTokens = this.#workers.model?.maxTokens ?? Number.POSITIVE_INFINITY;
     const estimates = request.tokens.map((tokens) => Math.min(tokens, maxTokens));
     const workers = () => this.#workers.ready.length;
-    try {
-      this.#backlog.add(estimates, { bulk: !request.interactive, workers: workers() || this.#workers.size, ready: workers() });
-    } catch (error) {
-      this.#observer.onRefusal?.({ texts: request.texts.length });
-      throw error;
-    }
+    this.#backlog.add(estimates, { bulk: !request.interactive, workers: workers() || this.#workers.size, ready: workers() });
     request.onComputed = (index) => this.#backlog.remove([estimates[index] ?? 0], { computed: true, workers: workers() });
     request.onSettled = (left) => {
       this.#queue.remove(request);

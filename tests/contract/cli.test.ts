@@ -50,14 +50,14 @@ describe("the command", () => {
     expect(help).toMatchObject({ code: 0, stderr: "" });
     expect(help.stdout).toMatch(/serve[\s\S]*embed[\s\S]*assets[\s\S]*info[\s\S]*Exit codes/);
     const embed = await run(["embed", "--help"]);
-    expect(embed.stdout).toMatch(/--kind[\s\S]*--resume[\s\S]*--strict/);
+    expect(embed.stdout).toMatch(/--input-type[\s\S]*--resume[\s\S]*--strict/);
     expect(await run(["--version"])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
   });
 
   test.each([
     [[], /Usage/],
     [["embde"], /unknown command 'embde'/],
-    [["embed", "--kind", "answer"], /passage, query/],
+    [["embed", "--input-type", "answer"], /passage, query/],
     [["embed", "--dimensions", "0"], /whole number/],
     [["embed", "--dimensions", "385", "-"], /the model has 384/],
     [["embed", "--resume"], /--output/],
@@ -105,9 +105,9 @@ describe("embed", () => {
     expect(recordsOf(named.stdout)[1]).not.toHaveProperty("id");
   });
 
-  test("takes what is not a file from stdin, and a kind and dimensions", async () => {
+  test("takes what is not a file from stdin, and an input type and dimensions", async () => {
     const passages = recordsOf((await run(["embed", "--workers", "1"], { input: "how tides work" })).stdout);
-    const queries = recordsOf((await run(["embed", "-k", "query", "-d", "64", "--workers", "1"], { input: "how tides work" })).stdout);
+    const queries = recordsOf((await run(["embed", "-t", "query", "-d", "64", "--workers", "1"], { input: "how tides work" })).stdout);
     expect(passages[0]?.embedding).toHaveLength(384);
     expect(queries[0]?.embedding).toHaveLength(64);
     expect(Math.hypot(...(queries[0]?.embedding ?? []))).toBeCloseTo(1, 6);
@@ -208,7 +208,7 @@ describe("an output that was begun", () => {
     const before = await readFile(output);
     const others = await write("others.jsonl", '{"id":0,"text":"quite another text"}\n{"text":"and one more"}\n');
     for (const refused of [
-      await resume(output, "--kind", "query"),
+      await resume(output, "--input-type", "query"),
       await resume(output, "--dimensions", "64"),
       await run(["embed", others, "-o", output, "--resume"]),
     ]) {

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { createEncoder } from "../../dist/api/node/encoder.js";
 import { embedResponseSchema, serviceInfoSchema } from "../../shared/contract.ts";
 import { Exposition } from "../exposition.ts";
@@ -25,9 +25,10 @@ async function devicesOf(server: ServerProcess): Promise<unknown> {
   expect((await server.embed({ inputs: "warm" })).status).toBe(200);
   const info = serviceInfoSchema.parse(await (await fetch(`${server.url}/info`)).json());
   const metrics = new Exposition(await (await fetch(`${server.url}/metrics`)).text());
-  const loaded = server.log.map((line) => JSON.parse(line) as Record<string, unknown>).find(({ msg }) => msg === "model loaded");
+  const logged = () => server.log.map((line) => JSON.parse(line) as Record<string, unknown>).find(({ msg }) => msg === "model loaded");
+  const loaded = await vi.waitUntil(logged);
   const samples = metrics.samples.filter(({ name }) => name === "samevec_device_workers");
-  return { info: info.device, log: loaded?.device, metrics: samples.map(({ labels, value }) => ({ ...labels, workers: value })) };
+  return { info: info.device, log: loaded.device, metrics: samples.map(({ labels, value }) => ({ ...labels, workers: value })) };
 }
 const allSay = (device: string) => ({ info: device, log: device, metrics: [{ device, workers: 1 }] });
 

@@ -15,8 +15,6 @@ const notices = new Map(
 );
 const names = [...notices.keys()].map((key) => key.slice(0, key.lastIndexOf(" ")));
 
-/** Imported by the shared code of services alone. */
-const notInPages = ["lru-cache"];
 
 /** Packages that the sources in a folder import, without imports of types alone. */
 async function importedPackages(folder: string): Promise<string[]> {
@@ -36,10 +34,10 @@ async function importedPackages(folder: string): Promise<string[]> {
 }
 
 test("the notices name every package that the page's sources import, and what those packages contain", async () => {
-  const folders = ["shared/encoder", "shared/hub", "shared/reading", "shared/search", "web/docs", "web/encoder", "web/page", "web/search"];
+  const folders = ["shared", "web/docs", "web/encoder", "web/page", "web/search"];
   const imported = (await Promise.all(folders.map(importedPackages))).flat();
   expect(imported).toEqual(expect.arrayContaining(["comlink", "minisearch", "pdfjs-dist", "onnxruntime-web", "@huggingface/transformers"]));
-  expect(imported.filter((name) => !names.includes(name))).toEqual(notInPages);
+  expect(imported.filter((name) => !names.includes(name))).toEqual([]);
   expect(names).toEqual(
     expect.arrayContaining([
       "@huggingface/jinja",

@@ -55,8 +55,8 @@ test("a full queue refuses a whole request with 429, tells when to try again, an
   expect((await server.embed({ inputs: long(5, "other") })).status).toBe(200);
 });
 
-test("what is cached is answered while the queue is full", async () => {
-  const { server, metric } = await startSmall({ QUEUE_TEXTS: "1" });
+test("a cached text is answered while the queue has no room for tokens", async () => {
+  const { server, metric } = await startSmall({ QUEUE_TOKENS: "10" });
   await server.embed({ inputs: "kept" });
   const busy = server.embed({ inputs: long(20) });
   busy.catch(() => {});
