@@ -1,9 +1,10 @@
 import { abortable } from "../../shared/async.ts";
-import { type Embeddings, type EmbedOptions, type EncoderInfo, meanTime } from "../../shared/encoder/encoder.ts";
+import { type Embeddings, type EmbedOptions, type EncoderInfo, meanTime, type Progress } from "../../shared/encoder/encoder.ts";
 import { isInteractive } from "../../shared/encoder/queue.ts";
 import { estimateTokens } from "../../shared/encoder/token-estimate.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { WebDevice } from "./download.ts";
+import { increasing } from "./fallback-encoder.ts";
 import type { PagePool } from "./page-pool.ts";
 
 /** Which device computes bulk text, and why it is not WebGPU where that was considered; null otherwise. */
@@ -78,18 +79,15 @@ export class DeviceRouter {
       return this.#computeOn(idle ? this.#webgpu : null, texts, options);
     }
     const parts: Embeddings[] = [];
-    const done = { texts: 0, tokens: 0 };
+    let tokens = 0;
+    // A slice that WebGPU fails on is computed again.
+    const report = increasing(options.onProgress);
     for (let start = 0; start < texts.length; start += textsPerSlice) {
-      const base = { ...done };
-      // A slice that is computed a second time tells nothing twice.
-      const onProgress = (progress: typeof done) => {
-        if (base.texts + progress.texts <= done.texts) return;
-        done.texts = base.texts + progress.texts;
-        done.tokens = base.tokens + progress.tokens;
-        options.onProgress?.({ ...done });
-      };
+      const onProgress = (done: Progress) => report({ texts: start + done.texts, tokens: tokens + done.tokens });
       try {
-        parts.push(await this.#embedSlice(texts.slice(start, start + textsPerSlice), { ...options, onProgress }));
+        const part = await this.#embedSlice(texts.slice(start, start + textsPerSlice), { ...options, onProgress });
+        parts.push(part);
+        for (const count of part.tokens) tokens += count;
       } catch (error) {
         const index = error instanceof EncoderError ? error.details.index : undefined;
         throw error instanceof EncoderError && index !== undefined ? error.at(start + index) : error;

@@ -1,12 +1,12 @@
+import type { Encoder } from "../../../shared/encoder/encoder.ts";
+import type { DeviceChoice } from "../../../web/encoder/device-router.ts";
 import { createEncoder } from "../../../web/encoder/encoder.ts";
-import { type HubPool, type HubPoolOptions, openHubPool } from "../../../web/encoder/hub-pool.ts";
-
-type Choice = Parameters<NonNullable<HubPoolOptions["onDevice"]>>[0];
+import { type HubPoolOptions, openHubPool } from "../../../web/encoder/hub-pool.ts";
 
 /** A pool, and what it has told. */
 export interface OpenedPool {
-  readonly pool: HubPool;
-  readonly choices: readonly Choice[];
+  readonly pool: Encoder;
+  readonly choices: readonly DeviceChoice[];
   readonly progress: readonly { readonly loaded: number; readonly total: number; readonly stored: number }[];
   readonly kept: readonly boolean[];
 }
@@ -21,7 +21,7 @@ declare global {
 
 window.createEncoder = createEncoder;
 window.openPool = async (options) => {
-  const choices: Choice[] = [];
+  const choices: DeviceChoice[] = [];
   const progress: OpenedPool["progress"][number][] = [];
   const kept: boolean[] = [];
   const pool = await openHubPool({
