@@ -1,10 +1,11 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import license, { type Dependency } from "rollup-plugin-license";
 import type { Plugin } from "vite";
 
-/** Terms under which a package may be passed on. */
+/** Terms under which a package may be redistributed. */
 interface Notice {
   readonly name: string;
   readonly version: string;
@@ -12,25 +13,28 @@ interface Notice {
   readonly text: string;
 }
 
-/** The notices' name in the site and in the npm package. */
+/** File name of the notices in the site and in the npm package. */
 const noticesFile = "third-party-notices.txt";
 
-/** Copyright lines of packages that name the MIT licence and do not contain its text. */
+/** The folder of package.json. A build may be started elsewhere. */
+const projectFolder = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Copyright lines of packages that declare the MIT license without containing its text. */
 const copyrights: Readonly<Record<string, string>> = {
   "franc-min": "Copyright (c) 2014 Titus Wormer <tituswormer@gmail.com>",
   "onnxruntime-common": "Copyright (c) Microsoft Corporation",
   "onnxruntime-web": "Copyright (c) Microsoft Corporation",
 };
 
-/** Packages whose code another package contains: the bundler reports only the other one. */
+/** Packages that are bundled into another package. The bundler reports only the outer package. */
 const contained: Readonly<Record<string, readonly string[]>> = {
   "@huggingface/transformers": ["@huggingface/jinja", "@huggingface/tokenizers"],
 };
 
-/** What the bundler does not read: the engine's WebAssembly contains functions of AssemblyScript's standard library. */
+/** Packages that the bundler does not process: the engine's WebAssembly contains functions of AssemblyScript's standard library. */
 const outsideBundles = ["assemblyscript"];
 
-/** Texts that a package's licence file does not contain, by the package. */
+/** Additional texts by package, which its license file lacks. */
 const additions: Readonly<Record<string, (version: string) => string>> = {
   "onnxruntime-web": (version) =>
     `The WebAssembly contains the works that https://github.com/microsoft/onnxruntime/blob/v${version}/ThirdPartyNotices.txt lists.`,
@@ -41,7 +45,12 @@ const additions: Readonly<Record<string, (version: string) => string>> = {
   "swagger-ui-dist": () => readFileSync(join(folderOf("swagger-ui-dist"), "swagger-ui-es-bundle.js.LICENSE.txt"), "utf8"),
 };
 
-/** Collects the notices of all packages that have code in the bundles of several builds. */
+/**
+ * Collects the notices of all packages that are bundled, over several builds.
+ * @example
+ * const notices = new ThirdPartyNotices();
+ * defineConfig({ plugins: [notices.collect(), notices.write(["dist/web"])] });
+ */
 export class ThirdPartyNotices {
   readonly #notices = new Map<string, Notice>();
 
@@ -50,8 +59,8 @@ export class ThirdPartyNotices {
     const output = (dependencies: Dependency[]) => {
       for (const dependency of dependencies) this.#add(dependency);
     };
-    const plugin = license({ thirdParty: { includeSelf: false, multipleVersions: true, output } });
-    // Its types are Rollup's. The hooks that it has are the same in Vite.
+    const plugin = license({ cwd: projectFolder, thirdParty: { includeSelf: false, multipleVersions: true, output } });
+    // The plugin is typed for Rollup. Vite calls the hooks that it implements in the same way.
     return { ...(plugin as unknown as Plugin), apply: "build" };
   }
 
@@ -69,13 +78,13 @@ export class ThirdPartyNotices {
 
   #add(dependency: Pick<Dependency, "name" | "version" | "license" | "licenseText" | "noticeText">): void {
     const { name, version, license } = dependency;
-    if (!name || !version || !license) throw new Error(`The bundled package ${name} states no version or no licence`);
+    if (!name || !version || !license) throw new Error(`The bundled package ${name} declares no version or no license`);
     const key = `${name}@${version}`;
     if (this.#notices.has(key)) return;
     const copyright = copyrights[name];
     const text = dependency.licenseText ?? (license === "MIT" && copyright ? mitLicense(copyright) : null);
     if (!text)
-      throw new Error(`${key} does not contain its licence (${license}): add its copyright line in web/build/third-party-notices.ts`);
+      throw new Error(`${key} does not contain its license (${license}): add its copyright line in web/build/third-party-notices.ts`);
     const texts = [text, dependency.noticeText, additions[name]?.(version)].flatMap((part) => part?.trim() || []);
     this.#notices.set(key, { name, version, license, text: texts.join("\n\n") });
     for (const inner of contained[name] ?? []) this.#addInstalled(inner);
@@ -103,7 +112,7 @@ export class ThirdPartyNotices {
 
 const rule = "-".repeat(80);
 
-/** The folder of an installed package. Not by `resolve`: a package need not export its package.json. */
+/** The folder of an installed package. `resolve` cannot be used: a package may not export its package.json. */
 function folderOf(name: string): string {
   const folders = createRequire(import.meta.url).resolve.paths(name) ?? [];
   const folder = folders.map((parent) => join(parent, name)).find((path) => existsSync(join(path, "package.json")));
