@@ -17,26 +17,26 @@ const define = { packedWebgpuRuntime: JSON.stringify(webgpuRuntime) };
 const notices = new ThirdPartyNotices();
 const workerPlugins = () => [withoutRawRuntimes(), notices.collect()];
 
-/** What computes on WebGPU: fetched when that pays, and not kept, since the engine computes offline. */
+/** Scripts for WebGPU. They are fetched on demand and not precached: offline, the engine computes. */
 const isOfWebgpu = (name: string) => /^assets\/(ort\.|webgpu-)/.test(name);
 
-/** All but what is only of `/docs`, of WebGPU, or of models of the hub, which the search page does not use. */
+/** All files except those of `/docs`, WebGPU and hub models. */
 const isOfSearchPage = (name: string) => !/^(docs\/|assets\/(docs|hub)-)/.test(name) && !isOfWebgpu(name);
 
-/** What reads files: fetched when the first file of a kind is read, and kept for the next visit as all of the search page is. */
+/** File readers. They are fetched on demand, and precached with the search page. */
 const isOfReading = (name: string) => name.startsWith("assets/reading-");
 
 export default defineConfig({
   root: fromHere("."),
-  // Relative, so that the site works under any path of any static host.
+  // Relative: the site works under any path.
   base: "./",
   build: {
     outDir: fromHere("../dist/web"),
     emptyOutDir: true,
     target: "es2023",
-    // A browser that knows ES2023 knows modulepreload.
+    // Browsers with ES2023 support modulepreload.
     modulePreload: { polyfill: false },
-    // Swagger UI's, which only `/docs` loads.
+    // Swagger UI exceeds the default. Only `/docs` loads it.
     chunkSizeWarningLimit: 1600,
     rolldownOptions: { input: { index: fromHere("index.html"), docs: fromHere("docs/index.html") } },
   },
@@ -51,7 +51,7 @@ export default defineConfig({
       },
     },
   },
-  // The dev server would otherwise move the runtime's script away from where its parts are.
+  // Prebundling would move the runtime's script away from the files that it loads.
   optimizeDeps: { exclude: ["onnxruntime-web"] },
   plugins: [
     ...workerPlugins(),
@@ -66,7 +66,7 @@ export default defineConfig({
     notices.write([fromHere("../dist/web"), fromHere("../dist/package")]),
     viteStaticCopy({
       targets: [
-        // cpu.onnx is native Node's alone.
+        // cpu.onnx is used only by native ONNX Runtime in Node.js.
         { src: `${normalizePath(model)}/!(cpu.onnx)`, dest: "models/bge-small-en-v1.5" },
         { src: normalizePath(fromHere(`../dist/runtimes/${webgpuRuntime.file}`)), dest: "runtimes" },
       ],

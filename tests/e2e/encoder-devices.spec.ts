@@ -99,7 +99,7 @@ test("stays on the engine where WebGPU is measured to be slower", async ({ page 
   await withGraphicsCard(page, { gpu: "simulated, slow" });
   const outcome = await embedAll(page);
   await expectAll(page, outcome);
-  expect(outcome.choices).toEqual([engineFirst, { device: "wasm", reason: "WebGPU was measured, and is slower than WASM here" }]);
+  expect(outcome.choices).toEqual([engineFirst, { device: "wasm", reason: "WebGPU was measured and is slower than WASM here" }]);
 });
 
 for (const [failure, reason] of [

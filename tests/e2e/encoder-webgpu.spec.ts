@@ -93,7 +93,7 @@ test("does not choose an adapter that computes in software by itself, and says w
   }, texts);
   expect(choices).toEqual([
     { device: "wasm", reason: null },
-    { device: "wasm", reason: "The only graphics adapter for WebGPU is computed in software" },
+    { device: "wasm", reason: "The only graphics adapter for WebGPU is a software adapter" },
   ]);
 });
 

@@ -4,14 +4,14 @@ import site from "../vite.config.ts";
 import { withoutRawRuntimes } from "./webgpu-runtime.ts";
 
 /**
- * The site's configuration for a page of another folder, which a test or a benchmark opens.
- * @param page the configuration's own URL
- * @param output where the page is built, relative to it
- * @param inWorkers what records the page's workers
+ * Derives the configuration of a test or benchmark page from that of the site.
+ * @param page URL of the page's configuration file
+ * @param output output folder, relative to `page`
+ * @param inWorkers creates a plugin for the page's workers
  */
 export function derivedPage(page: string, output: string, inWorkers?: () => Plugin) {
   const fromHere = (path: string) => fileURLToPath(new URL(path, page));
-  // The site's pages are not this one's.
+  // Without the site's entry pages.
   const { rolldownOptions: _, ...build } = site.build ?? {};
   return mergeConfig(
     { ...site, build },

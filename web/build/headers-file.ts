@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Plugin } from "vite";
 import { scriptPolicy } from "../../shared/content-security-policy.ts";
 
-/** Writes `_headers`, by which Cloudflare, Netlify and other static hosts send the policy with the site's scripts. */
+/** Writes `_headers`, which makes Cloudflare, Netlify and other static hosts send the policy with scripts. */
 export function headersFile(): Plugin {
   return {
     name: "headers-file",

@@ -1,18 +1,18 @@
 import { build, type Plugin } from "vite";
 
-/** The page's scripts as other people's bundlers find them, by entry: what is imported, and the workers that it starts. */
+/** Scripts of the npm package by entry name: the imported script and its workers. */
 const scripts = { samevec: "encoder/encoder.ts", "encoder-worker": "encoder/encoder-worker.ts", "hub-worker": "encoder/hub-worker.ts" };
 
-/** What is imported comes in parts: those for models of the hub are loaded only where there is one. */
-const inParts = { chunkFileNames: "[name].js" };
+/** The imported script is split into chunks: the chunks for hub models are loaded only with a hub model. */
+const chunked = { chunkFileNames: "[name].js" };
 
 /**
- * Builds, after the site, the scripts of the npm package for pages. Each worker is whole in itself: a bundler takes one that
- * comes in parts only when told so.
- * @param sources folder of the scripts
- * @param outDir where they are built to
- * @param define what is put into them
- * @param plugins those of the site's workers
+ * Builds the browser scripts of the npm package, after the site. Each worker is a single file: bundlers need extra configuration for
+ * workers with chunks.
+ * @param sources source folder
+ * @param outDir output folder
+ * @param define constants, as Vite's `define`
+ * @param plugins creates the plugins of a worker build
  */
 export function packageScripts(sources: string, outDir: string, define: Record<string, string>, plugins: () => Plugin[]): Plugin {
   return {
@@ -24,13 +24,13 @@ export function packageScripts(sources: string, outDir: string, define: Record<s
           configFile: false,
           logLevel: "warn",
           define,
-          plugins: [workersByTheirNames(), ...plugins()],
+          plugins: [literalWorkerUrls(), ...plugins()],
           build: {
             outDir,
             emptyOutDir: false,
             target: "es2023",
             lib: { entry: { [name]: `${sources}/${source}` }, formats: ["es"] },
-            rolldownOptions: { output: name === "samevec" ? inParts : { codeSplitting: false } },
+            rolldownOptions: { output: name === "samevec" ? chunked : { codeSplitting: false } },
           },
         });
       }
@@ -38,16 +38,16 @@ export function packageScripts(sources: string, outDir: string, define: Record<s
   };
 }
 
-/** Leaves the workers to the bundler of the page, which looks for `new Worker(new URL("…", import.meta.url))`. */
-function workersByTheirNames(): Plugin {
+/** Keeps `new Worker(new URL("…", import.meta.url))` in the output, for the bundler of the page. */
+function literalWorkerUrls(): Plugin {
   return {
-    name: "workers-by-their-names",
+    name: "literal-worker-urls",
     enforce: "pre",
     transform: {
       filter: { id: /-pool\.ts$/ },
       handler: (code) => code.replace(/new URL\("\.\/([\w-]+-worker)\.ts"/g, 'new URL(/* @vite-ignore */ "./$1.js"'),
     },
-    // What is not meant for the page's bundler.
+    // The comment is for this build only, not for the page's bundler.
     renderChunk: (code) => code.replace(/\/\* @vite-ignore \*\/\s*/g, ""),
   };
 }

@@ -3,14 +3,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { build, type Plugin } from "vite";
 
-/** Names that the bundler has given a hash: their content never changes. */
+/** File names with a content hash. */
 const hashed = /-[\w-]{8}\.\w+$/;
 
 /**
  * Builds the service worker after the site.
- * @param source path of its script
- * @param keeps whether a file of the site, by its name, is kept for the next visit
- * @param plugins those of its build
+ * @param source path of the service worker's script
+ * @param keeps whether to precache the file with this name
+ * @param plugins plugins of the build
  */
 export function serviceWorker(source: string, keeps: (name: string) => boolean, plugins: Plugin[]): Plugin {
   return {

@@ -5,13 +5,13 @@ import type { Plugin } from "vite";
 import { filesOf, parseManifest } from "../../shared/encoder/manifest.ts";
 import type { RuntimeFile } from "./webgpu-runtime.ts";
 
-/** The most that a first visit may fetch, and what WebGPU may add to it later, in bytes. Code counts as compressed. */
+/** Maximum bytes of a first visit, of WebGPU in addition, and of the code in a first visit. Code is counted gzip-compressed. */
 const limits = { firstVisit: 36_000_000, webgpu: 8_000_000, code: 250_000 };
 
 /**
- * Prints what a first visit fetches, and fails the build where that is more than it may be.
- * @param model the model's folder
- * @param files whether a file of the site, by its name, is part of a first visit, is fetched for WebGPU, or to read files
+ * Prints the download sizes, and fails the build if one exceeds its limit.
+ * @param model folder of the model
+ * @param files predicates on file names: fetched on a first visit, for WebGPU, or for reading files
  */
 export function sizeReport(
   model: string,
@@ -33,12 +33,12 @@ export function sizeReport(
         code,
       };
       this.info(
-        `first visit ${megabytes(found.firstVisit)}, page code of it ${megabytes(code)} (gzip); WebGPU, when it pays, ` +
-          `${megabytes(found.webgpu)} more; readers of files ${megabytes(compressed(Object.keys(bundle).filter(ofReading)))} (gzip)`,
+        `first visit ${megabytes(found.firstVisit)}, including ${megabytes(code)} of code (gzip); WebGPU adds ` +
+          `${megabytes(found.webgpu)}; file readers ${megabytes(compressed(Object.keys(bundle).filter(ofReading)))} (gzip)`,
       );
       for (const [what, limit] of Object.entries(limits)) {
         const size = found[what as keyof typeof limits];
-        if (!(size <= limit)) this.error(`${what} has ${size} bytes, more than the ${limit} that it may have`);
+        if (!(size <= limit)) this.error(`${what} has ${size} bytes; the limit is ${limit}`);
       }
     },
   };

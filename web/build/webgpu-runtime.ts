@@ -12,10 +12,10 @@ export interface RuntimeFile {
 }
 
 /**
- * Writes ONNX Runtime's build for WebGPU to a folder, compressed with gzip: any static host then serves it small, and it is not too large
- * for hosts that take assets up to 25 MiB. It is not called .gz, because some servers would tell the browser to inflate what the worker
- * inflates itself.
- * @returns what `web/encoder/webgpu-runtime.ts` is to be told
+ * Writes ONNX Runtime's WebGPU build to a folder, gzip-compressed: it is then small on any static host, and below the limit of 25 MiB
+ * that some hosts have. Its name does not end in .gz, since some servers would then send a `content-encoding` and the browser would
+ * inflate the file before the worker does.
+ * @returns the value of the constant in `web/encoder/webgpu-runtime.ts`
  */
 export function packWebgpuRuntime(directory: string): RuntimeFile {
   mkdirSync(directory, { recursive: true });
@@ -27,8 +27,8 @@ export function packWebgpuRuntime(directory: string): RuntimeFile {
 }
 
 /**
- * Keeps bundlers, ours and those of the npm package's pages, from shipping the runtime a second time, raw: its script names it, and
- * itself, in `new URL`, which is never used.
+ * Prevents bundlers, also those of the package's users, from emitting the runtime a second time, uncompressed. The runtime's script
+ * refers to it in a `new URL` that is never used.
  */
 export function withoutRawRuntimes(): Plugin {
   return {

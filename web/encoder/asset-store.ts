@@ -1,27 +1,30 @@
 import { EncoderError } from "../../shared/errors.ts";
 
-/** Throws `load_failed` where the browser neither checks nor keeps files: outside secure contexts. */
+/** Throws `load_failed` outside secure contexts, where browsers provide neither SHA-256 nor Cache Storage. */
 export function requireSecureContext(): void {
   if (isSecureContext) return;
   throw new EncoderError(
     "load_failed",
-    "Browsers check and store a model in secure contexts alone: open the page over https or on localhost",
+    "A model can be verified and stored only in a secure context: open the page over https or on localhost",
   );
 }
 
-/** Files that a browser keeps for the next visit. No method rejects: what cannot be kept is fetched again. */
+/** Files that a browser stores for the next visit. No method rejects: a file that cannot be stored is fetched again. */
 export interface AssetStore {
-  /** Null when it is not there. */
+  /** Null if no such file is stored. */
   get(key: string): Promise<Blob | null>;
-  /** Resolves with whether it is kept: there may be no room, or no storage at all. */
+  /** Resolves with whether the file is stored: the quota may be exceeded, or there is no storage. */
   put(key: string, blob: Blob): Promise<boolean>;
-  /** Forgets all but these. */
+  /** Deletes all other files. */
   keepOnly(keys: readonly string[]): Promise<void>;
 }
 
 /**
- * The store in Cache Storage for one folder of assets. One that keeps nothing where a browser has none.
- * @param cacheName of the cache that it is in: folders within each other need one each
+ * Opens the store of one folder of assets in Cache Storage. Without Cache Storage, the store stays empty.
+ * @param cacheName name of the cache. Nested folders need different caches.
+ * @example
+ * const store = await openAssetStore(new URL("./assets/", location.href));
+ * await store.put("model.onnx", blob);
  */
 export async function openAssetStore(folder: URL, cacheName = "samevec"): Promise<AssetStore> {
   const urlOf = (key: string) => new URL(key, folder).href;
@@ -37,7 +40,7 @@ export async function openAssetStore(folder: URL, cacheName = "samevec"): Promis
       async keepOnly(keys) {
         const kept = new Set(keys.map(urlOf));
         for (const { url } of await cache.keys().catch(() => [])) {
-          // Another folder's files are not ours to judge.
+          // The cache may contain files of other folders.
           if (url.startsWith(folder.href) && !kept.has(url)) await cache.delete(url).catch(() => false);
         }
       },

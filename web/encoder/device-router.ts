@@ -7,11 +7,12 @@ import type { WebDevice } from "./download.ts";
 import { increasing } from "./fallback-encoder.ts";
 import type { PagePool } from "./page-pool.ts";
 
-/** Which device computes bulk text, and why it is not WebGPU where that was considered; null otherwise. */
+/** The device that computes bulk text. */
 export interface DeviceChoice {
   readonly device: WebDevice;
+  /** Why WebGPU was considered and is not used; null otherwise. */
   readonly reason: string | null;
-  /** Workers that take any text, without those that are kept for queries. */
+  /** Workers that take any text, without those reserved for interactive requests. */
   readonly workers: number;
 }
 
@@ -20,48 +21,48 @@ export interface DeviceRouterOptions {
   /** Workers of the engine that take any text. */
   readonly workers: number;
   /**
-   * Tokens of bulk text that come without a pause before WebGPU is fetched. By then the engine has computed for about as long as
-   * fetching and starting WebGPU takes: whether or not as much text follows, the total is at most twice the least possible (the ski
-   * rental problem: Karlin et al., 1988).
+   * Bulk tokens without a pause after which WebGPU is fetched. By then, the engine has computed for about as long as fetching and
+   * starting WebGPU takes. The total time is therefore at most twice the optimum, however much text follows (the ski rental problem:
+   * Karlin et al., 1988).
    */
   readonly webgpuThreshold: number;
-  /** Why WebGPU cannot be used, in a sentence; null where it can. */
+  /** Resolves with the reason why WebGPU cannot be used, as a sentence; null if it can. */
   readonly webgpuRefusal: () => Promise<string | null>;
-  /** @param onFailure told the reason as soon as the device fails */
+  /** @param onFailure to be called with the reason as soon as the device fails */
   readonly createWebgpuPool: (onFailure: (reason: string) => void) => PagePool;
   readonly onChoice: (choice: DeviceChoice) => void;
 }
 
-/** A bulk call is computed in slices of so many texts: the next slice may go to another device. */
+/** Texts per slice of a bulk call. Each slice may go to another device. */
 const textsPerSlice = 256;
 
-/** Bulk calls that follow each other within so many ms count as one stream of text. */
-const pause = 10_000;
+/** Bulk calls less than this many ms apart count as one stream. */
+const maxPause = 10_000;
 
-/** WebGPU takes over only where it takes at most this share of the engine's time, so that noise does not decide. */
-const worthChanging = 0.8;
+/** WebGPU is used if it takes at most this share of the engine's time. The margin absorbs measurement noise. */
+const maxTimeShare = 0.8;
 
-/** What both devices compute to be compared. */
+/** The texts that both devices compute for the comparison. */
 const sampleTexts = 32;
 const sampleQuery = "where is the key to the garden shed";
 
 /**
- * Routes texts in a page. The engine loads and answers first. When much text has come, WebGPU is fetched, proves itself, is timed against
- * the engine on the same texts, and takes over bulk text if it is faster. Where it fails, the engine computes the same texts again: a
- * vector depends on its text alone.
+ * Routes the texts of a page to a device. The engine computes at first. After `webgpuThreshold` tokens, the router fetches WebGPU, runs
+ * its self-test, times it against the engine on the same texts, and uses it for bulk text if it is faster. When WebGPU fails, the engine
+ * computes the same texts again: a vector depends on its text alone.
  */
 export class DeviceRouter {
   readonly #options: DeviceRouterOptions;
-  /** WebGPU's, from its making until it is given up. */
+  /** The WebGPU pool, from its creation until it is given up. */
   #pool: PagePool | null = null;
-  /** The same, once it is chosen for bulk text. */
+  /** The WebGPU pool while it is chosen for bulk text. */
   #webgpu: PagePool | null = null;
-  /** The same, once it is loaded and until it is compared. */
+  /** The WebGPU pool after loading and before the comparison. */
   #candidate: PagePool | null = null;
   #comparison: Promise<void> | null = null;
   #queriesOnWebgpu = false;
   #considering = false;
-  /** Bulk tokens of the present stream, and when it last ended. */
+  /** Bulk tokens of the current stream, and the time when its last call ended. */
   #tokens = 0;
   #lastBulk = Number.NEGATIVE_INFINITY;
   #bulkCalls = 0;
@@ -96,7 +97,7 @@ export class DeviceRouter {
     return joined(parts);
   }
 
-  /** The engine's, with the device that computes bulk text. */
+  /** The engine's state, with the device that computes bulk text. */
   info(): EncoderInfo {
     const info = this.#options.engine.info();
     return { ...info, device: info.device && (this.#webgpu ? "webgpu" : info.device) };
@@ -140,7 +141,7 @@ export class DeviceRouter {
   }
 
   #count(texts: readonly string[]): void {
-    if (this.#bulkCalls === 0 && performance.now() - this.#lastBulk > pause) this.#tokens = 0;
+    if (this.#bulkCalls === 0 && performance.now() - this.#lastBulk > maxPause) this.#tokens = 0;
     this.#tokens += texts.reduce((sum, text) => sum + estimateTokens(text), 0);
     if (this.#considering || this.#tokens < this.#options.webgpuThreshold) return;
     this.#considering = true;
@@ -161,17 +162,17 @@ export class DeviceRouter {
     if (this.#pool === pool) this.#candidate = pool;
   }
 
-  /** While the engine has no other bulk text. It never rejects. */
+  /** Waits until the engine has no other bulk text. Never rejects. */
   async #compare(webgpu: PagePool, sample: readonly string[]): Promise<void> {
     const { engine } = this.#options;
     try {
       if (this.#bulkCalls > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
       const webgpuTimes = await timesOf(webgpu, sample);
       const engineTimes = await timesOf(engine, sample);
-      // It may have failed while the engine computed.
+      // WebGPU may have failed while the engine computed.
       if (this.#pool !== webgpu) return;
-      if (webgpuTimes.sample > engineTimes.sample * worthChanging) {
-        return this.#giveUp(webgpu, "WebGPU was measured, and is slower than WASM here");
+      if (webgpuTimes.sample > engineTimes.sample * maxTimeShare) {
+        return this.#giveUp(webgpu, "WebGPU was measured and is slower than WASM here");
       }
       this.#queriesOnWebgpu = webgpuTimes.query < engineTimes.query;
       this.#webgpu = webgpu;
@@ -198,7 +199,7 @@ export class DeviceRouter {
   }
 }
 
-/** How long a pool takes, in ms, for a sample of bulk text and for a query: each after a run that compiles what it needs. */
+/** Times of a pool in ms, for a sample of bulk text and for a query. Each is measured after a run that compiles its shaders. */
 async function timesOf(pool: PagePool, sample: readonly string[]): Promise<{ sample: number; query: number }> {
   const timeOf = async (call: () => Promise<unknown>) => {
     await call();

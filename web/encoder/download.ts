@@ -5,31 +5,31 @@ import { type AssetStore, openAssetStore, requireSecureContext } from "./asset-s
 import { fetchFile } from "./fetch-file.ts";
 import { type AssetFile, webgpuRuntime } from "./webgpu-runtime.ts";
 
-/** Where a page computes. */
+/** A device of a page. */
 export type WebDevice = "wasm" | "webgpu";
 
-/** Bytes, over all files that are needed. */
+/** Bytes of all required files. */
 export interface DownloadProgress {
   readonly loaded: number;
   readonly total: number;
-  /** How many of those that are loaded the browser had kept from an earlier visit. */
+  /** The part of `loaded` that the browser had stored on an earlier visit. */
   readonly stored: number;
 }
 
-/** Files, each checked against its SHA-256. A Blob is a handle: a worker is given it without a copy. */
+/** Files, each verified by its SHA-256. A Blob is a handle, so it is posted to a worker without a copy. */
 export interface DownloadedModel {
   readonly manifest: Manifest;
-  /** The model's files, by the names that the manifest gives them. */
+  /** The model's files by their names in the manifest. */
   readonly files: ReadonlyMap<string, Blob>;
-  /** ONNX Runtime's WASM, compressed with gzip; null where the device is not WebGPU. */
+  /** ONNX Runtime's WASM, gzip-compressed; null unless the device is WebGPU. */
   readonly runtime: Blob | null;
 }
 
 export interface DownloadOptions {
-  /** Where `models` and `runtimes` are, with a slash at its end. */
+  /** The folder that contains `models` and `runtimes`, with a trailing slash. */
   readonly assets: URL;
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  /** Ends whatever is under way. */
+  /** Aborts all downloads. */
   readonly signal: AbortSignal;
 }
 
@@ -37,12 +37,15 @@ const modelFolder = "models/bge-small-en-v1.5/";
 const manifestName = `${modelFolder}manifest.json`;
 
 /**
- * Fetches what a device needs of a model, each file once however often it is asked for, and keeps it for the next visit. A
- * failed download is forgotten, so that the next call tries again; the files that did come are kept.
+ * Fetches the files that a device needs, each once, and stores them for the next visit. After a failure, the next call fetches only the
+ * files that are missing.
+ * @example
+ * const download = new ModelDownload({ assets, signal });
+ * const { manifest, files } = await download.get("wasm");
  */
 export class ModelDownload {
   readonly #options: DownloadOptions;
-  /** By SHA-256, as is all below: a manifest that is fetched again may name other files. */
+  /** Keyed by SHA-256, as the fields below: a manifest that is fetched again may list other files. */
   readonly #files = new Map<string, Promise<Blob>>();
   readonly #loadedBytes = new Map<string, number>();
   readonly #stored = new Set<string>();
@@ -52,7 +55,7 @@ export class ModelDownload {
     this.#options = options;
   }
 
-  /** Whether the next visit will find here all that was loaded. False where the browser has no room, or keeps nothing. */
+  /** Whether the browser has stored every loaded file for the next visit. */
   get kept(): boolean {
     return this.#unkept.size === 0;
   }
@@ -75,7 +78,7 @@ export class ModelDownload {
     };
   }
 
-  /** ONNX Runtime's WASM alone, compressed with gzip: for models that are not bundled. */
+  /** Fetches only ONNX Runtime's WASM, gzip-compressed: for models that are not bundled. Rejects as `get`. */
   async getRuntime(): Promise<Blob> {
     return this.#file(runtimeFile, await this.#store(), () => this.#report([runtimeFile]));
   }
@@ -85,7 +88,7 @@ export class ModelDownload {
     return openAssetStore(this.#options.assets);
   }
 
-  /** The newest, or without a network the one of the last visit. */
+  /** The current manifest, or the stored one when the network fails. */
   async #manifest(store: AssetStore): Promise<Manifest> {
     const stored = await store.get(manifestName);
     try {
@@ -140,7 +143,7 @@ export class ModelDownload {
     return blob;
   }
 
-  /** A whole file. One that was put together from ranges and is wrong may be of two versions: it is fetched once more. */
+  /** Fetches a whole file. A resumed download with a wrong hash may mix two versions, so it is fetched once more. */
   async #fetch(wanted: AssetFile, onBytes: (bytes: number) => void): Promise<Blob> {
     const fetchOnce = () =>
       fetchFile(new URL(wanted.file, this.#options.assets), {
@@ -159,7 +162,7 @@ const runtimeFile: AssetFile = { ...webgpuRuntime, file: `runtimes/${webgpuRunti
 
 function modelFile(manifest: Manifest, name: string): AssetFile {
   const entry = manifest.files[name];
-  if (!entry) throw new EncoderError("load_failed", `The model's manifest names ${name}, but tells neither its size nor its SHA-256`);
+  if (!entry) throw new EncoderError("load_failed", `The model's manifest lists ${name} without its size and SHA-256`);
   return { file: `${modelFolder}${name}`, ...entry };
 }
 
@@ -169,14 +172,14 @@ async function readManifest(blob: Blob): Promise<Manifest> {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new EncoderError("load_failed", "What the server gives for the model's manifest is not JSON", {}, { cause: error });
+    throw new EncoderError("load_failed", "The server's response for the model's manifest is not JSON", {}, { cause: error });
   }
   return parseManifest(json);
 }
 
 const nameOf = ({ file }: AssetFile) => file.slice(file.lastIndexOf("/") + 1);
 
-/** Rejects with `integrity_failed`. */
+/** Rejects with `integrity_failed` unless the file has the expected size and SHA-256. */
 async function checked(wanted: AssetFile, blob: Blob): Promise<Blob> {
   const bytes = new Uint8Array(await blob.arrayBuffer());
   compareDigests(nameOf(wanted), wanted, { bytes: bytes.byteLength, sha256: await sha256Hex(bytes) });

@@ -10,7 +10,7 @@ import { inflate } from "./inflate.ts";
 import type { PreparedModel } from "./page-pool.ts";
 
 exposeEncoder<PreparedModel>(({ device, manifest, files, runtime }): OpenModel => {
-  // Checked when they were downloaded.
+  // Verified when they were downloaded.
   const load: LoadFile = async (name) => {
     const file = files.get(name);
     if (!file) throw new EncoderError("internal", `The worker was not given ${name}`);
@@ -21,13 +21,13 @@ exposeEncoder<PreparedModel>(({ device, manifest, files, runtime }): OpenModel =
   }
   return async () => {
     if (!runtime) throw new EncoderError("internal", "The worker was not given ONNX Runtime");
-    // ONNX Runtime's script, for pages that use WebGPU alone.
+    // Loads ONNX Runtime's script only on WebGPU.
     const { openWebgpuModel } = await import("./webgpu-model.ts");
     return openWebgpuModel({ manifest, load, loadRuntime: () => inflate(runtime) })();
   };
 });
 
-/** Of a `data:` URL: some 20 kB are part of the script, so that no file has to be found beside it. */
+/** The bytes of a `data:` URL. The engine (20 kB) is inlined, so that the script needs no file beside it. */
 function bytesOf(url: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (character) => character.charCodeAt(0));
 }

@@ -19,46 +19,48 @@ import { webgpuRefusal } from "./webgpu.ts";
 
 export interface BrowserEncoderOptions {
   /**
-   * A sentence-transformers model of the Hugging Face hub, `org/name` or `org/name@revision`, which transformers.js runs on WebGPU or on
-   * its WASM. Its vectors are not promised to be the same everywhere. Default: the bundled model.
+   * A sentence-transformers model of the Hugging Face hub, `org/name` or `org/name@revision`. transformers.js runs it on WebGPU or WASM,
+   * and its vectors may differ between platforms. Default: the bundled model.
    */
   readonly model?: string;
-  /** Where the hub is. Default `https://huggingface.co`. */
+  /** URL of the hub. Default `https://huggingface.co`. */
   readonly hubUrl?: string | URL;
-  /** How many bytes a model of the hub may have. Default 500 MB; larger ones are refused with `file_too_large`. */
+  /** Maximum bytes of a hub model. Larger models are rejected with `file_too_large`. Default 500 MB. */
   readonly hubMaxBytes?: number;
   /**
-   * `auto`, the default, is the WebAssembly engine, and for bulk text WebGPU: on real graphics hardware, once much text has come, where
-   * it passes its self-test and is measured to be faster, and as long as it does not fail. A device that is named is used or refused.
+   * `auto` (the default) starts on the WebAssembly engine. After `webgpuThreshold` bulk tokens, it uses WebGPU for bulk text if the
+   * adapter is hardware, passes the self-test and is measured to be faster. If WebGPU fails, it returns to the engine. If a named device
+   * is not available, calls reject with `device_unavailable`.
    */
   readonly device?: "auto" | WebDevice;
-  /** Workers on the engine that take any text, each on one thread. Default: half the logical cores, 1 to 4. */
+  /** Number of engine workers that take any text, each on one thread. Default: half the logical cores, 1 to 4. */
   readonly workers?: number;
   /**
-   * Workers on the engine that are kept for queries, besides, so that none waits while many texts are embedded. Each has the
-   * model in its memory. Default 1; without effect where `device` is `webgpu`.
+   * Number of additional engine workers reserved for interactive requests, so that a query never waits for a bulk job. Each holds the
+   * model in its memory. Default 1. Ignored if `device` is `webgpu`.
    */
   readonly interactiveWorkers?: number;
-  /** Tokens of bulk text, without a pause, after which `auto` fetches WebGPU. Default 20,000, some ten seconds of the engine's work. */
+  /** Bulk tokens without a pause after which `auto` fetches WebGPU. Default 20,000, about ten seconds of the engine's work. */
   readonly webgpuThreshold?: number;
   /**
-   * The folder that has `models` and `runtimes`, as `npx samevec assets` copies them: absolute, or relative to the page.
-   * Default: the folder above the script's, which is where Vite puts what is in a site's `public`.
+   * URL of the folder that contains `models` and `runtimes`, as copied by `npx samevec assets`: absolute, or relative to the page.
+   * Default: the parent of the script's folder, to which Vite copies a site's `public`.
    */
   readonly assetsUrl?: string | URL;
-  /** How long a worker may take to load, in ms, before its device is given up. Default 120,000. */
+  /** Maximum ms for a worker to load. Default 120,000. */
   readonly loadTimeout?: number;
-  /** How long a worker may take for what it was handed, in ms, before it counts as hung. Default 60,000. */
+  /** Maximum ms for one call to a worker, after which it counts as hung. Default 60,000. */
   readonly runTimeout?: number;
+  /** Called with the bytes downloaded so far. */
   readonly onDownload?: (progress: DownloadProgress) => void;
-  /** Told the device each time the model has been loaded, and when it changes. */
+  /** Called with the device when the model has loaded, and when the device changes. */
   readonly onDevice?: (choice: DeviceChoice) => void;
 }
 
 export interface BrowserEncoderInfo extends EncoderInfo {
-  /** Null before the first load. */
+  /** The device that computes bulk text. Null before the first load. */
   readonly choice: DeviceChoice | null;
-  /** Whether the browser has kept what was downloaded for the next visit. */
+  /** Whether the browser has stored all downloaded files for the next visit. */
   readonly kept: boolean;
 }
 
@@ -66,16 +68,13 @@ export interface BrowserEncoder extends Encoder {
   info(): BrowserEncoderInfo;
 }
 
-/**
- * Scripts are built into a folder beside `models` and `runtimes`. Apart from `new URL`, in which a bundler would take it for
- * a file.
- */
+/** Not passed to `new URL` literally: bundlers would treat the argument as a file. */
 const script = import.meta.url;
 
 /**
- * The encoder in a browser: a pool over workers, for a page or for a worker of it. Nothing is loaded before the first
- * call. A device that is named and cannot be had rejects with `device_unavailable`, one that computes wrongly with
- * `self_test_failed`.
+ * Creates the encoder of a page or a Web Worker: a pool of workers. The first call loads the model. With a named device, calls reject
+ * with `device_unavailable` if the device is missing, and with `self_test_failed` if it computes wrong vectors.
+ * Throws `RangeError` for an invalid number of workers or tokens.
  * @example
  * const encoder = createEncoder();
  * const { vectors } = await encoder.embed(["The tide comes in twice a day."]);
@@ -88,11 +87,11 @@ export function createEncoder(options: BrowserEncoderOptions = {}): BrowserEncod
 /** A pool that has loaded. */
 interface Opened {
   readonly pool: Encoder;
-  /** Null where all texts go to one pool: where a device is named, or a model of the hub. */
+  /** Null if all texts go to `pool`: with a named device, or a hub model. */
   readonly router: DeviceRouter | null;
 }
 
-/** Puts the device's pool, which is opened by the first call, in front of its callers. */
+/** Opens the pool of the device on the first call, and forwards calls to it. */
 class PageEncoder implements BrowserEncoder {
   readonly #options: BrowserEncoderOptions;
   readonly #workers: number;
@@ -104,7 +103,7 @@ class PageEncoder implements BrowserEncoder {
   #choice: DeviceChoice | null = null;
   #error: EncoderError | null = null;
   #download: ModelDownload | null = null;
-  /** Whether the browser has kept a model of the hub. */
+  /** Whether the browser has stored the hub model. */
   #hubKept = true;
   #disposal = new AbortController();
 
@@ -184,7 +183,7 @@ class PageEncoder implements BrowserEncoder {
     return opening;
   }
 
-  /** Rejects with `device_unavailable` when WebGPU is named and cannot be had, and otherwise as `Encoder.load`. */
+  /** Rejects with `device_unavailable` if WebGPU is named and missing, and otherwise as `Encoder.load`. */
   async #openPool(signal: AbortSignal): Promise<Opened> {
     const {
       device = "auto",
@@ -208,7 +207,7 @@ class PageEncoder implements BrowserEncoder {
     };
 
     if (model !== undefined) {
-      // For pages that use a model of the hub alone.
+      // Loaded only for hub models.
       const { openHubPool } = await import("./hub-pool.ts");
       const pool = await openHubPool({
         model,
@@ -252,13 +251,13 @@ class PageEncoder implements BrowserEncoder {
   }
 }
 
-/** With a slash at its end, without which the last part of the path would count as a file's name. */
+/** Adds a trailing slash: URLs are resolved against the folder. */
 function folderUrl(url: string | URL): URL {
   return new URL(new URL(url, location.href).href.replace(/\/*$/, "/"));
 }
 
-function checkCount(name: string, count: number, least: number): void {
-  if (!Number.isInteger(count) || count < least) {
-    throw new RangeError(`createEncoder: ${name} must be a whole number, at least ${least}, not ${count}`);
+function checkCount(name: string, count: number, min: number): void {
+  if (!Number.isInteger(count) || count < min) {
+    throw new RangeError(`createEncoder: ${name} must be an integer of at least ${min}, not ${count}`);
   }
 }

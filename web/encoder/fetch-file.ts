@@ -1,40 +1,41 @@
 import { EncoderError } from "../../shared/errors.ts";
 
-/** How often a file is asked for when its connection is cut, the first time included. */
-const mostAttempts = 4;
+/** Maximum requests for a file whose connection is lost. */
+const maxAttempts = 4;
 
-/** The wait before the second attempt, in ms. It doubles with each. */
+/** Delay before the second attempt, in ms. It doubles with each attempt. */
 const firstDelay = 500;
 
-/** A download of which nothing has come for so long, in ms, is taken for cut. */
+/** Ms without data after which a connection counts as lost. */
 const defaultStallTimeout = 30_000;
 
 export interface FetchOptions {
-  /** How the file is called in errors. */
+  /** The name of the file in errors. */
   readonly name: string;
-  /** In bytes; what ends before is incomplete. Left out where it is not known. */
+  /** Expected size in bytes: a shorter file is incomplete. Omit it if the size is unknown. */
   readonly bytes?: number;
-  /** Default 4. */
+  /** Maximum requests. Default 4. */
   readonly attempts?: number;
-  /** In ms. Default 30,000. */
+  /** Ms without data after which a connection counts as lost. Default 30,000. */
   readonly stallTimeout?: number | undefined;
+  /** Called with the bytes received so far. */
   readonly onBytes?: (loaded: number) => void;
-  /** Told how many bytes the whole file has, as the server says it: those on the way, where it compresses. */
+  /** Called with the `content-length` of the response: the compressed size if the server compresses. */
   readonly onAnswer?: (bytes: number) => void;
-  /** Told the headers of the first answer. */
+  /** Called with the headers of the first response. */
   readonly onHeaders?: (headers: Headers) => void;
-  /** More bytes than these are refused with `file_too_large`, by the length that the server announces and as they come. */
+  /** Maximum bytes. A larger file is rejected with `file_too_large`, by its `content-length` or as its bytes arrive. */
   readonly maxBytes?: number;
   readonly signal: AbortSignal;
 }
 
-/** A file, and whether it was put together from the answers to several requests. */
 export interface FetchedFile {
   readonly blob: Blob;
+  /** Whether the file was assembled from the responses to several requests. */
   readonly resumed: boolean;
 }
 
-/** The cause of the error of a file that the server refused. */
+/** The cause of an error: the server responded without the file. */
 export class RefusedRequest extends Error {
   readonly status: number;
   /** The header `x-error-code` of a Hugging Face hub. */
@@ -48,17 +49,18 @@ export class RefusedRequest extends Error {
 }
 
 /**
- * Fetches a file. Where the connection is cut it goes on with what is missing, or from the start when the server gives
- * no ranges. Rejects with `load_failed` when the server refuses, or when the connection was cut too often; with the
- * signal's reason.
+ * Fetches a file. After a lost connection, it resumes with a range request, or restarts if the server does not support ranges. Rejects
+ * with `load_failed` if the server refuses or the connection is lost too often, with `file_too_large`, or with the signal's reason.
+ * @example
+ * const { blob } = await fetchFile(new URL("manifest.json", assets), { name: "manifest.json", signal });
  */
 export async function fetchFile(url: URL, options: FetchOptions): Promise<FetchedFile> {
-  const { name, bytes, attempts = mostAttempts, maxBytes = Number.POSITIVE_INFINITY, onBytes, signal } = options;
+  const { name, bytes, attempts = maxAttempts, maxBytes = Number.POSITIVE_INFINITY, onBytes, signal } = options;
   let parts: Uint8Array<ArrayBuffer>[] = [];
   let loaded = 0;
   let resumed = false;
   const receive = async () => {
-    for await (const chunk of answerTo(url, loaded, options)) {
+    for await (const chunk of chunksOf(url, loaded, options)) {
       if (chunk === "from the start") {
         parts = [];
         loaded = 0;
@@ -69,7 +71,7 @@ export async function fetchFile(url: URL, options: FetchOptions): Promise<Fetche
       if (loaded > maxBytes) throw tooLarge(name, maxBytes, loaded);
       onBytes?.(loaded);
     }
-    if (bytes !== undefined && loaded < bytes) throw new CutConnection(`it ended after ${loaded} of ${bytes} bytes`);
+    if (bytes !== undefined && loaded < bytes) throw new LostConnection(`it ended after ${loaded} of ${bytes} bytes`);
   };
   for (let attempt = 1; ; attempt++) {
     try {
@@ -78,7 +80,7 @@ export async function fetchFile(url: URL, options: FetchOptions): Promise<Fetche
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof EncoderError) throw error;
-      if (!(error instanceof CutConnection) || attempt >= attempts) {
+      if (!(error instanceof LostConnection) || attempt >= attempts) {
         const reason = error instanceof Error ? error.message : error;
         throw new EncoderError("load_failed", `${name} could not be fetched: ${reason}`, {}, { cause: error });
       }
@@ -89,26 +91,26 @@ export async function fetchFile(url: URL, options: FetchOptions): Promise<Fetche
 }
 
 function tooLarge(name: string, limit: number, found: number): EncoderError {
-  return new EncoderError("file_too_large", `${name} has more than the ${limit} bytes that may be downloaded`, { limit, found });
+  return new EncoderError("file_too_large", `${name} is larger than the download limit of ${limit} bytes`, { limit, found });
 }
 
-/** What another request may cure. */
-class CutConnection extends Error {}
+/** A failure that another request may resolve. */
+class LostConnection extends Error {}
 
-/** What comes of a file, from a byte on. Told first when the server begins with the first byte all the same. */
-async function* answerTo(
+/** The bytes of a file, from offset `start` on. Yields "from the start" first if the server ignores the range. */
+async function* chunksOf(
   url: URL,
   start: number,
   { name, stallTimeout = defaultStallTimeout, maxBytes = Number.POSITIVE_INFINITY, onAnswer, onHeaders, signal }: FetchOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer> | "from the start"> {
   const stall = new AbortController();
-  const onStall = () => stall.abort(new CutConnection(`nothing arrived for ${stallTimeout} ms`));
+  const onStall = () => stall.abort(new LostConnection(`nothing arrived for ${stallTimeout} ms`));
   let timer = setTimeout(onStall, stallTimeout);
   try {
     const response = await fetch(url, {
       signal: AbortSignal.any([signal, stall.signal]),
       headers: start > 0 ? { range: `bytes=${start}-` } : {},
-      // Names stay when a site is deployed anew: what a browser has under them may be the last model's.
+      // A new deployment reuses file names: the HTTP cache may hold files of the previous model.
       cache: "no-cache",
     });
     if (!response.ok || !response.body) throw new RefusedRequest(response);
@@ -127,11 +129,11 @@ async function* answerTo(
     }
   } catch (error) {
     if (stall.signal.aborted) throw stall.signal.reason;
-    // What fetch calls a network error is a TypeError, before the answer and within it.
-    throw error instanceof TypeError ? new CutConnection(error.message, { cause: error }) : error;
+    // fetch reports a network error as a TypeError, before and during the response.
+    throw error instanceof TypeError ? new LostConnection(error.message, { cause: error }) : error;
   } finally {
     clearTimeout(timer);
-    // Nothing more is read of what is refused or given up.
+    // Cancels the response if it was not read to its end.
     stall.abort();
   }
 }

@@ -2,12 +2,11 @@ import type { Session } from "../../shared/encoder/session.ts";
 import { EncoderError } from "../../shared/errors.ts";
 
 /**
- * Runs `create` while devices are given without subgroups, for which the runtime asks where an adapter has them. With them
- * its kernels for 32 tokens and more give wrong vectors (a cosine of 0.895) on an adapter with subgroups of 4; which others
- * they are right on is not known.
+ * Runs `create` while `requestDevice` omits the subgroups feature, which the runtime requests if the adapter has it. With subgroups of
+ * size 4, its kernels for 32 tokens and more return wrong vectors (a cosine of 0.895). Other sizes have not been tested.
  */
 export async function withoutSubgroups<Result>(create: () => Promise<Result>): Promise<Result> {
-  // Not there in browsers without WebGPU, where `create` fails with a reason of its own.
+  // Undefined in browsers without WebGPU, where `create` fails with its own reason.
   const adapters: { prototype: GPUAdapter } | undefined = globalThis.GPUAdapter;
   if (!adapters) return create();
   const { prototype } = adapters;
@@ -24,8 +23,8 @@ export async function withoutSubgroups<Result>(create: () => Promise<Result>): P
 }
 
 /**
- * The session, until its device is lost or reports an error that no call has caught, such as one of memory. From then on no
- * run is begun: the runtime would wait for the device in a loop that never ends, and that nothing in this thread can break.
+ * A session that fails as soon as its device is lost or reports an uncaptured error, such as out of memory. No run is started after
+ * that: the runtime would wait for the device in a synchronous loop that never ends.
  */
 export function guarded(session: Session, device: GPUDevice): Session {
   let disposed = false;
@@ -34,7 +33,7 @@ export function guarded(session: Session, device: GPUDevice): Session {
       if (disposed) return;
       const error = new EncoderError("inference_failed", message);
       reject(error);
-      // Whoever owns this worker is told at once, not at the next text.
+      // Notifies the worker's owner immediately, not at the next text.
       reportError(error);
     };
     void device.lost.then(({ message }) => fail(`The graphics device was lost (${message.trim() || "no reason given"})`));

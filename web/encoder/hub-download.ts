@@ -19,42 +19,42 @@ import { type AssetStore, openAssetStore, requireSecureContext } from "./asset-s
 import { fetchFile, RefusedRequest } from "./fetch-file.ts";
 
 export interface HubDownloadOptions {
-  /** Where the hub is: absolute, or relative to the page. Default `https://huggingface.co`. */
+  /** URL of the hub: absolute, or relative to the page. Default `https://huggingface.co`. */
   readonly hubUrl?: string | URL | undefined;
   /**
-   * Told the bytes over the files that were begun: how many files there will be is not known ahead, but the weights, which are by far the
-   * most, come last.
+   * Called with the bytes of all files whose download has started. The total grows, since the number of files is not known in advance.
+   * The weights, by far the largest files, come last.
    */
   readonly onProgress?: ((progress: { readonly loaded: number; readonly total: number; readonly stored: number }) => void) | undefined;
-  /** How long the hub may send nothing, in ms, before a request counts as cut. Default 30,000. */
+  /** Ms without data after which a connection counts as lost. Default 30,000. */
   readonly stallTimeout?: number | undefined;
-  /** How many bytes all files of a model may have. Default 500 MB. */
+  /** Maximum bytes of all files of a model. Default 500 MB. */
   readonly maxBytes?: number | undefined;
-  /** Ends whatever is under way. */
+  /** Aborts the download. */
   readonly signal: AbortSignal;
 }
 
 const defaultMaxBytes = 500_000_000;
 
-/** A model's files, complete and checked. A Blob is a handle: a worker is given it without a copy. */
+/** A model's files, complete and verified. A Blob is a handle, so it is posted to a worker without a copy. */
 export interface DownloadedHubModel {
   readonly model: Model;
-  /** By their names in the repository. */
+  /** Files by their names in the repository. */
   readonly files: ReadonlyMap<string, Blob>;
-  /** Whether the browser has kept all of them for the next visit. */
+  /** Whether the browser has stored all files for the next visit. */
   readonly kept: boolean;
 }
 
-/** Written last, with the SHA-256 of each file: without it a download is unfinished. No hub's file has its name. */
+/** Written last, with the SHA-256 of each file: without this file, a download is incomplete. No file of a hub has this name. */
 const snapshotName = "samevec-snapshot.json";
 const snapshotSchema = z.object({ commit: z._default(z.nullable(z.string()), null), files: z.record(z.string(), z.string()) });
 type SnapshotRecord = z.output<typeof snapshotSchema>;
 
 /**
- * Downloads a model of the Hugging Face hub, or finds it whole in Cache Storage, where it is never looked up again. What is unfit is
- * refused before its weights are fetched. A branch or tag is resolved once: all files are of the commit that the hub names for the first
- * one, and so are files that are fetched anew. Rejects with `load_failed`, with `file_too_large` where the model has more than
- * `maxBytes`, or with the signal's reason.
+ * Downloads a model of the Hugging Face hub, or reads it from Cache Storage without any request. Unsupported models are rejected before
+ * their weights are fetched. A branch or tag is resolved once: all files, also those that are fetched again later, belong to the commit
+ * that the hub reports for the first file. Rejects with `load_failed`, with `file_too_large` if the model exceeds `maxBytes`, or with the
+ * signal's reason.
  * @param id `org/name`, or `org/name@revision`
  * @example
  * const { model, files } = await downloadHubModel("sentence-transformers/all-MiniLM-L6-v2", { signal });
@@ -70,7 +70,7 @@ export async function downloadHubModel(id: string, options: HubDownloadOptions):
     const file = files.get(name);
     return file ? parseHubJson(id, name, await file.text()) : null;
   };
-  const described = async (config: HubConfig, hashes: Hashes): Promise<Model> => ({
+  const modelOf = async (config: HubConfig, hashes: Hashes): Promise<Model> => ({
     id,
     fingerprint: await hubFingerprint(hashes, config),
     ...config,
@@ -78,7 +78,7 @@ export async function downloadHubModel(id: string, options: HubDownloadOptions):
   if (recorded && stored) {
     const bytes = [...files.values()].reduce((sum, { size }) => sum + size, 0);
     options.onProgress?.({ loaded: bytes, total: bytes, stored: bytes });
-    return { model: await described(await readHubConfig(id, readJson), recorded.files), files, kept: true };
+    return { model: await modelOf(await readHubConfig(id, readJson), recorded.files), files, kept: true };
   }
 
   const progress = progressOf(options);
@@ -98,13 +98,13 @@ export async function downloadHubModel(id: string, options: HubDownloadOptions):
   };
   const config = await fetchRepository(id, fetchOnce, readJson);
   const hashes: Record<string, string> = {};
-  // One after the other: the bytes of all at once would be in memory.
+  // One at a time, which bounds memory to the largest file.
   for (const [name, file] of files) hashes[name] = await sha256Of(file);
   const kept = await keep(store, files, { commit, files: hashes });
-  return { model: await described(config, hashes), files, kept };
+  return { model: await modelOf(config, hashes), files, kept };
 }
 
-/** Null where the repository has no such file. */
+/** Null if the repository has no such file. */
 async function fetchHubFile(
   place: HubRepository,
   name: string,
@@ -126,7 +126,7 @@ async function fetchHubFile(
 
 type FileProgress = Required<Pick<Parameters<typeof fetchFile>[1], "onBytes" | "onAnswer">>;
 
-/** Counts the bytes of all files, by the name of each. */
+/** Reports the bytes of all files. The returned function creates the callbacks of one file. */
 function progressOf({ onProgress }: HubDownloadOptions): (name: string) => FileProgress {
   const loaded = new Map<string, number>();
   const announced = new Map<string, number>();
@@ -151,12 +151,12 @@ function progressOf({ onProgress }: HubDownloadOptions): (name: string) => FileP
   });
 }
 
-/** File names, each with its SHA-256. */
+/** SHA-256 of each file by its name. */
 type Hashes = Readonly<Record<string, string>>;
 
 const sha256Of = async (file: Blob) => sha256Hex(new Uint8Array(await file.arrayBuffer()));
 
-/** What a finished download has recorded of itself. Null where there is none. */
+/** The record of a completed download. Null if there is none. */
 async function readSnapshot(store: AssetStore): Promise<SnapshotRecord | null> {
   const snapshot = await store.get(snapshotName);
   try {
@@ -166,7 +166,7 @@ async function readSnapshot(store: AssetStore): Promise<SnapshotRecord | null> {
   }
 }
 
-/** The files of a finished download. Null when any is missing or not what was downloaded. */
+/** The files of a completed download. Null if any is missing or modified. */
 async function storedFiles(store: AssetStore, { files: hashes }: SnapshotRecord): Promise<ReadonlyMap<string, Blob> | null> {
   const files = new Map<string, Blob>();
   try {

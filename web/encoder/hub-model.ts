@@ -9,34 +9,34 @@ import { openHubSession } from "../../shared/hub/session.ts";
 import { finishVector } from "../../shared/vector.ts";
 import { guarded, withoutSubgroups } from "./graphics-device.ts";
 
-/** Where a hub model computes in a page. */
+/** A device for hub models in a page. */
 export type HubDevice = "wasm" | "webgpu";
 
-/** A hub model as a worker is handed it: all its files are there. */
+/** A complete hub model, as it is posted to a worker. */
 export interface HubModelFiles {
   readonly model: Model;
-  /** By their names in the repository. */
+  /** Files by their names in the repository. */
   readonly files: ReadonlyMap<string, Blob>;
   readonly device: HubDevice;
 }
 
-/** Under which transformers.js asks for the files; it is no address. */
+/** The path under which transformers.js requests the files. It is not a URL. */
 const folder = "model/files";
 
 /**
- * Texts whose vectors on WebGPU are compared with those on WASM, of less and of more than 32 tokens: the runtime has other kernels for
- * those.
+ * Texts whose WebGPU vectors are compared with their WASM vectors. One has less and one more than 32 tokens, for which the runtime uses
+ * different kernels.
  */
 const probes = ["How do the tides of the sea come and go?", "The moon pulls at the sea and the sea follows it. ".repeat(4)];
 
-/** Both compute in float32: what is below has a fault. */
+/** Minimum cosine of the two. Both compute in float32, so a lower one is an error. */
 const minCosine = 0.999;
 
 /**
- * Opens a sentence-transformers model of the Hugging Face hub in a browser's worker, through transformers.js, in float32. It fetches
- * nothing. On WebGPU the model must give the vectors that the same graph gives on WASM; and the session fails, and with it the worker,
- * as soon as the graphics device is lost. Once a realm.
- * @param loadRuntime gives ONNX Runtime's WASM, in its build for WebGPU, which computes on WASM too
+ * Opens a sentence-transformers model of the Hugging Face hub in a Web Worker, with transformers.js in float32, without any request. The
+ * self-test of a WebGPU session compares its vectors with those of the same graph on WASM. When the graphics device is lost, the session
+ * and its worker fail immediately. To be called once per worker, since transformers.js has global settings.
+ * @param loadRuntime returns ONNX Runtime's WASM, WebGPU build, which also computes on WASM
  * @example
  * exposeEncoder<HubModelFiles>((prepared) => openHubModelInWorker(prepared, loadRuntime));
  */
@@ -47,7 +47,7 @@ export function openHubModelInWorker(prepared: HubModelFiles, loadRuntime: () =>
     const runtime = await useRuntime(loadRuntime);
     const tokenizer = tokenizerOf((await AutoTokenizer.from_pretrained(folder))._tokenizer);
     const onWasm = await openSession(prepared, "wasm", tokenizer);
-    runtime.forgetBinary();
+    runtime.releaseBinary();
     if (device === "wasm") return { model, tokenizer, session: onWasm, selfTest: null, otherwise: null };
 
     const selfTest = await knownVectors(onWasm, model, tokenizer);
@@ -57,9 +57,9 @@ export function openHubModelInWorker(prepared: HubModelFiles, loadRuntime: () =>
   };
 }
 
-/** Has transformers.js find the files in what this worker was handed, and nothing anywhere else. */
+/** Makes transformers.js read the files that were posted to this worker, and nothing else. */
 function serveFiles(files: ReadonlyMap<string, Blob>): void {
-  // When a run fails it logs the token ids, which are the user's text.
+  // transformers.js logs the token ids of a failed run, which reveal the user's text.
   env.logLevel = LogLevel.NONE;
   env.allowRemoteModels = false;
   env.allowLocalModels = true;
@@ -76,20 +76,20 @@ function serveFiles(files: ReadonlyMap<string, Blob>): void {
     put: async () => {},
   };
   env.fetch = async () => {
-    throw new EncoderError("internal", "transformers.js has nothing to fetch");
+    throw new EncoderError("internal", "transformers.js must not fetch files");
   };
 }
 
-/** Has ONNX Runtime compute with our copy of its WASM, on one thread: transformers.js names one of a public CDN. */
+/** Makes ONNX Runtime use the given WASM, on one thread. By default, transformers.js loads it from a public CDN. */
 async function useRuntime(loadRuntime: () => Promise<ArrayBuffer>) {
   const { wasm, webgpu } = env.backends.onnx;
-  if (!wasm || !webgpu) throw new EncoderError("internal", "transformers.js has come without ONNX Runtime's build for browsers");
+  if (!wasm || !webgpu) throw new EncoderError("internal", "transformers.js was built without ONNX Runtime Web");
   delete wasm.wasmPaths;
   wasm.numThreads = 1;
   wasm.wasmBinary = await loadRuntime();
   return {
-    /** Once a session is there the binary is compiled. */
-    forgetBinary: () => {
+    /** To be called after the first session was created, which compiles the binary. */
+    releaseBinary: () => {
       delete wasm.wasmBinary;
     },
     graphicsDevice: async () => webgpu.device,
@@ -101,12 +101,12 @@ async function openSession({ model, files }: HubModelFiles, device: HubDevice, t
   const loaded = await AutoModel.from_pretrained(folder, {
     device,
     dtype: "fp32",
-    // transformers.js would go by config.json, which may name other parts than those that are there.
+    // By default, transformers.js follows config.json, which may list parts that do not exist.
     use_external_data_format: false,
     session_options: {
-      // Texts differ in length: memory patterns would keep one plan for each length seen.
+      // Memory patterns would store one plan for each text length.
       enableMemPattern: false,
-      // The graph names them relative to its own folder.
+      // The graph refers to these files relative to its own folder.
       externalData: await Promise.all(
         externalData.map(async ([name, file]) => ({
           path: name.slice(name.lastIndexOf("/") + 1),

@@ -1,4 +1,4 @@
-/** The bytes of a file that was compressed with gzip. */
+/** Decompresses a gzip file. */
 export function inflate(file: Blob): Promise<ArrayBuffer> {
   return new Response(file.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }

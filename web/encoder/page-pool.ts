@@ -3,7 +3,7 @@ import { EncoderPool } from "../../shared/encoder/pool.ts";
 import type { DownloadedModel, ModelDownload, WebDevice } from "./download.ts";
 import { workerHandle } from "./worker-handle.ts";
 
-/** What a worker loads from. */
+/** The data that a worker loads a bundled model from. */
 export interface PreparedModel extends DownloadedModel {
   readonly device: WebDevice;
 }
@@ -11,18 +11,21 @@ export interface PreparedModel extends DownloadedModel {
 export type PagePool = EncoderPool<PreparedModel>;
 
 export interface PoolLimits {
-  /** In ms: see `PoolOptions`. */
+  /** Maximum ms for a worker to load. */
   readonly loadTimeout: number;
+  /** Maximum ms for one call to a worker, after which it counts as hung. */
   readonly runTimeout: number;
 }
 
-/** Workers on the WebAssembly engine, for all texts and for interactive ones alone. */
+/** Numbers of workers on the WebAssembly engine. */
 export interface EngineWorkers {
+  /** Workers that take any text. */
   readonly workers: number;
+  /** Additional workers reserved for interactive requests. */
   readonly interactiveWorkers: number;
 }
 
-/** A pool of workers on the WebAssembly engine. Nothing is fetched or started before its first call. */
+/** Creates a pool of workers on the WebAssembly engine. The first call fetches the model and starts the workers. */
 export function createEnginePool(download: ModelDownload, { workers, interactiveWorkers }: EngineWorkers, limits: PoolLimits): PagePool {
   return new EncoderPool({
     ...limits,
@@ -33,7 +36,7 @@ export function createEnginePool(download: ModelDownload, { workers, interactive
   });
 }
 
-/** A pool of one worker on WebGPU, which is replaced when it fails. Nothing is fetched or started before its first call. */
+/** Creates a pool of one worker on WebGPU, which is replaced when it fails. The first call fetches the model and starts the worker. */
 export function createWebgpuPool(download: ModelDownload, limits: PoolLimits, observer: EncoderObserver = {}): PagePool {
   return new EncoderPool({
     ...limits,
@@ -44,5 +47,5 @@ export function createWebgpuPool(download: ModelDownload, limits: PoolLimits, ob
   });
 }
 
-// Written out, for bundlers to find.
+// A literal URL, which bundlers recognize.
 const spawnWorker = () => workerHandle(new Worker(new URL("./encoder-worker.ts", import.meta.url), { type: "module", name: "encoder" }));

@@ -1,14 +1,14 @@
 import type { WorkerHandle } from "../../shared/encoder/protocol.ts";
 
-/** A Web Worker as a pool takes it. */
+/** Adapts a Web Worker for an {@link EncoderPool}. */
 export function workerHandle(worker: Worker): WorkerHandle {
   return {
     endpoint: worker,
     onDeath(listener) {
       worker.addEventListener("error", (event) => {
-        // It is dealt with here: nothing is left to report for the page's console.
+        // The pool handles the error, so it is not reported to the page's console.
         event.preventDefault();
-        // A script that cannot be fetched gives an event without a message.
+        // The event has no message if the script could not be fetched.
         listener(event.message?.replace(/^Uncaught (\w*Error: )?/, "") || "its script could not be loaded");
       });
       worker.addEventListener("messageerror", () => listener("a message could not be read"));
