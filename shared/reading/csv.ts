@@ -5,18 +5,18 @@ import { labelOf, Paragraphs } from "./paragraphs.ts";
 import type { Reading } from "./reading.ts";
 
 /**
- * Each row as a paragraph with a line `column: value` for each field that is not blank, the first row being the header; a
- * single row is no header. The delimiter is found out. The columns' names are the title.
+ * Converts each row to a paragraph with a line `column: value` per field that is not blank. The first row is the header, unless it is the
+ * only row. The delimiter is detected. The title lists the columns.
  *
- * Throws `unreadable_file` where a quoted field does not end as it should.
+ * Throws `unreadable_file` for an unterminated or malformed quoted field, and `binary_file`.
  */
 export function readCsv(bytes: Uint8Array): Reading {
   const source = decodeText(bytes);
   const { data: rows, errors } = Papa.parse(source, { skipEmptyLines: "greedy" });
-  const fault = errors.find(({ type }) => type === "Quotes");
-  if (fault) {
-    const line = source.slice(0, fault.index ?? 0).split(/\r\n|\r|\n/).length;
-    throw new EncoderError("unreadable_file", `has a quoted field that does not end as it should, in line ${line}`);
+  const quoteError = errors.find(({ type }) => type === "Quotes");
+  if (quoteError) {
+    const line = source.slice(0, quoteError.index ?? 0).split(/\r\n|\r|\n/).length;
+    throw new EncoderError("unreadable_file", `has a malformed quoted field in line ${line}`);
   }
   const [header = [], ...records] = rows.map((row) => row.map((field) => field.trim()));
   const columns = header.filter(Boolean).join(", ");

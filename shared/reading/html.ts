@@ -4,33 +4,33 @@ import { decodeText } from "./decode.ts";
 import { Paragraphs } from "./paragraphs.ts";
 import type { Reading } from "./reading.ts";
 
-/** Elements whose content is no part of the text: it is not shown, or leads elsewhere, or waits to be filled in. */
-const passedOver = new Set([
+/** Elements whose content is skipped: invisible content, embedded objects, navigation and form controls. */
+const skipped = new Set([
   ...["head", "script", "style", "template", "noscript", "nav", "dialog"],
   ...["svg", "math", "canvas", "audio", "video", "object", "iframe"],
   ...["button", "select", "datalist", "textarea"],
 ]);
 
-/** Elements that stand within a line. Every other one ends the paragraph before it, and its own. */
-const withinLines = new Set([
+/** Inline elements. Every other element starts and ends a paragraph, or a line: see `lines`. */
+const inline = new Set([
   ...["a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img", "input", "ins"],
   ...["kbd", "label", "mark", "meter", "output", "picture", "progress", "q", "rp", "rt", "ruby", "s", "samp", "slot", "small", "source"],
   ...["span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr"],
 ]);
 
-/** Elements that begin a line, but no paragraph. */
+/** Elements that start a line, but no paragraph. */
 const lines = new Set(["br", "li", "thead", "tbody", "tfoot", "tr", "dt", "dd", "option", "summary", "figcaption", "caption"]);
 const lists = new Set(["ul", "ol", "menu", "dir"]);
 const cells = new Set(["td", "th"]);
 
-/** Browsers stop at 512. It bounds the time, too: for an end tag the parser looks through all that is open. */
-const deepest = 1000;
+/** Maximum depth; browsers stop at 512. It also bounds the time: the parser searches all open elements for an end tag. */
+const maxDepth = 1000;
 
 /**
- * A page's text as it is shown without styles: headings marked as Markdown's, a line for each item of a list and each row of
- * a table, blank lines between blocks, code as it stands within fences. Scripts, forms' fields and navigation are left out.
+ * Converts a page to text, as rendered without styles: headings in Markdown, a line per list item and table row, blank lines between
+ * blocks, code in fences. Skips scripts, form controls and navigation.
  *
- * Throws `unreadable_file` when elements are nested more than 1,000 deep.
+ * Throws `unreadable_file` if elements are nested more than 1,000 levels deep, and `binary_file`.
  */
 export function readHtml(bytes: Uint8Array): Reading {
   const page = new PageText();
@@ -43,44 +43,45 @@ export function readHtml(bytes: Uint8Array): Reading {
   return page.finish();
 }
 
-/** The encoding that a page says it is in, in its first KiB, as browsers look for it. */
+/** The encoding that a page declares in its first KiB, where browsers look for it. */
 function declaredCharset(bytes: Uint8Array): string | undefined {
   const beginning = String.fromCharCode(...bytes.subarray(0, 1024));
   return /<meta[^>]*?charset\s*=\s*["']?\s*([\w:.-]+)/i.exec(beginning)?.[1];
 }
 
-/** Takes the elements of a page as they open and close, one after the other: however deep they are, nothing calls itself. */
+/** Builds the text from the parser's events. Without recursion, so nesting cannot overflow the stack. */
 class PageText {
   readonly #paragraphs = new Paragraphs();
   #title = "";
   #firstHeading = "";
-  /** The pieces of the line that has begun: as one string it would be copied again and again. */
+  /** Parts of the current line. Appending to a string would copy it each time. */
   #line: string[] = [];
-  /** What stands before the line, if there will be one: the sign of a heading or of a list's item. */
+  /** Prefix of the next line that is not blank: the marker of a heading or list item. */
   #mark = "";
-  /** A cell of a table has begun, without text so far. */
+  /** Whether a table cell has started and has no text yet. */
   #cellBegins = false;
   #depth = 0;
-  /** The depth of the outermost element that is passed over, and so on; infinity where none is open. */
-  #passedFrom = Number.POSITIVE_INFINITY;
+  /** Depths of the outermost open element that is skipped, a title, code or the head; infinity if none is open. */
+  #skippedFrom = Number.POSITIVE_INFINITY;
   #titleFrom = Number.POSITIVE_INFINITY;
   #codeFrom = Number.POSITIVE_INFINITY;
   #headFrom = Number.POSITIVE_INFINITY;
-  /** The numbers of the latest items of the lists that are open; null where items have none. */
+  /** Number of the last item of each open list; null for unordered lists. */
   readonly #items: (number | null)[] = [];
 
   open(name: string, attributes: Readonly<Record<string, string>>): void {
     this.#depth += 1;
-    if (this.#depth > deepest) throw new EncoderError("unreadable_file", `is nested more than ${deepest} deep`, { limit: deepest });
-    // Pictures have titles of their own.
-    if (name === "title" && this.#title === "" && this.#passedFrom >= this.#headFrom) this.#titleFrom = this.#depth;
-    if (this.#depth > this.#passedFrom) return;
-    if (passedOver.has(name) || "hidden" in attributes || attributes.role === "navigation") {
-      this.#passedFrom = this.#depth;
+    if (this.#depth > maxDepth)
+      throw new EncoderError("unreadable_file", `is nested more than ${maxDepth} levels deep`, { limit: maxDepth });
+    // SVG images contain titles too.
+    if (name === "title" && this.#title === "" && this.#skippedFrom >= this.#headFrom) this.#titleFrom = this.#depth;
+    if (this.#depth > this.#skippedFrom) return;
+    if (skipped.has(name) || "hidden" in attributes || attributes.role === "navigation") {
+      this.#skippedFrom = this.#depth;
       if (name === "head") this.#headFrom = this.#depth;
       return;
     }
-    if (isWithinLine(name)) return;
+    if (isInline(name)) return;
     if (this.#depth > this.#codeFrom) {
       if (!this.#line.at(-1)?.endsWith("\n")) this.#line.push("\n");
       return;
@@ -101,12 +102,12 @@ class PageText {
     const depth = this.#depth;
     this.#depth -= 1;
     if (depth === this.#titleFrom) this.#titleFrom = Number.POSITIVE_INFINITY;
-    if (depth >= this.#passedFrom) {
+    if (depth >= this.#skippedFrom) {
       if (depth === this.#headFrom) this.#headFrom = Number.POSITIVE_INFINITY;
-      if (depth === this.#passedFrom) this.#passedFrom = Number.POSITIVE_INFINITY;
+      if (depth === this.#skippedFrom) this.#skippedFrom = Number.POSITIVE_INFINITY;
       return;
     }
-    if (isWithinLine(name) || cells.has(name) || depth > this.#codeFrom) return;
+    if (isInline(name) || cells.has(name) || depth > this.#codeFrom) return;
     if (depth === this.#codeFrom) this.#endCode();
     else this.#endLine();
     if (name === "li" || heading.test(name)) this.#mark = "";
@@ -116,12 +117,12 @@ class PageText {
 
   text(text: string): void {
     if (this.#depth >= this.#titleFrom) this.#title += text;
-    if (this.#depth >= this.#passedFrom) return;
+    if (this.#depth >= this.#skippedFrom) return;
     if (this.#depth >= this.#codeFrom) {
       this.#line.push(text);
       return;
     }
-    // Soft hyphens are seen at the end of a line only.
+    // Soft hyphens are visible only at the end of a line.
     let words = text.replaceAll("\u00ad", "").replace(/[ \t\n\r\f]+/g, " ");
     if (this.#line.length === 0 || this.#line.at(-1)?.endsWith(" ")) words = words.replace(/^ /, "");
     if (words.trim() !== "" && this.#cellBegins) {
@@ -162,13 +163,13 @@ class PageText {
       .replace(/^\r?\n/, "")
       .trimEnd();
     this.#line = [];
-    // Without fences a comment in it would be taken for a heading.
+    // Without fences, a comment in the code would become a heading.
     let fence = "```";
     for (const [marks] of code.matchAll(/`{3,}/g)) if (marks.length >= fence.length) fence = `${marks}\``;
     if (code.trim() !== "") this.#paragraphs.line(`${fence}\n${code}\n${fence}`);
   }
 }
 
-/** Elements that have a hyphen in their names are the page's own: without styles they stand within lines. */
-const isWithinLine = (name: string) => withinLines.has(name) || name.includes("-");
+/** Custom elements, whose names contain a hyphen, are inline without styles. */
+const isInline = (name: string) => inline.has(name) || name.includes("-");
 const heading = /^h[1-6]$/;

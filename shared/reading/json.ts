@@ -4,26 +4,26 @@ import { decodeText } from "./decode.ts";
 import { labelOf, Paragraphs } from "./paragraphs.ts";
 import type { Reading } from "./reading.ts";
 
-/** What is nested deeper is hardly a text. */
-const deepest = 200;
+/** Maximum depth of nesting. */
+const maxDepth = 200;
 
-/** Of a path, which stands before every value that it leads to, so much is kept, in UTF-16 code units. */
-const longestPath = 200;
+/** Maximum length of the path before a value, in UTF-16 code units. */
+const maxPath = 200;
 
 /**
- * Each element of an array, else the whole value, as a paragraph: an object as lines `key: value`, what is nested by its path
- * (`author.name: …`), the elements of an array under its key; strings as they stand. Null and blank strings are left out.
+ * Converts each element of a top-level array, or else the whole value, to a paragraph. An object becomes lines `key: value`, with paths for
+ * nested values (`author.name: …`). Elements of a nested array share its key. Strings are unchanged. Null and blank strings are omitted.
  *
- * Throws `unreadable_file` when it is not JSON, or nested more than 200 deep.
+ * Throws `unreadable_file` if the bytes are not JSON, or nested more than 200 levels deep, and `binary_file`.
  */
 export function readJson(bytes: Uint8Array): Reading {
   const source = decodeText(bytes);
   if (source.trim() === "") return { title: "", text: "" };
-  const value = parseJson(source, () => lineOfFault(source));
+  const value = parseJson(source, () => lineOfError(source));
   return readingOf(Array.isArray(value) ? value : [value]);
 }
 
-/** As {@link readJson} with an array of what stands in each line. Blank lines are passed over. */
+/** Reads JSON Lines as {@link readJson} reads an array of the lines' values. Skips blank lines. */
 export function readJsonLines(bytes: Uint8Array): Reading {
   const records: unknown[] = [];
   let number = 0;
@@ -38,28 +38,28 @@ function parseJson(source: string, line: () => number | null): unknown {
   try {
     return JSON.parse(source);
   } catch {
-    // The engine's message has a piece of the text in it.
+    // The engine's message quotes the text.
     const number = line();
     throw new EncoderError("unreadable_file", `is not valid JSON${number === null ? "" : ` in line ${number}`}`);
   }
 }
 
-/** From 1; null where it cannot be told. Engines do not tell it alike, and not always. */
-function lineOfFault(source: string): number | null {
-  const faults: ParseError[] = [];
+/** Line of the first syntax error, from 1; null if unknown. `JSON.parse` does not report it reliably. */
+function lineOfError(source: string): number | null {
+  const errors: ParseError[] = [];
   try {
-    parseTolerantly(source, faults, { disallowComments: true });
+    parseTolerantly(source, errors, { disallowComments: true });
   } catch {
-    // It calls itself for what is nested, and the stack has an end.
+    // The parser is recursive: deep nesting overflows the stack.
     return null;
   }
-  return faults[0] ? source.slice(0, faults[0].offset).split(/\r\n|\r|\n/).length : null;
+  return errors[0] ? source.slice(0, errors[0].offset).split(/\r\n|\r|\n/).length : null;
 }
 
 function readingOf(records: readonly unknown[]): Reading {
   const paragraphs = new Paragraphs();
   for (const record of records) {
-    addLines(paragraphs, record, "", deepest);
+    addLines(paragraphs, record, "", maxDepth);
     paragraphs.end();
   }
   return { title: titleOf(records), text: paragraphs.toString() };
@@ -72,14 +72,14 @@ function addLines(paragraphs: Paragraphs, value: unknown, path: string, depth: n
     if (text !== "") paragraphs.line(labelOf(path) + text);
     return;
   }
-  if (depth === 0) throw new EncoderError("unreadable_file", `is nested more than ${deepest} deep`, { limit: deepest });
+  if (depth === 0) throw new EncoderError("unreadable_file", `is nested more than ${maxDepth} levels deep`, { limit: maxDepth });
   for (const [key, field] of Object.entries(value)) {
     const place = path === "" || key === "" ? path + key : `${path}.${key}`;
-    addLines(paragraphs, field, Array.isArray(value) ? path : place.slice(0, longestPath), depth - 1);
+    addLines(paragraphs, field, Array.isArray(value) ? path : place.slice(0, maxPath), depth - 1);
   }
 }
 
-/** What a single record calls itself, or what several are about: the keys of the first. Blank when it is neither. */
+/** The title or name of a single record, or the keys of the first of several. Blank if there are none. */
 function titleOf([first, ...others]: readonly unknown[]): string {
   if (typeof first !== "object" || first === null || Array.isArray(first)) return "";
   if (others.length > 0) return Object.keys(first).join(", ");

@@ -1,8 +1,8 @@
-/** What csv.ts takes of it. Its own types need those of Node and of the DOM. */
+/** The part of papaparse that csv.ts uses. Its own types require those of Node.js and the DOM. */
 declare module "papaparse" {
   interface ParseError {
     readonly type: "Quotes" | "Delimiter" | "FieldMismatch";
-    /** Where the faulty field begins, in UTF-16 code units. */
+    /** Start of the malformed field, in UTF-16 code units. */
     readonly index?: number;
   }
   const Papa: {

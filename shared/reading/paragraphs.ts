@@ -1,35 +1,40 @@
 import { EncoderError } from "../errors.ts";
 import { shortTitle } from "./title.ts";
 
-/** The longest text that is taken from a file, in UTF-16 code units: some ten thousand pages. */
-const longestText = 20_000_000;
+/** Maximum length of the text of a file, in UTF-16 code units: about ten thousand pages. */
+const maxText = 20_000_000;
 
-/** Throws `file_too_large` when a text is longer than what is taken from a file. */
-export function refuseLongText(length: number): void {
-  if (length <= longestText) return;
-  throw new EncoderError("file_too_large", `has more than ${longestText / 1e6} million characters of text in it`, { limit: longestText });
+/** Throws `file_too_large` for a text that exceeds the maximum length. */
+export function checkTextLength(length: number): void {
+  if (length <= maxText) return;
+  throw new EncoderError("file_too_large", `contains more than ${maxText / 1e6} million characters of text`, { limit: maxText });
 }
 
 /**
- * Makes a text of lines, with blank lines between paragraphs. A small file may make a long text: it is refused as soon as it
- * is too long, with `file_too_large`.
+ * Builds a text from lines, with blank lines between paragraphs. Throws `file_too_large` as soon as the text exceeds the maximum length,
+ * since a small file may expand to a long text.
+ * @example
+ * const paragraphs = new Paragraphs();
+ * paragraphs.line("name: Ada");
+ * paragraphs.end();
+ * paragraphs.toString();
  */
 export class Paragraphs {
   readonly #lines: string[] = [];
   #length = 0;
   #between = false;
 
-  /** Adds a line, or several; what is blank is left out. */
+  /** Adds a line, or several. Ignores a blank one. */
   line(line: string): void {
     if (line.trim() === "") return;
     if (this.#between) this.#lines.push("");
     this.#between = false;
     this.#length += line.length + 2;
-    refuseLongText(this.#length);
+    checkTextLength(this.#length);
     this.#lines.push(line);
   }
 
-  /** Ends the paragraph, if one has begun. */
+  /** Ends the current paragraph, if there is one. */
   end(): void {
     this.#between = this.#lines.length > 0;
   }
@@ -39,7 +44,7 @@ export class Paragraphs {
   }
 }
 
-/** What stands before a field of a record: its name on one line, short, and without the sign that would make a heading of it. */
+/** The label of a field, `name: `: on one line, shortened, and without a leading `#`, which would make the line a heading. */
 export function labelOf(name: string): string {
   const label = shortTitle(name).replace(/^#+\s+/, "");
   return label === "" ? "" : `${label}: `;

@@ -1,17 +1,17 @@
 import type { TextItem } from "pdfjs-dist/legacy/build/pdf.min.mjs";
 
-/** A line of a page. Places are in points, from the page's lower left. */
+/** A line of a page. Coordinates are in points, from the lower left corner of the page. */
 export interface PageLine {
   readonly text: string;
-  /** Of its base line. */
+  /** Of the baseline. */
   readonly y: number;
   readonly left: number;
   readonly right: number;
-  /** Of its largest letters. */
+  /** Largest font size. */
   readonly size: number;
 }
 
-/** Puts the pieces of a page, in the order in which they are drawn, together to lines. */
+/** Joins the text items of a page, in drawing order, to lines. */
 export function linesOf(items: readonly TextItem[]): PageLine[] {
   const lines: PageLine[] = [];
   let parts: string[] = [];
@@ -20,7 +20,7 @@ export function linesOf(items: readonly TextItem[]): PageLine[] {
     const text = parts
       .join("")
       .replace(/[\s\0]+/g, " ")
-      // In a table of contents they lead to the page.
+      // Dot leaders of a table of contents.
       .replace(/(?: ?\.){4,}/g, " …")
       .trim();
     if (text !== "") lines.push({ text, y, size, left, right });
@@ -28,11 +28,11 @@ export function linesOf(items: readonly TextItem[]): PageLine[] {
     size = 0;
   };
   for (const { str, transform, width, height, hasEOL } of items) {
-    const [, , , , x, baseLine] = transform;
+    const [, , , , x, baseline] = transform;
     if (str.trim() !== "") {
-      // Pieces of the same line may stand higher or lower than each other, as in formulas.
-      if (parts.length > 0 && Math.abs(baseLine - y) > Math.max(size, height)) close();
-      if (parts.length === 0) [y, left, right] = [baseLine, x, x];
+      // Items of one line may have different baselines, as in formulas.
+      if (parts.length > 0 && Math.abs(baseline - y) > Math.max(size, height)) close();
+      if (parts.length === 0) [y, left, right] = [baseline, x, x];
       size = Math.max(size, height);
       right = Math.max(right, x + width);
     }

@@ -1,27 +1,32 @@
 import { Paragraphs } from "./paragraphs.ts";
 import type { PageLine } from "./pdf-lines.ts";
 
-/** From one base line to the next, in sizes of the letters: more begins a paragraph. Lines are usually 1.2 apart, loose ones 1.5. */
-const largestLeading = 1.65;
+/** Maximum line spacing within a paragraph, relative to the font size. Usual spacing is 1.2, wide spacing 1.5. */
+const maxLineSpacing = 1.65;
 
-/** A heading is so much larger than the text around it, and no longer. In UTF-16 code units. */
+/** Minimum font size of a heading, relative to the body text. */
 const headingScale = 1.15;
-const longestHeading = 120;
 
-/** A line of a list begins so. */
+/** Maximum length of a heading, in UTF-16 code units. */
+const maxHeading = 120;
+
+/** The start of a list item. */
 const listItem = /^(?:[•◦▪‣●–*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s/;
 
-/** A line ends so within a word, or after a part of one. */
-const dividedWord = /\p{L}[-\u2010\u00ad]$/u;
+/** The end of a line with a hyphenated word. */
+const hyphenated = /\p{L}[-\u2010\u00ad]$/u;
 
-/** Makes paragraphs of the lines of pages. @returns the text, and its first heading, blank where none was told apart */
+/**
+ * Joins the lines of pages to paragraphs.
+ * @returns the text and its first heading, which is blank if none was detected
+ */
 export function textOfPages(pages: readonly (readonly PageLine[])[]): { text: string; heading: string } {
   const lines = pages.flat();
   const usual = usualSize(lines);
   const compounds = compoundsIn(lines);
   const paragraphs = new Paragraphs();
   let heading = "";
-  /** The line that is being put together, and what it was begun as. */
+  /** The current paragraph, and whether it is a heading. */
   let open = "";
   let openIsHeading = false;
 
@@ -38,7 +43,7 @@ export function textOfPages(pages: readonly (readonly PageLine[])[]): { text: st
     const right = column.reduce((furthest, line) => Math.max(furthest, line.right), 0);
     let previous: PageLine | null = null;
     for (const line of column) {
-      const isHeading = line.size > headingScale * usual && line.text.length <= longestHeading && /\p{L}{2}/u.test(line.text);
+      const isHeading = line.size > headingScale * usual && line.text.length <= maxHeading && /\p{L}{2}/u.test(line.text);
       const beginsParagraph = previous === null || isApart(previous, line);
       if (beginsParagraph || isHeading !== openIsHeading || listItem.test(line.text) || (previous && isEnded(previous, line, right)))
         endLine();
@@ -52,7 +57,7 @@ export function textOfPages(pages: readonly (readonly PageLine[])[]): { text: st
   return { text: paragraphs.toString(), heading };
 }
 
-/** The lines of a page, cut where one stands above the one before it: there the next column begins. */
+/** Splits the lines of a page into columns: a line above its predecessor starts a new column. */
 function columnsOf(page: readonly PageLine[]): PageLine[][] {
   const columns: PageLine[][] = [];
   for (const [i, line] of page.entries()) {
@@ -63,21 +68,21 @@ function columnsOf(page: readonly PageLine[]): PageLine[][] {
   return columns;
 }
 
-/** Whether there is more room between two lines, or a greater difference in size, than within a paragraph. */
+/** Whether two lines differ more in position or font size than lines of one paragraph. */
 function isApart(previous: PageLine, line: PageLine): boolean {
   const size = Math.max(previous.size, line.size);
-  return previous.y - line.y > largestLeading * size || Math.abs(previous.size - line.size) > 0.2 * size;
+  return previous.y - line.y > maxLineSpacing * size || Math.abs(previous.size - line.size) > 0.2 * size;
 }
 
-/** Whether a line ended though the first word of the next one had room in it: as items of lists do, and rows of tables. */
+/** Whether a line ended although it had room for the first word of the next one, as list items and table rows do. */
 function isEnded(previous: PageLine, line: PageLine, right: number): boolean {
-  if (dividedWord.test(previous.text)) return false;
+  if (hyphenated.test(previous.text)) return false;
   const [firstWord = ""] = line.text.split(" ", 1);
   const width = ((line.right - line.left) * firstWord.length) / line.text.length;
   return right - previous.right > width + 2 * line.size;
 }
 
-/** The size that most letters have. */
+/** The font size of most characters. */
 function usualSize(lines: readonly PageLine[]): number {
   const letters = new Map<number, number>();
   for (const { text, size } of lines) {
@@ -89,14 +94,14 @@ function usualSize(lines: readonly PageLine[]): number {
   return usual;
 }
 
-/** Words with a hyphen that stand within a line, in lower case: there the hyphen belongs to them. */
+/** Lower-case words with a hyphen within a line: their hyphen is part of the word. */
 function compoundsIn(lines: readonly PageLine[]): ReadonlySet<string> {
   const compounds = new Set<string>();
   for (const { text } of lines) for (const [word] of text.matchAll(/\p{L}+(?:-\p{L}+)+/gu)) compounds.add(word.toLowerCase());
   return compounds;
 }
 
-/** Two lines as one. A hyphen at the end goes when the word goes on in lower case, and is nowhere written with it. */
+/** Joins two lines. Removes a hyphen at the end if the word continues in lower case and is not a known compound. */
 function joined(line: string, next: string, compounds: ReadonlySet<string>): string {
   if (line.endsWith("\u00ad")) return line.slice(0, -1) + next;
   const end = /(\p{L}+)[-‐]$/u.exec(line.slice(-60))?.[1];

@@ -1,4 +1,4 @@
-// First of all: where this has been loaded, PDF.js starts no worker of its own, but reads on the thread that it is on.
+// Imported first: PDF.js then starts no worker and reads on the calling thread.
 import "pdfjs-dist/legacy/build/pdf.worker.min.mjs";
 import { getDocument, type PdfDocument } from "pdfjs-dist/legacy/build/pdf.min.mjs";
 import { nextTurn } from "../async.ts";
@@ -7,26 +7,25 @@ import { linesOf, type PageLine } from "./pdf-lines.ts";
 import { textOfPages } from "./pdf-text.ts";
 import type { Reading } from "./reading.ts";
 
-const mostPages = 5000;
+const maxPages = 5000;
 
-/** The thread is left to others after so many ms. */
-const longestTurn = 50;
+/** Maximum ms before the thread yields to other tasks. */
+const maxTurn = 50;
 
 /**
- * The text of a PDF that has some: pictures of pages are not read. Lines are joined to paragraphs, words that were divided
- * at a line's end are put together, and headings are told by their size. Blank lines stand between pages.
+ * Extracts the text of a PDF, without OCR. Joins lines to paragraphs, rejoins hyphenated words, detects headings by their font size, and
+ * separates pages by blank lines.
  *
- * Fonts and character maps are not fetched: a file in Chinese, Japanese or Korean that relies on the reader's own maps,
- * instead of having its own, gives little text or none.
+ * Fonts and character maps are not fetched: files in Chinese, Japanese or Korean that do not embed their maps yield little or no text.
  *
  * Throws `encrypted_file`, `unreadable_file`, `file_too_large` beyond 5,000 pages, or the signal's reason between pages.
  */
 export async function readPdf(bytes: Uint8Array<ArrayBuffer>, signal: AbortSignal | undefined): Promise<Reading> {
   const loading = getDocument({
-    // It would take the caller's bytes away.
+    // PDF.js transfers the buffer, which would detach the caller's bytes.
     data: bytes.slice(),
     verbosity: 0,
-    // Nothing is drawn, nothing is fetched, and the page's policy forbids to make code of text.
+    // Nothing is rendered or fetched, and the page's policy forbids `eval`.
     isEvalSupported: false,
     disableFontFace: true,
     useSystemFonts: false,
@@ -38,12 +37,12 @@ export async function readPdf(bytes: Uint8Array<ArrayBuffer>, signal: AbortSigna
   try {
     const document = await loading.promise.catch(refuse);
     const { numPages: count } = document;
-    if (count > mostPages) throw new EncoderError("file_too_large", `has more than ${mostPages} pages`, { limit: mostPages, found: count });
+    if (count > maxPages) throw new EncoderError("file_too_large", `has more than ${maxPages} pages`, { limit: maxPages, found: count });
     const pages: PageLine[][] = [];
     let turnBegan = performance.now();
     for (let number = 1; number <= count; number++) {
       pages.push(await readPage(document, number));
-      if (performance.now() - turnBegan > longestTurn) {
+      if (performance.now() - turnBegan > maxTurn) {
         await nextTurn();
         turnBegan = performance.now();
       }
@@ -56,10 +55,10 @@ export async function readPdf(bytes: Uint8Array<ArrayBuffer>, signal: AbortSigna
   }
 }
 
-/** PDF.js' errors are known by their names. */
+/** PDF.js errors are identified by their names. */
 function refuse(error: unknown): never {
   if (error instanceof Error && error.name === "PasswordException") throw new EncoderError("encrypted_file", "is encrypted");
-  throw new EncoderError("unreadable_file", "is damaged, or no PDF");
+  throw new EncoderError("unreadable_file", "is damaged or not a PDF");
 }
 
 async function readPage(document: PdfDocument, number: number): Promise<PageLine[]> {
@@ -73,7 +72,7 @@ async function readPage(document: PdfDocument, number: number): Promise<PageLine
   }
 }
 
-/** What the file says is its title; blank where that is only the name of a file or a program's default. */
+/** The title in the metadata; blank if that is a file name or the default of an application. */
 async function titleOf(document: PdfDocument): Promise<string> {
   const { info } = await document.getMetadata().catch(() => ({ info: {} as { Title?: unknown } }));
   const title = typeof info.Title === "string" ? info.Title.replaceAll("\0", "").trim() : "";

@@ -1,11 +1,12 @@
-/** What pdf.ts takes of it: its own types need the DOM. */
+/** The part of PDF.js that pdf.ts uses. Its own types require the DOM. */
 declare module "pdfjs-dist/legacy/build/pdf.min.mjs" {
   interface TextItem {
     readonly str: string;
-    /** Its last two are the place of the beginning of the base line, from the lower left, in points. */
+    /** The last two elements are the start of the baseline, in points from the lower left corner. */
     readonly transform: readonly [number, number, number, number, number, number];
-    /** In points, as the next one. */
+    /** In points. */
     readonly width: number;
+    /** In points. */
     readonly height: number;
     readonly hasEOL: boolean;
   }
@@ -35,5 +36,5 @@ declare module "pdfjs-dist/legacy/build/pdf.min.mjs" {
   }): LoadingTask;
 }
 
-/** PDF.js' own worker. Where it was imported, documents are read on the same thread. */
+/** PDF.js's worker. After importing it, documents are read on the same thread. */
 declare module "pdfjs-dist/legacy/build/pdf.worker.min.mjs";

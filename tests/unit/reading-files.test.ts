@@ -151,9 +151,9 @@ describe("records", () => {
 describe("what cannot be read is told with its reason", () => {
   test.each([
     ["encrypted.pdf", "encrypted_file", "is encrypted"],
-    ["scan.pdf", "empty_input", "has no text in it"],
-    ["truncated.pdf", "unreadable_file", "is damaged, or no PDF"],
-    ["unclosed.csv", "unreadable_file", "has a quoted field that does not end as it should, in line 3"],
+    ["scan.pdf", "empty_input", "contains no text"],
+    ["truncated.pdf", "unreadable_file", "is damaged or not a PDF"],
+    ["unclosed.csv", "unreadable_file", "has a malformed quoted field in line 3"],
     ["malformed.json", "unreadable_file", "is not valid JSON in line 4"],
     ["bad-line.jsonl", "unreadable_file", "is not valid JSON in line 3"],
     ["picture.txt", "binary_file", "is not text in UTF-8, UTF-16 or windows-1252"],
@@ -176,8 +176,8 @@ describe("what cannot be read is told with its reason", () => {
   });
 
   test("a file that is too large, before it is read, and one of whose few bytes a long text would come", async () => {
-    expect(() => readableKind("a.txt", 20_000_001)).toThrow("has more than 20 MB");
-    expect(() => readableKind("a.pdf", 50_000_001)).toThrow("has more than 50 MB");
+    expect(() => readableKind("a.txt", 20_000_001)).toThrow("is larger than 20 MB");
+    expect(() => readableKind("a.pdf", 50_000_001)).toThrow("is larger than 50 MB");
     expect(readableKind("a.PDF", 50_000_000)).toBe("pdf");
     const rows = `${"a long name of a column that says much ".repeat(2)}\n${"x\n".repeat(300_000)}`;
     await expect(readText("a.csv", rows)).rejects.toMatchObject({ code: "file_too_large" });

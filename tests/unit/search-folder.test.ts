@@ -31,9 +31,9 @@ test("a folder becomes an index file, and what is not text is named and stops no
   const { documents, passages, skipped } = await indexFolder(folder, encoder);
   expect([documents, passages]).toEqual([5, 6]);
   expect(skipped).toEqual([
-    { path: "a.png", reason: "is of a kind that is not read" },
-    { path: "damaged.pdf", reason: "is damaged, or no PDF" },
-    { path: "empty.md", reason: "has no text in it" },
+    { path: "a.png", reason: "has an unsupported file type" },
+    { path: "damaged.pdf", reason: "is damaged or not a PDF" },
+    { path: "empty.md", reason: "contains no text" },
     { path: "latin1.txt", reason: "is not text in UTF-8, UTF-16 or windows-1252" },
     { path: "list.json", reason: "is not valid JSON in line 1" },
   ]);
