@@ -1,11 +1,10 @@
 /**
- * The wire: what clients send and get. Every other type of the API is inferred from these schemas, and so is the
- * description at `/openapi.json`.
+ * Schemas of the HTTP API's requests and responses. The API's types and the description at `/openapi.json` are inferred from them.
  */
 import { z } from "zod";
 import { parseQuery } from "./search/query.ts";
 
-/** A field that may be left out or, as many clients have it, be null: both mean `value`. */
+/** An optional field with a default. Null counts as omitted, because many clients send it. */
 const optional = <Schema extends z.ZodType>(schema: Schema, value: z.output<Schema>) =>
   schema
     .nullish()
@@ -13,8 +12,8 @@ const optional = <Schema extends z.ZodType>(schema: Schema, value: z.output<Sche
     .meta({ default: value });
 
 /**
- * A list of texts, read up to the first element that is none, which `message` refuses: a body of nothing but token ids
- * would else be millions of faults, and seconds in which nobody else is answered.
+ * A list of texts. Validation stops at the first invalid element: a list of token ids could otherwise produce millions of issues and block
+ * the event loop for seconds.
  */
 const listOfTexts = (message: string) =>
   z.preprocess(upToFirstFault, z.array(z.string(message), "must be a list of texts").min(1, "must hold at least one text"));
@@ -25,27 +24,29 @@ function upToFirstFault(list: unknown): unknown {
   return fault < 0 ? list : list.slice(0, fault + 1);
 }
 
-/** A text or a list of texts, each of them refused with `message` where it is something else. */
+/** A text or a list of texts. `message` is the error for other values. */
 const oneOrMany = (message: string) =>
   z.union([z.string(message), listOfTexts(message)], message).meta({ example: ["a text", "another text"] });
 
-const texts = oneOrMany("must be a text or a list of texts").meta({ description: "A text or a list of texts, each of valid Unicode." });
+const texts = oneOrMany("must be a text or a list of texts").meta({
+  description: "A text or a list of texts. Each must be valid Unicode.",
+});
 const dimensions = z
   .int("must be a whole number")
   .min(1, "must be at least 1")
   .nullish()
-  .meta({ description: "Keep the first so many dimensions of each vector. Default: all.", example: 384 });
+  .meta({ description: "Number of dimensions to keep of each vector. Default: all.", example: 384 });
 const truncate = optional(z.boolean("must be true or false"), true).meta({
-  description: "Cut a text that is longer than the model's limit; false refuses it.",
+  description: "Truncate texts that exceed the model's limit; false rejects them.",
 });
 const truncationDirection = optional(z.enum(["Left", "Right", "left", "right"], 'must be "Left" or "Right"'), "Right")
   .transform((side) => (side === "Left" || side === "left" ? "left" : "right"))
-  .meta({ description: "The end of a text that is cut off." });
+  .meta({ description: "The side from which a text is truncated." });
 const promptName = optional(z.enum(["query", "passage"], 'must be "query" or "passage"'), "passage").meta({
-  description: "Which of the model's prompts goes before each text. In most models passages have none.",
+  description: "The model's prompt to add before each text. Most models have none for passages.",
 });
 
-/** `POST /embed`, as Text Embeddings Inference has it. */
+/** Body of `POST /embed` in Text Embeddings Inference. */
 export const embedRequestSchema = z
   .object({
     inputs: texts,
@@ -59,9 +60,9 @@ export const embedRequestSchema = z
 
 export const embedResponseSchema = z
   .array(z.array(z.number()))
-  .meta({ id: "EmbedResponse", description: "One vector per text, in their order, also for a single text." });
+  .meta({ id: "EmbedResponse", description: "One vector per text, in the order of the texts. A single text also gives a list." });
 
-/** `POST /similarity`, as Text Embeddings Inference has it. */
+/** Body of `POST /similarity` in Text Embeddings Inference. */
 export const similarityRequestSchema = z
   .object({
     inputs: z
@@ -70,23 +71,24 @@ export const similarityRequestSchema = z
           source_sentence: z.string("must be a text"),
           sentences: listOfTexts("must be a text"),
         },
-        "must be an object of source_sentence and sentences",
+        "must be an object with source_sentence and sentences",
       )
       .meta({ example: { source_sentence: "a text", sentences: ["a similar text", "something else"] } }),
     parameters: z.object({ truncate, truncation_direction: truncationDirection, prompt_name: promptName }, "must be an object").nullish(),
   })
   .meta({ id: "SimilarityRequest" });
 
-export const similarityResponseSchema = z
-  .array(z.number())
-  .meta({ id: "SimilarityResponse", description: "The cosine of each of the sentences to the source sentence, in their order." });
+export const similarityResponseSchema = z.array(z.number()).meta({
+  id: "SimilarityResponse",
+  description: "Cosine similarity of each sentence to the source sentence, in the order of the sentences.",
+});
 
-/** `POST /tokenize`, as Text Embeddings Inference has it, but for positions in code points where that counts bytes. */
+/** Body of `POST /tokenize` in Text Embeddings Inference. Positions count code points here and bytes there. */
 export const tokenizeRequestSchema = z
   .object({
     inputs: texts,
     add_special_tokens: optional(z.boolean("must be true or false"), true).meta({
-      description: "Whether what the tokenizer puts around a text, such as [CLS] and [SEP], is among its tokens.",
+      description: "Include special tokens such as [CLS] and [SEP].",
     }),
     prompt_name: promptName,
   })
@@ -99,39 +101,39 @@ export const tokenizeResponseSchema = z
       z
         .object({
           id: z.int(),
-          text: z.string().meta({ description: "The part of the text that the token stands for." }),
-          special: z.boolean().meta({ description: "Whether the tokenizer put it around the text." }),
+          text: z.string().meta({ description: "The substring of the text that the token covers." }),
+          special: z.boolean().meta({ description: "Whether it is a special token such as [CLS]." }),
           start: position.meta({
-            description: "Its first code point in the text. Null for special tokens, for those of a prompt, and where it is not known.",
+            description: "Position of its first code point in the text. Null for special tokens, tokens of a prompt, and if unknown.",
           }),
-          stop: position.meta({ description: "The code point behind its last one." }),
+          stop: position.meta({ description: "Position after its last code point." }),
         })
         .meta({ id: "Token" }),
     ),
   )
-  .meta({ id: "TokenizeResponse", description: "All tokens of each text, nothing cut off." });
+  .meta({ id: "TokenizeResponse", description: "All tokens of each text, without truncation." });
 export type TokenizeResponse = z.infer<typeof tokenizeResponseSchema>;
 
-/** `POST /v1/embeddings`, as OpenAI has it. */
+/** Body of OpenAI's `POST /v1/embeddings`. */
 export const embeddingsRequestSchema = z
   .object({
     input: oneOrMany(
-      "must be a text or a list of texts. Lists of numbers are token ids of another model's tokenizer, which mean nothing here: " +
-        "let your client send texts (in LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False))",
+      "must be a text or a list of texts. Token ids are not supported: configure the client to send texts " +
+        "(in LangChain: OpenAIEmbeddings(check_embedding_ctx_length=False))",
     ),
     model: z
       .string("must be the name of a model")
       .nullish()
-      .meta({ description: "The model's id or one of its aliases; with `:query` behind it, the input is of queries.", example: null }),
+      .meta({ description: "The model's id or an alias. Append `:query` to embed queries.", example: null }),
     encoding_format: optional(z.enum(["float", "base64"], 'must be "float" or "base64"'), "float").meta({
-      description: "Vectors as lists of numbers, or as base64 of little-endian float32.",
+      description: "Return vectors as lists of numbers, or as base64 of little-endian float32.",
     }),
     dimensions,
-    user: z.string("must be a text").nullish().meta({ description: "Not looked at." }),
+    user: z.string("must be a text").nullish().meta({ description: "Ignored." }),
     input_type: z
       .enum(["query", "passage"], 'must be "query" or "passage"')
       .nullish()
-      .meta({ description: "Not of OpenAI: whether the input is of queries or of passages. Default: passages." }),
+      .meta({ description: "Extension of OpenAI's API: whether the input consists of queries or passages. Default: passage." }),
   })
   .meta({ id: "EmbeddingsRequest" });
 
@@ -145,10 +147,10 @@ export const embeddingsResponseSchema = z
         embedding: z.union([z.array(z.number()), z.string()]),
       }),
     ),
-    model: z.string().meta({ description: "As it was asked for." }),
+    model: z.string().meta({ description: "The model name of the request." }),
     usage: z
       .object({ prompt_tokens: z.int(), total_tokens: z.int() })
-      .meta({ description: "Tokens computed: special tokens and prompts included, after any cut." }),
+      .meta({ description: "Tokens computed, after truncation, including special tokens and prompts." }),
   })
   .meta({ id: "EmbeddingsResponse" });
 export type EmbeddingsResponse = z.infer<typeof embeddingsResponseSchema>;
@@ -157,20 +159,20 @@ export const openAIModelSchema = z
   .object({
     id: z.string(),
     object: z.literal("model"),
-    created: z.int().meta({ description: "Unix time in s; 0, for it is not known." }),
+    created: z.int().meta({ description: "Unix time in seconds; always 0, because it is unknown." }),
     owned_by: z.string(),
   })
   .meta({ id: "Model" });
 export type OpenAIModel = z.infer<typeof openAIModelSchema>;
 
-/** `GET /v1/models`, as OpenAI has it: the model, and its aliases as if each were one. */
+/** Response of OpenAI's `GET /v1/models`. Aliases are listed like models. */
 export const openAIModelListSchema = z.object({ object: z.literal("list"), data: z.array(openAIModelSchema) }).meta({ id: "ModelList" });
 export type OpenAIModelList = z.infer<typeof openAIModelListSchema>;
 
-/** Bounds the time of a search, which grows with the query's terms and, faster, with its phrases and exclusions. */
+/** Limits of a search request. Search time grows with the query's terms, and faster with its phrases and exclusions. */
 const searchLimits = { characters: 2_000, operators: 16, filterValues: 1_000 };
 
-/** The values of a filter, read up to the first invalid or excess one: an issue per value would cost time and memory. */
+/** Values of a filter. Validation stops at the first invalid or excess value, because an issue per value would cost time and memory. */
 const filterValues = z.preprocess(
   (list) => (Array.isArray(list) ? upToFirstFault(list.slice(0, searchLimits.filterValues + 1)) : list),
   z
@@ -178,7 +180,7 @@ const filterValues = z.preprocess(
     .max(searchLimits.filterValues, `must hold at most ${searchLimits.filterValues} values`),
 );
 
-/** `POST /search`, when the service has an index file. */
+/** Body of `POST /search`. */
 export const searchRequestSchema = z.object({
   query: z
     .string("must be a text")
@@ -195,7 +197,7 @@ export const searchRequestSchema = z.object({
     .min(0)
     .max(1)
     .default(0)
-    .meta({ description: "Minimum relevance. Above 0, results without a vector are left out." }),
+    .meta({ description: "Minimum relevance. A value above 0 excludes results without a vector." }),
   mode: z.enum(["hybrid", "semantic", "keyword"]).default("hybrid"),
   filter: z
     .object({
@@ -231,25 +233,25 @@ export const searchResponseSchema = z.object({
 
 export type SearchResponse = z.output<typeof searchResponseSchema>;
 
-/** `GET /health`: answers at once, whatever the encoder is doing. */
+/** Response of `GET /health`, which never waits for the encoder. */
 export const healthSchema = z
   .object({
     status: z.enum(["idle", "loading", "ok", "degraded", "failed"]),
     workers: z.object({ ready: z.int(), size: z.int() }),
-    error: z.string().optional().meta({ description: "Why the model is not there, while `status` is `failed`." }),
+    error: z.string().optional().meta({ description: "Reason of the failed model load when `status` is `failed`." }),
   })
   .meta({ id: "Health" });
 export type Health = z.infer<typeof healthSchema>;
 
-/** `GET /info`: the names of Text Embeddings Inference, and ours. */
+/** Response of `GET /info`: the fields of Text Embeddings Inference and additional ones. */
 export const serviceInfoSchema = z
   .object({
     model_id: z.string(),
-    model_sha: z.string().meta({ description: "The model's fingerprint: vectors of different fingerprints must not be compared." }),
+    model_sha: z.string().meta({ description: "Fingerprint of the model. Do not compare vectors with different fingerprints." }),
     model_type: z.object({ embedding: z.object({ pooling: z.enum(["cls", "mean"]) }) }),
-    max_input_length: z.int().meta({ description: "The most tokens of a text, special tokens and prompt included." }),
-    max_client_batch_size: z.int().meta({ description: "The most texts of a request." }),
-    auto_truncate: z.boolean().meta({ description: "Whether longer texts are cut when a request does not say." }),
+    max_input_length: z.int().meta({ description: "Maximum tokens per text, including special tokens and prompt." }),
+    max_client_batch_size: z.int().meta({ description: "Maximum texts per request." }),
+    auto_truncate: z.boolean().meta({ description: "Whether longer texts are truncated by default." }),
     version: z.string(),
     dimensions: z.int(),
     prompts: z.object({ query: z.string(), passage: z.string() }),
@@ -259,7 +261,7 @@ export const serviceInfoSchema = z
   .meta({ id: "Info" });
 export type ServiceInfo = z.infer<typeof serviceInfoSchema>;
 
-/** Errors of every route but OpenAI's. */
+/** Error response outside `/v1`. */
 export const errorResponseSchema = z
   .object({
     error: z.string(),
@@ -268,12 +270,15 @@ export const errorResponseSchema = z
     details: z
       .record(z.string(), z.union([z.string(), z.number()]))
       .optional()
-      .meta({ description: "`path`: where in the body; `index`: which text; `limit`, `found`; `retryAfter`: in s." }),
+      .meta({
+        description:
+          "`path`: field of the body. `index`: index of the text. `limit`, `found`: limit and actual value. `retryAfter`: seconds.",
+      }),
   })
   .meta({ id: "Error" });
 export type ErrorResponse = z.infer<typeof errorResponseSchema>;
 
-/** Errors of `/v1`. */
+/** Error response of `/v1`. */
 export const openAIErrorResponseSchema = z
   .object({ error: z.object({ message: z.string(), type: z.string(), param: z.string().nullable(), code: z.string() }) })
   .meta({ id: "OpenAIError" });

@@ -1,6 +1,5 @@
 /**
- * Everything that can go wrong with a request, in one place: what it is called, which HTTP status and which error type
- * of Text Embeddings Inference stand for it, and whether the same call may succeed later.
+ * All error codes with their HTTP status, their error type in Text Embeddings Inference, and whether the same call may succeed later.
  */
 const errorTable = {
   invalid_json: { status: 400, type: "Validation", retryable: false },
@@ -46,21 +45,21 @@ const errorTable = {
 
 export type ErrorCode = keyof typeof errorTable;
 
-/** Numbers that say what was wrong, and where: never the text itself, which is private. */
+/** Position and limits of an error. They never contain the text, which is private. */
 export interface ErrorDetails {
   /** Index of the text in its request. */
   readonly index?: number;
-  /** The limit that was exceeded, in the unit that the message names. */
+  /** The exceeded limit, in the unit of the message. */
   readonly limit?: number;
-  /** What was found instead. */
+  /** The actual value. */
   readonly found?: number;
-  /** When the same request is likely to be taken, in whole seconds from now. */
+  /** Whole seconds after which a retry is likely to succeed. */
   readonly retryAfter?: number;
-  /** Where in the request body, e.g. `inputs.3`. */
+  /** Path of the field in the request body, such as `inputs.3`. */
   readonly path?: string;
 }
 
-/** An {@link EncoderError} as a plain object, which survives `postMessage` and JSON. */
+/** An {@link EncoderError} as a plain object for `postMessage` and JSON. */
 export interface PlainEncoderError {
   readonly name: "EncoderError";
   readonly code: ErrorCode;
@@ -68,7 +67,11 @@ export interface PlainEncoderError {
   readonly details: ErrorDetails;
 }
 
-/** An error with a code of the table above. Its message is fit to be shown to a caller. */
+/**
+ * An error with a stable `code`, for callers to handle. The message never contains a user's text.
+ * @example
+ * if (error instanceof EncoderError && error.code === "overloaded") await delay(1000 * (error.details.retryAfter ?? 1));
+ */
 export class EncoderError extends Error {
   override readonly name = "EncoderError";
   readonly code: ErrorCode;
@@ -80,7 +83,7 @@ export class EncoderError extends Error {
     this.details = details;
   }
 
-  /** HTTP status. */
+  /** HTTP status of the error. */
   get status() {
     return errorTable[this.code].status;
   }
@@ -95,31 +98,32 @@ export class EncoderError extends Error {
     return errorTable[this.code].retryable;
   }
 
-  /** The same error, of the text at `index`. */
+  /** Returns the same error with another `details.index`. */
   at(index: number): EncoderError {
     return new EncoderError(this.code, this.message, { ...this.details, index }, { cause: this.cause });
   }
 
+  /** Returns a plain object that `EncoderError.from` restores. */
   toPlain(): PlainEncoderError {
     return { name: "EncoderError", code: this.code, message: this.message, details: this.details };
   }
 
   /**
-   * The same error from what crossed a thread: Comlink carries only `name`, `message` and `stack` of an `Error`, but
-   * plain objects whole. Anything unknown becomes `fallback`, with its own message as the cause's.
+   * Converts any thrown value to an `EncoderError`. Restores plain objects from other threads, because Comlink transfers only `name`,
+   * `message` and `stack` of an `Error`. Other values become an error with the code `fallback` and the value as `cause`.
    */
   static from(thrown: unknown, fallback: ErrorCode = "internal"): EncoderError {
     if (thrown instanceof EncoderError) return thrown;
     if (isPlainEncoderError(thrown)) return new EncoderError(thrown.code, thrown.message, thrown.details);
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    return new EncoderError(fallback, `${fallbackMessages[fallback] ?? "Something went wrong"}: ${reason}`, {}, { cause: thrown });
+    return new EncoderError(fallback, `${fallbackMessages[fallback] ?? "Internal error"}: ${reason}`, {}, { cause: thrown });
   }
 }
 
 const fallbackMessages: { readonly [code in ErrorCode]?: string } = {
   load_failed: "The model could not be loaded",
-  inference_failed: "The model failed on this text",
-  worker_died: "The encoder's worker died",
+  inference_failed: "Inference failed for this text",
+  worker_died: "The worker died",
 };
 
 function isPlainEncoderError(value: unknown): value is PlainEncoderError {
