@@ -21,15 +21,15 @@ import { similarityRoutes } from "./routes/similarity.ts";
 import { tokenizeRoutes } from "./routes/tokenize.ts";
 import type { Service } from "./service.ts";
 
-/** The paths that require an API key. Open to all are the page, `/health`, `/metrics`, and the description of the API. */
+/** Paths that require an API key. The page, `/health`, `/metrics` and the API description stay public. */
 const apiPaths = ["/embed", "/similarity", "/tokenize", "/search", "/info", "/v1/*"];
 
-/** Where a body is read. */
+/** Paths whose POST handlers read a request body. */
 const bodyPaths = ["/", "/embed", "/similarity", "/tokenize", "/search", "/v1/embeddings"];
 
 /**
- * Creates the HTTP service of an encoder. Loading, tokenizing and encoding happen in the encoder, on threads of its own where the
- * platform has threads.
+ * Creates the HTTP API of an encoder. The encoder does all model work, outside this thread where the platform allows it. Handlers never
+ * throw: errors become JSON responses with the status and code of an `EncoderError`.
  * @example
  * const app = createApp({ encoder, config: defaultConfig });
  * const response = await app.request("/embed", { method: "POST", body: JSON.stringify({ inputs: "how tides work" }) });
@@ -38,9 +38,9 @@ export function createApp(service: Service): OpenAPIHono {
   const { maxBodyBytes, maxBodyBytesInFlight, maxPendingTexts, requestTimeout, apiKeys, rateLimit, corsOrigins } = service.config;
   const app = new OpenAPIHono();
   app.onError((error, c) => respondWithError(c, error));
-  app.notFound((c) => respondWithError(c, new EncoderError("not_found", "There is nothing at this path")));
-  // The order matters: the observer sees every answer, a preflight has no key, and a body is read only when its host, key, rate, content
-  // type and length are accepted and there is room for it.
+  app.notFound((c) => respondWithError(c, new EncoderError("not_found", "No route matches this path")));
+  // The order matters. The observer sees every response. CORS comes before authentication, because a preflight has no key. Host, key,
+  // rate, content type, length and body budget are checked before the body is read.
   app.use(requestId({ limitLength: 128 }));
   if (service.observer) app.use(observe(service.observer));
   app.use(securityHeaders());
@@ -53,7 +53,7 @@ export function createApp(service: Service): OpenAPIHono {
       app.post("/", guard);
     }
   }
-  // The bodies in flight come before the size of one body, which reads those that do not declare their length.
+  // The budget comes first: the size limit reads bodies that do not declare their length.
   const bodyBounds = [requireJsonBody(), limitBodiesInFlight({ maxBytes: maxBodyBytesInFlight, maxBodyBytes }), maxBodySize(maxBodyBytes)];
   for (const bound of bodyBounds) for (const path of bodyPaths) app.post(path, bound);
   for (const path of apiPaths) app.use(path, deadline(requestTimeout));
@@ -69,15 +69,15 @@ export function createApp(service: Service): OpenAPIHono {
   return app;
 }
 
-/** Answers 405 where a path is right and its method is not. */
+/** Responds with 405 when the path exists but does not support the method. */
 function refuseOtherMethods(app: OpenAPIHono): void {
   for (const [path, methods] of describedMethods(app)) {
     const allow = Array.from(methods).join(", ");
     app.all(path, async (c, next) => {
-      // Reading "/" is asking for the page, which a platform may add.
+      // The platform may serve the page at "/".
       if (path === "/" && (c.req.method === "GET" || c.req.method === "HEAD")) return next();
       c.header("allow", allow);
-      throw new EncoderError("method_not_allowed", `This path takes ${allow}, not ${c.req.method}`);
+      throw new EncoderError("method_not_allowed", `${c.req.method} is not supported. Use ${allow}`);
     });
   }
 }

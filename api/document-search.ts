@@ -5,15 +5,15 @@ import type { SearchEngine } from "../shared/search/search-engine.ts";
 /** Searches the documents of `POST /search`. */
 export interface DocumentSearch {
   /**
-   * Rejects with `index_unavailable` while there is no index, with `overloaded` when too many searches wait, with `timeout`, as
-   * `Encoder.embed` does, and with the signal's reason as soon as it is aborted.
+   * Rejects with `index_unavailable` while the index is not loaded, with `overloaded` when too many searches are queued, with `timeout`,
+   * with the errors of `Encoder.embed`, and with the signal's reason on abort.
    */
   search(request: SearchRequest, options: CallOptions): Promise<SearchResponse>;
 }
 
 /**
- * Answers a request of `POST /search` from an engine.
- * @param vector the query's; null for keyword search. Default: the engine embeds the query
+ * Runs a `POST /search` request on a search engine. Rejects with the errors of `SearchEngine.search`.
+ * @param vector query vector; null for keyword search. Default: the engine embeds the query
  */
 export async function searchDocuments(
   engine: SearchEngine,

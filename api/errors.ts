@@ -3,12 +3,12 @@ import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { ErrorResponse, OpenAIErrorResponse } from "../shared/contract.ts";
 import { EncoderError, type ErrorCode } from "../shared/errors.ts";
 
-/** About how long it takes to put a new worker in a dead one's place, in s. */
+/** Typical time to replace a dead worker, in s. */
 const replacementTime = 2;
 
 /**
- * Answers with an error, in the form of the API that was asked: OpenAI's under `/v1`, else that of Text Embeddings
- * Inference with our code. Never with a stack, never with a caller's text.
+ * Responds with an error in the format of the requested API: OpenAI under `/v1`, otherwise Text Embeddings Inference with an
+ * additional `code`. The response never contains a stack trace or a caller's text.
  */
 export function respondWithError(c: Context, thrown: unknown): Response {
   const error = publicError(thrown);
@@ -23,7 +23,7 @@ function teiError(c: Context, { message, type, code, details, status }: EncoderE
   return c.json(body, status satisfies ContentfulStatusCode);
 }
 
-/** OpenAI answers 400 to whatever is wrong with a body that it has read, and 500 where the model failed on it. */
+/** OpenAI's API returns 400 for every error in a parsed body, and 500 when inference fails. */
 const openAIStatuses: { readonly [code in ErrorCode]?: ContentfulStatusCode } = {
   invalid_request: 400,
   too_many_texts: 400,
@@ -34,33 +34,34 @@ const openAIStatuses: { readonly [code in ErrorCode]?: ContentfulStatusCode } = 
 };
 
 function openAIError(c: Context, error: EncoderError): Response {
-  const callersFault = error.type !== "Backend" && error.type !== "Overloaded";
+  const isClientError = error.type !== "Backend" && error.type !== "Overloaded";
   const { index } = error.details;
   const param = error.details.path ?? (index === undefined ? null : `input.${index}`);
-  const type = callersFault ? "invalid_request_error" : error.type === "Overloaded" ? "rate_limit_error" : "server_error";
+  const type = isClientError ? "invalid_request_error" : error.type === "Overloaded" ? "rate_limit_error" : "server_error";
   const body: OpenAIErrorResponse = { error: { message: error.message, type, param, code: error.code } };
   return c.json(body, openAIStatuses[error.code] ?? error.status);
 }
 
 /**
- * What a caller may read of an error. Where the fault is ours, a sentence for each code: the error's own message may
- * hold a path or what a library said.
+ * Returns the error that a caller may see. Server-side errors get a fixed message per code, because the original message may contain a
+ * path or a library's output.
  */
 export function publicError(thrown: unknown): EncoderError {
   const error = EncoderError.from(thrown);
   if (error.type !== "Backend") return error;
-  return new EncoderError(error.code, publicMessages[error.code] ?? ourFault, error.details);
+  return new EncoderError(error.code, publicMessages[error.code] ?? internalError, error.details);
 }
 
-const ourFault = "Something failed on our side";
+const internalError = "Internal error";
 
 const publicMessages: { readonly [code in ErrorCode]?: string } = {
-  inference_failed: "The model failed on this text",
+  inference_failed: "Inference failed for this text",
   load_failed: "The model could not be loaded",
-  integrity_failed: "A file of the model is not the one that belongs to it",
-  self_test_failed: "The model does not compute what it should",
-  device_unavailable: "The device that was asked for is not there",
-  worker_died: "What computed the request died",
-  timeout: "The request was not computed in time",
-  disposed: "The service ends",
+  integrity_failed: "A model file does not match its checksum",
+  self_test_failed: "The model failed its self-test",
+  device_unavailable: "The requested device is not available",
+  index_unavailable: "The index is not available",
+  worker_died: "The worker died while computing the request",
+  timeout: "The request timed out",
+  disposed: "The service is shutting down",
 };

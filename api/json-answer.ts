@@ -1,25 +1,25 @@
 import type { Context } from "hono";
 import { Mutex, nextTurn } from "../shared/async.ts";
 
-/** A JSON answer whose main part is a list. */
+/** A JSON response that consists mainly of one list. */
 export interface ListAnswer {
-  /** JSON before and after the items. Default: the brackets of a list. */
+  /** JSON before and after the items. Default: `[` and `]`. */
   readonly before?: string;
   readonly after?: string;
   readonly count: number;
-  /** JSON of an item. */
+  /** Serializes one item as JSON. */
   readonly item: (index: number) => string;
 }
 
-/** Items that are serialized in one task: vectors of 384 numbers take about 50 µs each. */
+/** Items serialized per task. A vector of 384 numbers takes about 50 µs. */
 const itemsPerChunk = 32;
 
-/** Chunks of all answers are serialized one after another, each in a task of its own, so that other requests are served between them. */
+/** Serializes chunks of all responses one at a time, each in its own task, so that the event loop serves other requests in between. */
 const chunks = new Mutex();
 
 /**
- * Sends a list as JSON. A long one is serialized in chunks, and only as fast as the client reads.
- * @param onSent called once, when the answer has been handed over or has failed, or the client has disconnected
+ * Sends a list as JSON. Long lists are serialized in chunks, no faster than the client reads.
+ * @param onSent called once: after the last chunk, after a failure, or when the client disconnects
  */
 export function sendList(c: Context, { before = "[", after = "]", count, item }: ListAnswer, onSent: () => void): Response {
   const join = (start: number) => {
@@ -64,7 +64,7 @@ export function sendList(c: Context, { before = "[", after = "]", count, item }:
   return c.body(stream);
 }
 
-/** A vector as a JSON list of numbers. */
+/** Serializes a vector as a JSON list of numbers. */
 export function vectorJson(vector: Float32Array = new Float32Array()): string {
   return JSON.stringify(Array.from(vector));
 }

@@ -1,67 +1,67 @@
-/** What the service tells whoever logs and counts. The app knows no more of logs and metrics than this. */
+/** Events for logs and metrics. The app depends on this interface only. */
 import type { EncoderObserver } from "../shared/encoder/observer.ts";
 import type { Device } from "../shared/encoder/session.ts";
 import type { ErrorCode } from "../shared/errors.ts";
 
-/** What a request made the encoder do. A route says it with `c.set("work", …)` once it has its vectors. */
+/** Encoder work done for a request. Routes set it with `c.set("work", …)` when embedding completes. */
 interface Work {
   readonly texts: number;
   readonly tokens: number;
-  /** ms in the queue and ms in the session, as `Embeddings.time` has them. */
+  /** ms queued and ms of inference, from `Embeddings.time`. */
   readonly queue: number;
   readonly inference: number;
 }
 
-/** An answered request. Never a body, a query string, a key or a text. */
+/** A completed request. It never contains a body, a query string, a key or a text. */
 export interface AnsweredRequest {
   readonly id: string;
   readonly method: string;
-  /** The route's pattern, e.g. `/v1/models/:model`, not the path: few values, and none of a caller's. */
+  /** Route pattern such as `/v1/models/:model`. The path itself may contain a caller's text and would give metrics too many labels. */
   readonly route: string;
-  /** 499 where the client hung up before the answer. */
+  /** HTTP status; 499 when the client disconnected before the response. */
   readonly status: number;
-  /** From the request's arrival to its answer's headers. */
+  /** ms from the request's arrival to the response headers. */
   readonly ms: number;
   readonly work?: Work;
-  /** Of the error that it was answered with. */
+  /** Error code of the response. */
   readonly code?: ErrorCode;
 }
 
-/** Sizes of now, asked for when somebody looks. */
+/** Current load, read when metrics are scraped. */
 export interface Load {
   readonly queuedTexts: number;
   readonly queuedTokens: number;
-  /** Workers that can answer, and how many there should be. */
+  /** Ready workers and configured workers. */
   readonly workers: { readonly ready: number; readonly size: number };
-  /** What computes; null before the first load. */
+  /** Device of the model; null before the first load. */
   readonly device: Device | null;
-  /** Bytes of the cache of vectors. */
+  /** Size of the vector cache in bytes. */
   readonly cacheBytes: number;
-  /** Connections of clients: those that are open, and how many were closed at once since there were too many. */
+  /** Open client connections, and connections dropped at the connection limit. */
   readonly connections: { readonly open: number; readonly dropped: number };
 }
 
-/** A method must not throw and must not wait. */
+/** Methods must not throw or block. */
 export interface Observer extends EncoderObserver {
   onRequest?(request: AnsweredRequest): void;
-  /** Something that is not an `EncoderError` was thrown: a fault of ours. Its message may hold anything, so only its name and place count. */
+  /** An error other than an `EncoderError` was thrown, which is a bug. Do not log its message: it may contain a user's text. */
   onFault?(request: { readonly id: string; readonly route: string }, error: unknown): void;
 }
 
-/** One observer of many: each is told, in their order. */
+/** Combines observers into one that notifies each in order. */
 export function observeAll(observers: readonly Observer[]): Observer {
-  const tell =
-    <Event extends unknown[]>(told: (observer: Observer) => ((...event: Event) => void) | undefined) =>
+  const notify =
+    <Event extends unknown[]>(method: (observer: Observer) => ((...event: Event) => void) | undefined) =>
     (...event: Event) => {
-      for (const observer of observers) told(observer)?.(...event);
+      for (const observer of observers) method(observer)?.(...event);
     };
   return {
-    onRequest: tell((observer) => observer.onRequest),
-    onFault: tell((observer) => observer.onFault),
-    onLoad: tell((observer) => observer.onLoad),
-    onLoadFailure: tell((observer) => observer.onLoadFailure),
-    onRestart: tell((observer) => observer.onRestart),
-    onLookup: tell((observer) => observer.onLookup),
+    onRequest: notify((observer) => observer.onRequest),
+    onFault: notify((observer) => observer.onFault),
+    onLoad: notify((observer) => observer.onLoad),
+    onLoadFailure: notify((observer) => observer.onLoadFailure),
+    onRestart: notify((observer) => observer.onRestart),
+    onLookup: notify((observer) => observer.onLookup),
   };
 }
 
@@ -69,7 +69,7 @@ declare module "hono" {
   interface ContextVariableMap {
     requestId: string;
     work?: Work;
-    /** The place of the request's API key among all; undefined where none is asked for. */
+    /** Index of the request's API key in the configured keys; undefined when no keys are configured. */
     apiKey?: number;
   }
 }

@@ -5,63 +5,63 @@ import type { Service } from "./service.ts";
 import { version } from "./version.ts";
 
 /**
- * Adds a route together with its description. The description checks nothing: routes read their bodies with `readBody`,
- * whose refusals say where a body is wrong.
+ * Adds a route and its OpenAPI description. The description does not validate requests: routes call `readBody`, whose errors name the
+ * invalid field.
  */
 export function addRoute(routes: OpenAPIHono, route: RouteConfig & { method: "get" | "post" }, handler: Handler): void {
   routes.openAPIRegistry.registerPath(route);
   routes.on(route.method, honoPath(route.path), handler);
 }
 
-/** A request's body in a description. */
+/** Describes a JSON request body. */
 export function jsonBody(schema: z.ZodType) {
   return { body: { required: true, content: { "application/json": { schema } } } };
 }
 
-/** An answer's body in a description. */
+/** Describes a JSON response. */
 export function jsonAnswer(description: string, schema: z.ZodType) {
   return { description, content: { "application/json": { schema } } };
 }
 
-/** The headers of an answer that holds vectors, or what was made of them. */
+/** Response headers of routes that embed texts. */
 export const computeHeaders = z.object({
-  "x-model-fingerprint": z.string().meta({ description: "Vectors of different fingerprints must not be compared." }),
-  "x-compute-tokens": z.string().meta({ description: "Tokens computed: special tokens and prompts included, after any cut." }),
-  "x-compute-characters": z.string().meta({ description: "Code points of the texts as they were sent." }),
-  "x-truncated-inputs": z.string().meta({ description: "How many texts were cut." }),
-  "x-total-time": z.string().meta({ description: "ms, from the request's arrival." }),
-  "x-queue-time": z.string().meta({ description: "ms, the mean over the texts. Not where API keys are asked for." }),
-  "x-inference-time": z.string().meta({ description: "ms, the mean over the texts. Not where API keys are asked for." }),
+  "x-model-fingerprint": z.string().meta({ description: "Fingerprint of the model. Do not compare vectors with different fingerprints." }),
+  "x-compute-tokens": z.string().meta({ description: "Tokens computed, after truncation, including special tokens and prompts." }),
+  "x-compute-characters": z.string().meta({ description: "Code points of the texts." }),
+  "x-truncated-inputs": z.string().meta({ description: "Number of truncated texts." }),
+  "x-total-time": z.string().meta({ description: "Milliseconds from the arrival of the request to the response." }),
+  "x-queue-time": z.string().meta({ description: "Milliseconds, averaged over the texts. Not sent when API keys are required." }),
+  "x-inference-time": z.string().meta({ description: "Milliseconds, averaged over the texts. Not sent when API keys are required." }),
 });
 
 const failures = {
-  400: "The body is not JSON, or holds no text.",
-  401: "An API key is needed, and none or another was sent.",
-  404: "The model is not served here.",
+  400: "The body is not valid JSON, or the input is empty.",
+  401: "The API key is missing or invalid.",
+  404: "The model is not available.",
   408: "The request did not arrive in time.",
-  413: "The body is too large; not under /v1 also: too many texts, a text too long, more dimensions than there are.",
+  413: "The body is too large. Outside /v1 also: too many texts, a text that is too long, or more dimensions than the model has.",
   415: "The content type is not JSON.",
-  421: "The service does not answer under this host name.",
-  422: "The body is not as described, or a text is not valid Unicode.",
-  424: "The model failed on a text.",
-  429: "Too much waits already, or this key asks too often; try again after `retry-after` s.",
-  500: "A fault of the service.",
-  503: "The model is not there.",
-  504: "Not computed in time.",
+  421: "The service does not accept this host name.",
+  422: "The body does not match the schema, or a text is not valid Unicode.",
+  424: "Inference failed for a text.",
+  429: "The service is overloaded, or the API key exceeds its rate limit. Retry after `retry-after` seconds.",
+  500: "Internal error.",
+  503: "The model or the index is not available.",
+  504: "The request timed out.",
 };
 
-/** How a route that computes may fail, in the form of Text Embeddings Inference. */
+/** Error responses of routes that use the model, in the format of Text Embeddings Inference. */
 export const computeFailures = failureAnswers(errorResponseSchema, [400, 401, 408, 413, 415, 421, 422, 424, 429, 500, 503, 504]);
 
-/** The same in OpenAI's form, which knows fewer statuses. */
+/** The same in OpenAI's format, which uses fewer statuses. */
 export const openAIComputeFailures = failureAnswers(openAIErrorResponseSchema, [400, 401, 404, 408, 413, 415, 421, 429, 500, 503, 504]);
 
-/** How a route may fail in other ways. */
+/** Describes error responses with the given statuses. */
 export function failureAnswers(schema: z.ZodType, statuses: readonly (keyof typeof failures)[]) {
   return Object.fromEntries(statuses.map((status) => [status, jsonAnswer(failures[status], schema)]));
 }
 
-/** `GET /openapi.json`: the description of all routes added before it is first asked for. */
+/** Adds `GET /openapi.json`. It describes all routes that exist at the first request. */
 export function addDescription(app: OpenAPIHono, { config }: Service): void {
   const guarded = config.apiKeys.length > 0;
   if (guarded) app.openAPIRegistry.registerComponent("securitySchemes", "apiKey", { type: "http", scheme: "bearer" });
@@ -72,7 +72,7 @@ export function addDescription(app: OpenAPIHono, { config }: Service): void {
       info: {
         title: "Samevec",
         version,
-        description: "One text, one vector, everywhere. The routes of Text Embeddings Inference, and under /v1 those of OpenAI.",
+        description: "One text, one vector, everywhere. Implements the APIs of Text Embeddings Inference and, under /v1, of OpenAI.",
       },
       security: guarded ? [{ apiKey: [] }] : [],
     });
@@ -80,7 +80,7 @@ export function addDescription(app: OpenAPIHono, { config }: Service): void {
   });
 }
 
-/** The methods that each described path takes, by the path as Hono writes it. */
+/** Returns the supported methods of each described path, keyed by Hono path. */
 export function describedMethods(app: OpenAPIHono): Map<string, Set<string>> {
   const methods = new Map<string, Set<string>>();
   for (const definition of app.openAPIRegistry.definitions) {
@@ -94,7 +94,7 @@ export function describedMethods(app: OpenAPIHono): Map<string, Set<string>> {
   return methods;
 }
 
-/** `/models/{model}` as Hono writes it. A model's id may have slashes. */
+/** Converts an OpenAPI path such as `/models/{model}` to a Hono path. A model id may contain slashes. */
 function honoPath(path: string): string {
   return path.replace(/\{(\w+)\}/g, ":$1{.+}");
 }

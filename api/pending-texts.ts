@@ -1,12 +1,12 @@
 import { isInteractive } from "../shared/encoder/queue.ts";
 import { EncoderError } from "../shared/errors.ts";
 
-/** The part of the limit that bulk requests leave to interactive ones. */
+/** Share of the limit that is reserved for interactive requests. */
 const interactiveShare = 0.1;
 
 /**
- * Bounds the texts of all requests that are being answered, from before any work is done until the answer is sent. Unlike the encoder's
- * queue it counts cached and duplicate texts, whose answers take time and memory too.
+ * Limits the texts of all pending requests. A request is pending until its response is sent. Unlike the encoder's queue, this limit
+ * includes cached and duplicate texts: their responses take time and memory too.
  */
 export class PendingTexts {
   readonly #max: number;
@@ -17,8 +17,8 @@ export class PendingTexts {
   }
 
   /**
-   * Adds a request's texts. Throws `overloaded` when they do not fit; a request of any size fits when no other is pending.
-   * @returns removes them, once
+   * Adds a request's texts. Throws `overloaded` when the limit is exceeded. A request always fits when no other is pending.
+   * @returns a function that removes the texts; further calls do nothing
    */
   add(texts: readonly string[]): () => void {
     const limit = isInteractive(texts) ? this.#max : Math.floor(this.#max * (1 - interactiveShare));

@@ -4,30 +4,30 @@ import type { DocumentSearch } from "./document-search.ts";
 import type { Observer } from "./observer.ts";
 
 export interface AppConfig {
-  /** Maximum texts of a request. */
+  /** Maximum texts per request. */
   readonly maxTexts: number;
-  /** Maximum characters (UTF-16 units) of a text: far more than a model reads, since the tokenizer reads all of them. */
+  /** Maximum characters (UTF-16 code units) per text. The model reads only the beginning, but the tokenizer reads the whole text. */
   readonly maxTextCharacters: number;
-  /** Maximum characters of all texts of a request. */
+  /** Maximum total characters of the texts of a request. */
   readonly maxCharacters: number;
-  /** Maximum tokens of a request to `/tokenize`, whose answer has an entry for each, and maximum characters of its texts. */
+  /** Maximum tokens and maximum characters of a request to `/tokenize`, which returns an entry for each token. */
   readonly maxTokenizeTokens: number;
   readonly maxTokenizeCharacters: number;
-  /** Maximum texts of all requests that are being answered, cached and duplicate texts included. */
+  /** Maximum texts of all pending requests, including cached and duplicate texts. */
   readonly maxPendingTexts: number;
-  /** Maximum bytes of a request's body. */
+  /** Maximum size of a request body in bytes. */
   readonly maxBodyBytes: number;
-  /** Maximum bytes of the bodies of all requests in flight. A body alone always passes. */
+  /** Maximum total size of the bodies of pending requests in bytes. A single body always fits. */
   readonly maxBodyBytesInFlight: number;
-  /** Maximum ms until a request is answered. */
+  /** Maximum duration of a request in ms. */
   readonly requestTimeout: number;
   /** Additional names under which OpenAI clients may request the model. */
   readonly modelAliases: readonly string[];
-  /** Each request to the API must present one of them (not those to the page, `/health` …). Empty: no key is required. */
+  /** Accepted API keys. The page, `/health` and `/metrics` require none. Empty: the API is open. */
   readonly apiKeys: readonly string[];
-  /** Maximum requests per second of an API key; null: no limit. */
+  /** Maximum requests per second and API key; null: no limit. */
   readonly rateLimit: number | null;
-  /** Origins whose pages may call the API from a browser, `*` for all. Empty: only its own. */
+  /** Origins that may call the API from a browser; `*` allows all. Empty: same origin only. */
   readonly corsOrigins: readonly string[];
 }
 
@@ -47,16 +47,16 @@ export const defaultConfig: AppConfig = {
   corsOrigins: [],
 };
 
-/** What the routes stand on: handed in, so that the app knows no platform. */
+/** Dependencies of the app. The platform supplies them. */
 export interface Service {
   readonly encoder: Encoder;
   readonly config: AppConfig;
-  /** Host names that the service answers under, in lower case. Default: all. */
+  /** Accepted host names in lower case. Default: all. */
   readonly allowedHosts?: readonly string[];
-  /** Answers `POST /search`. Default: no such route. */
+  /** Handles `POST /search`. Default: the route does not exist. */
   readonly search?: DocumentSearch;
-  /** Logs and counts. Default: nobody does. */
+  /** Receives events for logs and metrics. Default: none. */
   readonly observer?: Observer;
-  /** Answers `GET /metrics`, where the platform has metrics. */
+  /** Handles `GET /metrics`. Default: the route does not exist. */
   readonly metrics?: Handler;
 }

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type AppConfig, defaultConfig } from "./service.ts";
 
-/** Comma-separated values; spaces around them do not count. */
+/** Schema of comma-separated values. Whitespace around values is ignored. */
 export const list = <Item extends z.ZodType<string, string>>(item: Item) =>
   z
     .string()
@@ -16,64 +16,65 @@ export const list = <Item extends z.ZodType<string, string>>(item: Item) =>
 export const count = z.coerce.number("must be a whole number").int("must be a whole number");
 export const seconds = z.coerce.number("must be a number of seconds").positive("must be more than 0").max(86_400);
 
-/** A key goes over the wire in a header, as RFC 6750 spells a bearer token. */
-const apiKey = z.string().regex(/^[A-Za-z0-9._~+/-]{8,}=*$/, "each must have at least 8 of the characters A-Z a-z 0-9 . _ ~ + / -");
+/** The bearer token syntax of RFC 6750. */
+const apiKey = z.string().regex(/^[A-Za-z0-9._~+/-]{8,}=*$/, "each must consist of at least 8 of the characters A-Z a-z 0-9 . _ ~ + / -");
 
 const corsOrigin = z
   .string()
   .refine(
     (value) => value === "*" || (URL.canParse(value) && new URL(value).origin === value),
-    'each must be "*" or an origin as browsers send it, such as https://example.com',
+    'each must be "*" or an origin such as https://example.com',
   );
 
-/** The settings of the service wherever it runs. What only Node has to be told is beside them, in config.ts. */
+/** Settings that Node.js and the edge share. `api/node/settings.ts` and `api/edge/main.ts` extend them. */
 export const appSettings = z.object({
   API_KEYS: list(apiKey)
-    .refine((keys) => keys.length > 0, "must hold a key")
+    .refine((keys) => keys.length > 0, "must contain at least one key")
     .default([])
     .meta({
       description:
-        "Keys, comma-separated, one of which a request to the API must bring as `Authorization: Bearer …`. The page, `/docs`, `/health` and `/metrics` stay open.",
-      unset: "no key is asked for",
+        "Comma-separated API keys. Requests to the API must send one as `Authorization: Bearer <key>`. The page, `/docs`, `/health` and `/metrics` stay open.",
+      unset: "no authentication",
     }),
   RATE_LIMIT: count.min(1).optional().meta({
-    description: "The most requests a second of each API key. Beyond it: 429 with `Retry-After`. Without `API_KEYS` it does not count.",
+    description: "Maximum requests per second and API key. Beyond it, requests get 429 with `Retry-After`. Ignored without `API_KEYS`.",
     unset: "no limit",
   }),
   CORS_ORIGINS: list(corsOrigin).default([]).meta({
-    description: "Origins, comma-separated, whose pages may call the API from a browser; `*` for all.",
-    unset: "none but its own",
+    description: "Comma-separated origins that may call the API from a browser; `*` allows all.",
+    unset: "same origin only",
   }),
   MODEL_ALIASES: list(z.string())
     .default([])
-    .meta({ description: "More names, comma-separated, under which OpenAI clients may ask for the model.", unset: "none" }),
-  MAX_BODY_BYTES: count.min(1).default(defaultConfig.maxBodyBytes).meta({ description: "The most bytes of a request's body." }),
+    .meta({ description: "Comma-separated additional names of the model for OpenAI clients.", unset: "none" }),
+  MAX_BODY_BYTES: count.min(1).default(defaultConfig.maxBodyBytes).meta({ description: "Maximum size of a request body in bytes." }),
   MAX_BODY_BYTES_IN_FLIGHT: count.min(1).default(defaultConfig.maxBodyBytesInFlight).meta({
-    description: "Maximum bytes of all bodies in flight. Beyond it: 429 with `Retry-After`. A body alone always passes.",
+    description:
+      "Maximum total size of the bodies of pending requests in bytes. Beyond it, requests get 429 with `Retry-After`. A single body always fits.",
   }),
-  MAX_TEXTS: count.min(1).default(defaultConfig.maxTexts).meta({ description: "Maximum texts of a request." }),
+  MAX_TEXTS: count.min(1).default(defaultConfig.maxTexts).meta({ description: "Maximum texts per request." }),
   MAX_TEXT_CHARACTERS: count.min(1).default(defaultConfig.maxTextCharacters).meta({
-    description: "Maximum characters of a text. The model reads the first few thousand; the tokenizer reads all.",
+    description: "Maximum characters per text. The model reads the first few thousand, but the tokenizer reads the whole text.",
   }),
   MAX_TOKENIZE_CHARACTERS: count.min(1).default(defaultConfig.maxTokenizeCharacters).meta({
-    description: "Maximum characters of a request to `/tokenize`.",
+    description: "Maximum total characters of a request to `/tokenize`.",
   }),
   MAX_TOKENIZE_TOKENS: count.min(1).default(defaultConfig.maxTokenizeTokens).meta({
-    description: "Maximum tokens of a request to `/tokenize`, whose answer has an entry for each.",
+    description: "Maximum tokens of a request to `/tokenize`, which returns an entry for each token.",
   }),
   QUEUE_TEXTS: count.min(1).default(defaultConfig.maxPendingTexts).meta({
-    description: "Maximum texts of all requests that are being answered, cached ones included. Beyond it: 429 with `Retry-After`.",
+    description: "Maximum texts of all pending requests, including cached texts. Beyond it, requests get 429 with `Retry-After`.",
   }),
   QUEUE_TOKENS: count
     .min(1)
     .default(524_288)
-    .meta({ description: "Maximum estimated tokens that are queued or being computed. Beyond it: 429 with `Retry-After`." }),
+    .meta({ description: "Maximum estimated tokens of queued and running texts. Beyond it, requests get 429 with `Retry-After`." }),
   REQUEST_TIMEOUT: seconds
     .default(defaultConfig.requestTimeout / 1000)
-    .meta({ description: "Seconds after which a request that is not answered gets 504." }),
+    .meta({ description: "Maximum duration of a request in seconds. Beyond it, requests get 504." }),
 });
 
-/** What the app is told of its settings. */
+/** Converts settings to the app's configuration. Times become ms. */
 export function appConfigOf(values: z.output<typeof appSettings>): AppConfig {
   return {
     maxBodyBytes: values.MAX_BODY_BYTES,
@@ -92,19 +93,19 @@ export function appConfigOf(values: z.output<typeof appSettings>): AppConfig {
   };
 }
 
-/** The environment is not right. Its message names every setting that is wrong, and no value: a key may be among them. */
+/** Invalid settings. The message names each invalid setting, but contains no value: a value may be a key. */
 export class SettingsError extends Error {
   override readonly name = "SettingsError";
 }
 
-/** As `process.env` is. A setting that is empty counts as unset: compose files pass on empty ones. */
+/** Environment variables such as `process.env`. Empty variables count as unset, because Compose files may set them. */
 export type Environment = Readonly<Record<string, unknown>>;
 
-/** The settings that `schema` names; what else there is does not count. Throws {@link SettingsError}. */
+/** Parses the settings of `schema`. Other variables are ignored. Throws {@link SettingsError}. */
 export function parseSettings<Schema extends z.ZodType>(schema: Schema, environment: Environment): z.output<Schema> {
   const given = Object.entries(environment).filter(([, value]) => value !== undefined && value !== "");
   const parsed = schema.safeParse(Object.fromEntries(given));
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(({ path, message }) => `  ${String(path[0])}: ${message}`);
-  throw new SettingsError(`the environment is not right\n${[...new Set(faults)].join("\n")}`);
+  throw new SettingsError(`invalid environment variables\n${[...new Set(faults)].join("\n")}`);
 }

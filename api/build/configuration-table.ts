@@ -1,13 +1,13 @@
-/** Writes the table of settings into Markdown files: `node dist/api/build/configuration-table.js README.md`. */
+/** Updates the settings table in Markdown files: `node dist/api/build/configuration-table.js docs/configuration.md`. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { environmentSchema } from "../node/settings.ts";
 
 const section = /(<!-- configuration -->\n)[\s\S]*?(<!-- \/configuration -->)/;
 
-/** `markdown` with the settings as they are between its two markers. Throws when it has none. */
+/** Replaces the text between the two configuration markers by the settings table. Throws when a marker is missing. */
 export function withConfigurationTable(markdown: string): string {
-  if (!section.test(markdown)) throw new Error("there is no <!-- configuration --> … <!-- /configuration --> to fill");
+  if (!section.test(markdown)) throw new Error("the markers <!-- configuration --> and <!-- /configuration --> are missing");
   return markdown.replace(section, (_, begin: string, end: string) => `${begin}${configurationTable()}\n${end}`);
 }
 
@@ -17,7 +17,7 @@ function configurationTable(): string {
     const value = schema.parse(undefined);
     return `| \`${name}\` | ${unset ?? `\`${value}\``} | ${description} |`;
   });
-  return ["| Variable | Default | What it is |", "|---|---|---|", ...rows].join("\n");
+  return ["| Variable | Default | Description |", "|---|---|---|", ...rows].join("\n");
 }
 
 const [, script = "", ...files] = process.argv;

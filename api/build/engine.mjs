@@ -1,6 +1,6 @@
 /**
- * A step of the build, before the type-check: compiles the engine's AssemblyScript to dist/engine, once for each kind of host.
- * Plain JavaScript, since it runs before anything is compiled.
+ * Build step: compiles the engine's AssemblyScript to dist/engine, once per build variant. It is plain JavaScript because it runs before
+ * TypeScript is compiled.
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import asc from "assemblyscript/asc";
 
 const fromHere = (path) => fileURLToPath(new URL(path, import.meta.url));
 
-/** The most that a build may have, in bytes. */
+/** Maximum size of a build in bytes. */
 const maxBytes = 25_000;
 
 /** See `EngineBuild` in shared/engine/builds.ts. */
@@ -35,6 +35,6 @@ for (const [name, options] of Object.entries(builds)) {
 }
 
 async function save(file, contents) {
-  if (contents.length > maxBytes) throw new Error(`${file} has ${contents.length} bytes; at most ${maxBytes} are allowed`);
+  if (contents.length > maxBytes) throw new Error(`${file} has ${contents.length} bytes. The limit is ${maxBytes}`);
   await writeFile(file, contents);
 }

@@ -1,7 +1,6 @@
 /**
- * A step of the build: embeds the page's built-in documents and example queries with the model that the page will
- * load, and writes them to `dist/library`, from where the page's bundler takes them. It runs at every build, so that the
- * vectors belong to the model; the page checks that by the fingerprint.
+ * Build step: embeds the page's built-in documents and example queries and writes them to `dist/library`, which the page's bundler reads.
+ * It runs in every build, so that the vectors match the shipped model. The page verifies the fingerprint.
  */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
@@ -19,7 +18,7 @@ const sourceSchema = z.object({
 const { documents, examples } = sourceSchema.parse(JSON.parse(await readFile(source, "utf8")));
 const texts = textsOf({ documents, examples });
 
-// The engine: the same bits as in the page, on whatever machine the site is built.
+// The WebAssembly engine computes the same bits on every machine and in the page.
 const encoder = createEncoder({ device: "wasm" });
 const { fingerprint, dimensions } = await encoder.load();
 const passages = await encoder.embed(texts.passages, { truncate: false });

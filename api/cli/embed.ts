@@ -9,25 +9,25 @@ import type { Progress } from "./progress.ts";
 import { formatRecord, isSameRecord, parseRecord, readBeginning } from "./records.ts";
 
 export interface EmbedFileOptions {
-  /** A path, or `-` for stdin. */
+  /** Path, or `-` for stdin. */
   readonly input: string;
-  /** A path; stdout when left out. */
+  /** Path. Default: stdout. */
   readonly output?: string;
   readonly format: InputFormat | "auto";
   readonly inputType: InputType;
   readonly dimensions?: number;
-  /** Go on behind the last whole line of `output`. */
+  /** Continue after the last complete line of `output`. */
   readonly resume: boolean;
-  /** End at the first bad line. */
+  /** Stop at the first invalid line. */
   readonly strict: boolean;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
 
-/** The command cannot do what it was told. Its message is for the person who typed it. */
+/** A failure that the command reports to the user without a stack trace. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
-  /** 2 where the command line itself is wrong, else 1. */
+  /** 2 for an invalid command line, otherwise 1. */
   readonly exitCode: 1 | 2;
 
   constructor(message: string, exitCode: 1 | 2) {
@@ -36,24 +36,26 @@ export class CommandError extends Error {
   }
 }
 
-/** Texts on their way at once for each worker: enough that none idles behind a long one. */
+/** Concurrent texts per worker, so that no worker is idle while another computes a long text. */
 const textsPerWorker = 16;
 
 /**
- * Embeds each line of a file. The output is in the input's order and holds the same bytes whether it was written in one
- * go or resumed. However long the input, a few lines are held at a time.
- * @returns how many lines were bad; each was noted with its number
+ * Embeds each line of a file. The output has the input's order. A resumed output has the same bytes as an uninterrupted one. Memory use
+ * does not depend on the input's length. Rejects with `CommandError`, with file system errors and with the errors of `Encoder.embed`.
+ * @returns the number of invalid lines, each reported to `progress` with its line number
  */
 export async function embedFile(encoder: Encoder, options: EmbedFileOptions): Promise<number> {
   const { input, output, resume, inputType, dimensions, progress, signal } = options;
   const bytes = await inputSize(input, output);
-  const { dimensions: most, maxTokens } = await encoder.load({ signal });
-  if (dimensions !== undefined && dimensions > most) throw new CommandError(`--dimensions: the model has ${most}`, 2);
+  const { dimensions: maxDimensions, maxTokens } = await encoder.load({ signal });
+  if (dimensions !== undefined && dimensions > maxDimensions) {
+    throw new CommandError(`--dimensions: the model has ${maxDimensions} dimensions`, 2);
+  }
 
-  let bad = 0;
-  let cut = 0;
-  const reportBad = ({ number, fault }: { number: number; fault: string }) => {
-    bad += 1;
+  let invalidCount = 0;
+  let truncatedCount = 0;
+  const reportInvalid = ({ number, fault }: { number: number; fault: string }) => {
+    invalidCount += 1;
     if (options.strict) throw new CommandError(`line ${number}: ${fault}`, 1);
     progress.note(`samevec: line ${number}: ${fault}`);
   };
@@ -64,7 +66,7 @@ export async function embedFile(encoder: Encoder, options: EmbedFileOptions): Pr
       ...(dimensions !== undefined && { dimensions }),
     });
     const [embedding] = vectors;
-    if (!embedding) throw new CommandError(`line ${line.number}: the encoder gave no vector`, 1);
+    if (!embedding) throw new CommandError(`line ${line.number}: the encoder returned no vector`, 1);
     const record = {
       line: line.number,
       ...(line.id !== undefined && { id: line.id }),
@@ -75,16 +77,16 @@ export async function embedFile(encoder: Encoder, options: EmbedFileOptions): Pr
   };
 
   const lines = readLines(input === "-" ? process.stdin : createReadStream(input), formatOf(options));
-  const done = resume && output !== undefined ? await skipDone(output, lines, embedLine, reportBad) : 0;
+  const done = resume && output !== undefined ? await skipDone(output, lines, embedLine, reportInvalid) : 0;
 
   async function* records(): AsyncGenerator<string> {
     for await (const embedded of inOrder(lines, textsPerWorker * encoder.info().workers.size, embedLine)) {
       if ("fault" in embedded) {
-        reportBad(embedded);
+        reportInvalid(embedded);
         continue;
       }
       yield embedded.record;
-      if (embedded.truncated > 0) cut += 1;
+      if (embedded.truncated > 0) truncatedCount += 1;
       progress.onText(embedded.end);
     }
   }
@@ -95,54 +97,54 @@ export async function embedFile(encoder: Encoder, options: EmbedFileOptions): Pr
   } finally {
     progress.stop();
   }
-  if (cut > 0) progress.note(`samevec: texts cut at the model's ${maxTokens} tokens: ${cut}`);
-  if (bad > 0) progress.note(`samevec: bad lines, without a vector: ${bad}`);
-  return bad;
+  if (truncatedCount > 0) progress.note(`samevec: texts truncated at the model's limit of ${maxTokens} tokens: ${truncatedCount}`);
+  if (invalidCount > 0) progress.note(`samevec: invalid lines skipped: ${invalidCount}`);
+  return invalidCount;
 }
 
 /**
- * Takes from `lines` all that `output` has, and cuts off its last line when that is not whole.
- * @returns the bytes of the input that are done
+ * Skips the lines that `output` already contains, and removes an incomplete last line of `output`.
+ * @returns the number of skipped bytes of the input
  */
 async function skipDone(
   output: string,
   lines: AsyncGenerator<InputLine>,
   embedLine: (line: InputLine) => Promise<{ fault: string } | { end: number; record: string }>,
-  reportBad: (line: { number: number; fault: string }) => void,
+  reportInvalid: (line: { number: number; fault: string }) => void,
 ): Promise<number> {
-  const begun = await readBeginning(output);
-  if (!begun) {
+  const previous = await readBeginning(output);
+  if (!previous) {
     await truncate(output, 0).catch(ignoreMissing);
     return 0;
   }
-  const last = parseRecord(begun.lastLine);
-  if (!last) throw new CommandError(`${output} cannot be resumed: it was not written by this command`, 1);
+  const last = parseRecord(previous.lastLine);
+  if (!last) throw new CommandError(`${output} cannot be resumed: it was not written by samevec embed`, 1);
   for (let next = await lines.next(); !next.done; next = await lines.next()) {
     const line = next.value;
-    if ("fault" in line) reportBad(line);
+    if ("fault" in line) reportInvalid(line);
     if (line.number < last.line) continue;
-    // The last text is computed once more: another input, model, input type or number of dimensions gives another record.
+    // The last text is embedded again: a different input, model, input type or number of dimensions gives a different record.
     const embedded = line.number === last.line ? await embedLine(line) : null;
     const again = embedded && "record" in embedded ? parseRecord(embedded.record) : null;
     if (!again || !isSameRecord(again, last)) break;
-    await truncate(output, begun.bytes);
+    await truncate(output, previous.bytes);
     return line.end;
   }
-  throw new CommandError(`${output} cannot be resumed: line ${last.line} of it is of another input, model or set of options`, 1);
+  throw new CommandError(`${output} cannot be resumed: its line ${last.line} was written with another input, model or options`, 1);
 }
 
 function ignoreMissing(error: NodeJS.ErrnoException): void {
   if (error.code !== "ENOENT") throw error;
 }
 
-/** Bytes of the input, null for what is no file. Refuses an output that would overwrite it. */
+/** Size of the input in bytes; null if it is not a regular file. Throws `CommandError` when `output` is the same file. */
 async function inputSize(input: string, output: string | undefined): Promise<number | null> {
   if (input === "-") return null;
   const read = await stat(input);
   if (read.isDirectory()) throw new CommandError(`${input} is a folder, not a file`, 1);
   const written = output === undefined ? null : await stat(output).catch(() => null);
   if (written && written.ino === read.ino && written.dev === read.dev) {
-    throw new CommandError(`${output} is the input: it cannot be the output too`, 2);
+    throw new CommandError(`${output} is both input and output`, 2);
   }
   return read.isFile() ? read.size : null;
 }

@@ -1,6 +1,6 @@
 /**
- * Computes on items while more are read, and gives the results in the items' order. At most `limit` items are held; the
- * next is read once the first of them is done.
+ * Maps items concurrently and yields the results in the items' order. At most `limit` items are pending; the next is read when the first
+ * completes. Rejects with the first error in that order.
  */
 export async function* inOrder<Item, Result>(
   items: AsyncIterable<Item>,
@@ -10,7 +10,7 @@ export async function* inOrder<Item, Result>(
   const pending: Promise<Result>[] = [];
   for await (const item of items) {
     const result = compute(item);
-    result.catch(() => {}); // It is awaited in its turn; till then a rejection has its reason to wait.
+    result.catch(() => {}); // Awaited later, in order: an earlier rejection is not unhandled.
     pending.push(result);
     const first = pending.length >= limit ? pending.shift() : undefined;
     if (first) yield await first;

@@ -6,9 +6,8 @@ import { SearchEngine } from "../../shared/search/search-engine.ts";
 import { printable } from "../node/terminal.ts";
 
 /**
-/**
- * Opens an index file. Rejects as the file system, `Encoder.load` and `readIndexFile` do, with the path in the message, and with
- * `other_model` when another model made the index.
+ * Opens an index file. Rejects with file system errors and with the errors of `Encoder.load` and `readIndexFile`, all with the path in the
+ * message, and with `other_model` when the index was created with another model.
  */
 export async function openIndexFile(path: string, encoder: Encoder): Promise<SearchEngine> {
   const file = Uint8Array.from(await readFile(path).catch((error) => Promise.reject(withPath(path, error))));
@@ -18,7 +17,7 @@ export async function openIndexFile(path: string, encoder: Encoder): Promise<Sea
   return engine;
 }
 
-/** The same error, with the path in its message. */
+/** Adds the path to an error's message. */
 function withPath(path: string, error: unknown): unknown {
   if (!(error instanceof Error) || error.message.includes(path)) return error;
   const message = `${path}: ${error.message}`;
@@ -27,7 +26,7 @@ function withPath(path: string, error: unknown): unknown {
     : new Error(message, { cause: error });
 }
 
-/** Formats a result for a terminal: its relevance, its document and headings, and the passage on one line. */
+/** Formats a result for a terminal: relevance, document and headings on one line, the passage on the next. */
 export function formatResult({ document, passage, relevance, weak }: SearchResult): string {
   const score = relevance === null ? "keyword" : `${Math.round(100 * relevance)} %`;
   const onOneLine = (text: string) => printable(text.replaceAll(/\s+/g, " "));

@@ -8,7 +8,7 @@ import type { Document } from "../../shared/search/library.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
 
 export interface IndexFolderOptions extends CallOptions {
-  /** An earlier index file of this folder: unchanged passages are not embedded again. */
+  /** A previous index file of the folder. Its unchanged passages are not embedded again. */
   readonly previous?: Uint8Array<ArrayBuffer>;
   readonly onProgress?: (progress: Coverage) => void;
 }
@@ -18,18 +18,18 @@ export interface IndexedFolder {
   readonly file: Uint8Array<ArrayBuffer>;
   readonly documents: number;
   readonly passages: number;
-  /** Incomplete when `signal` ended the embedding. Then the next call continues with this file as `previous`. */
+  /** Incomplete if `signal` stopped the embedding. Pass the file as `previous` to continue. */
   readonly coverage: Coverage;
   /** Skipped files. `reason` continues a sentence that starts with the path. */
   readonly skipped: readonly { readonly path: string; readonly reason: string }[];
 }
 
 /**
- * Indexes the readable files (see `readFile`) of a folder and its subfolders, without hidden ones. A document's id is its path in the
- * folder, with slashes. The same files give the same bytes, with or without a previous index.
+ * Indexes the supported files (see `readFile`) of a folder and its subfolders, except hidden ones. A document's id is its relative path
+ * with slashes. The same files give the same bytes, with or without a previous index.
  *
- * An abort during embedding ends it, and the file has the vectors so far; an earlier abort rejects with the signal's reason. Rejects as
- * `Encoder.embed` does, as the file system does when the folder cannot be listed, and as `readIndexFile` does for `previous`.
+ * An abort during embedding returns an index with the vectors computed so far. An earlier abort rejects with the signal's reason. Rejects
+ * with the errors of `Encoder.embed`, of `readIndexFile` (for `previous`), and of the file system when the folder cannot be listed.
  */
 export async function indexFolder(folder: string, encoder: Encoder, options: IndexFolderOptions = {}): Promise<IndexedFolder> {
   const { previous, onProgress, signal } = options;
@@ -51,14 +51,14 @@ export async function indexFolder(folder: string, encoder: Encoder, options: Ind
     if (!signal?.aborted) throw error;
     engine.pause();
   }
-  // After the addition, so that a renamed file reuses its vectors.
+  // Removes documents after adding, so that a renamed file reuses its vectors.
   const present = new Set(documents.map(({ id }) => id));
   await engine.remove(engine.documents().flatMap(({ id }) => (present.has(id) ? [] : [id])));
   const file = await engine.exportIndex();
   return { file, documents: documents.length, passages: engine.size, coverage: engine.coverage(), skipped };
 }
 
-/** Sorted paths in the folder, with slashes. */
+/** Lists the files of the folder as sorted relative paths with slashes. */
 async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
@@ -68,7 +68,7 @@ async function filesIn(folder: string): Promise<string[]> {
     .sort();
 }
 
-/** The document, or the reason to skip the file. Rejects with the signal's reason only. */
+/** Returns the document, or the reason to skip the file. Rejects only with the signal's reason. */
 async function readDocument(folder: string, path: string, signal: AbortSignal | undefined): Promise<Document | string> {
   const file = join(folder, path);
   try {

@@ -2,15 +2,15 @@ import { z } from "zod";
 
 export type InputFormat = "text" | "jsonl";
 
-/** A line of the input that holds a text, or that should and does not. */
+/** A line of the input: a text, or the fault of an invalid line. */
 export type InputLine = {
-  /** From 1, as editors count; blank lines count but are not given. */
+  /** Line number from 1. Blank lines are counted but not returned. */
   readonly number: number;
-  /** Bytes of the input up to the line's end. */
+  /** Offset of the line's end in bytes. */
   readonly end: number;
 } & ({ readonly text: string; readonly id?: string | number } | { readonly fault: string });
 
-/** A longer line is no text but a file of another kind; it is passed over without being held. */
+/** A longer line is invalid, probably of a binary file, and is skipped without buffering. */
 const maxLineBytes = 16 * 1024 * 1024;
 
 const newline = 0x0a;
@@ -18,8 +18,8 @@ const newline = 0x0a;
 const jsonLineSchema = z.object({ text: z.string(), id: z.union([z.string(), z.number()]).optional() });
 
 /**
- * The lines of a stream of bytes, one at a time. Only `\n` ends a line (after a `\r` or not), unlike in node:readline:
- * JSON may hold U+2028 and U+2029 as they are. A fault says what is wrong with a line and quotes nothing of it.
+ * Reads the lines of a byte stream. Lines end with `\n` or `\r\n` only, unlike in node:readline, because JSON may contain U+2028 and
+ * U+2029. A fault describes the problem without quoting the line.
  */
 export async function* readLines(input: AsyncIterable<Uint8Array>, format: InputFormat): AsyncGenerator<InputLine> {
   const read = format === "jsonl" ? readJsonLine : readTextLine;
@@ -37,7 +37,7 @@ type Content = { text: string; id?: string | number } | { fault: string };
 function decodeLine(bytes: Uint8Array, first: boolean, read: (line: string) => Content): Content | null {
   let line: string;
   try {
-    // A byte order mark stands at the beginning of a file only; elsewhere it is a character of the text.
+    // A byte order mark counts as such only at the beginning of the file.
     line = new TextDecoder("utf-8", { fatal: true, ignoreBOM: !first }).decode(bytes);
   } catch {
     return { fault: "not valid UTF-8" };
@@ -45,7 +45,7 @@ function decodeLine(bytes: Uint8Array, first: boolean, read: (line: string) => C
   if (line.endsWith("\r")) line = line.slice(0, -1);
   if (line.trim() === "") return null;
   const content = read(line);
-  if ("text" in content && !content.text.isWellFormed()) return { fault: "the text has a lone surrogate, which is not valid Unicode" };
+  if ("text" in content && !content.text.isWellFormed()) return { fault: "not valid Unicode: the text contains a lone surrogate" };
   return content;
 }
 
@@ -59,12 +59,12 @@ function readJsonLine(line: string): Content {
     return { fault: "not valid JSON" };
   }
   const parsed = jsonLineSchema.safeParse(json);
-  if (!parsed.success) return { fault: 'not an object with a "text" that is a string (and an "id", if any, that is a string or a number)' };
+  if (!parsed.success) return { fault: 'must be an object with a string "text" and optionally an "id" (string or number)' };
   const { text, id } = parsed.data;
   return { text, ...(id !== undefined && { id }) };
 }
 
-/** Null bytes for a line that is too long. */
+/** Splits a byte stream into lines. `bytes` is null for a line that is too long. */
 async function* splitLines(input: AsyncIterable<Uint8Array>): AsyncGenerator<{ bytes: Uint8Array | null; end: number }> {
   let parts: Uint8Array[] = [];
   let length = 0;
@@ -83,10 +83,10 @@ async function* splitLines(input: AsyncIterable<Uint8Array>): AsyncGenerator<{ b
   };
   for await (const chunk of input) {
     let start = 0;
-    for (let at = chunk.indexOf(newline); at !== -1; at = chunk.indexOf(newline, start)) {
-      add(chunk.subarray(start, at));
+    for (let position = chunk.indexOf(newline); position !== -1; position = chunk.indexOf(newline, start)) {
+      add(chunk.subarray(start, position));
       end += 1;
-      start = at + 1;
+      start = position + 1;
       yield take();
     }
     add(chunk.subarray(start));

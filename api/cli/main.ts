@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The command line: `npx samevec`. Exit codes: 0, 1 for a failure, 2 for a wrong command line or setting, 130 after Ctrl-C. */
+/**
+ * The command line `npx samevec`. Exit codes: 0, 1 for a failure, 2 for an invalid command line or setting, 130 after Ctrl-C, 143 after
+ * SIGTERM.
+ */
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
@@ -24,16 +27,16 @@ import { plainProgress, terminalProgress } from "./progress.ts";
 process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
 
 const interrupted = new AbortController();
-/** How an interrupted command goes on. */
-let howToGoOn = "";
+/** How to continue after an interruption, for the user. */
+let resumeAdvice = "";
 
 const program = new Command("samevec")
   .description("One text, one vector, everywhere: a text encoder as a service and on the command line.")
   .version(version)
   .configureOutput({ writeErr: (text) => process.stderr.write(printable(text)) })
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-  .showHelpAfterError("(--help tells more)")
-  .addHelpText("after", "\nExit codes: 0, 1 for a failure, 2 for a wrong command line or setting, 130 after Ctrl-C.");
+  .showHelpAfterError("(use --help for details)")
+  .addHelpText("after", "\nExit codes: 0, 1 for a failure, 2 for an invalid command line or setting, 130 after Ctrl-C.");
 
 program
   .command("serve")
@@ -44,51 +47,56 @@ program
   .addOption(setting("MODEL", "--model <model>"))
   .addOption(setting("DEVICE", "--device <device>"))
   .addOption(setting("INDEX_FILE", "--index <file>"))
-  .addHelpText("after", "\nEvery other setting is the environment's: README.md lists them. A flag goes before its variable.")
+  .addHelpText(
+    "after",
+    "\nEnvironment variables configure all other settings: see docs/configuration.md. A flag takes precedence over its variable.",
+  )
   .action((flags: SettingFlags) => serve(environmentWith(flags)));
 
 program
   .command("embed")
-  .description("Embed each line of a file, or of stdin, as a line of JSON.")
-  .argument("[file]", "a text per line, or JSONL with a `text` (and, if you like, an `id`) in each line; - for stdin", "-")
+  .description("Embed each line of a file or stdin and write one JSON line per text.")
+  .argument("[file]", "one text per line, or JSONL with a `text` and optionally an `id`; - for stdin", "-")
   .addOption(
-    new Option("-f, --format <format>", "auto: JSONL for .jsonl and .ndjson, else text").choices(["auto", "text", "jsonl"]).default("auto"),
+    new Option("-f, --format <format>", "input format; auto: JSONL for .jsonl and .ndjson, otherwise text")
+      .choices(["auto", "text", "jsonl"])
+      .default("auto"),
   )
-  .addOption(new Option("-t, --input-type <type>", "what the texts are for").choices(["passage", "query"]).default("passage"))
-  .option("-d, --dimensions <count>", "keep the first so many dimensions and normalize again", wholeNumber)
-  .option("-o, --output <file>", "where to write; stdout when left out")
-  .option("--resume", "go on with an --output that was begun with the same input, model and options")
-  .option("--strict", "end at the first bad line, instead of reporting it and going on")
+  .addOption(new Option("-t, --input-type <type>", "input type of the texts").choices(["passage", "query"]).default("passage"))
+  .option("-d, --dimensions <count>", "keep the first dimensions of each vector and normalize again", wholeNumber)
+  .option("-o, --output <file>", "output file (default: stdout)")
+  .option("--resume", "continue an interrupted --output of the same input, model and options")
+  .option("--strict", "stop at the first invalid line instead of skipping it")
   .addOption(setting("WORKERS", "--workers <count>"))
   .addOption(setting("MODEL", "--model <model>"))
   .addOption(setting("DEVICE", "--device <device>"))
   .addHelpText(
     "after",
     `
-A line of the output: {"line": from 1, "id": the input's, "tokens": computed, "truncated": cut off, "embedding": [...]}
-The output is in the input's order. Blank lines are passed over. A bad line (no UTF-8, no JSON, no text) is reported on
-stderr with its number and has no line in the output; the exit code is then 1.`,
+Output line: {"line": number from 1, "id": of the input, "tokens": computed, "truncated": tokens removed, "embedding": [...]}
+The output has the order of the input. Blank lines are skipped. Invalid lines (not UTF-8, not JSON, no text) are skipped and
+reported on stderr with their line number; the exit code is then 1.`,
   )
   .action(runEmbed);
 
 program
   .command("index")
-  .description("Index a folder, for samevec search, samevec serve or the page.")
-  .argument("<folder>", `its files (${readableExtensions.join(", ")}), with subfolders`)
-  .requiredOption("-o, --output <file>", "the index file; an existing one is updated, and unchanged passages are not embedded again")
+  .description("Index a folder for samevec search, samevec serve or the page.")
+  .argument("<folder>", `folder to index, with subfolders (${readableExtensions.join(", ")})`)
+  .requiredOption("-o, --output <file>", "index file; an existing file is updated, and unchanged passages are not embedded again")
   .addOption(setting("WORKERS", "--workers <count>"))
   .addOption(setting("MODEL", "--model <model>"))
   .addOption(setting("DEVICE", "--device <device>"))
   .addHelpText(
     "after",
-    "\nThe same files give the same bytes. Unreadable files are reported and skipped. After Ctrl-C, run it again to continue.",
+    "\nThe same files give the same bytes. Unreadable files are reported and skipped. After Ctrl-C, run the command again to continue.",
   )
   .action(runIndex);
 
 program
   .command("search")
   .description("Search an index file.")
-  .argument("<file>", "made by samevec index or exported from the page")
+  .argument("<file>", "index file, created by samevec index or exported from the page")
   .argument("<query>", 'words, "a phrase", -excluded')
   .option("-n, --limit <count>", "maximum number of results", wholeNumber, 10)
   .addOption(new Option("-m, --mode <mode>", "search mode").choices(["hybrid", "semantic", "keyword"]).default("hybrid"))
@@ -98,14 +106,14 @@ program
 
 program
   .command("assets")
-  .description("Copy what a page's encoder fetches, the model and its runtimes, to where a site's files are.")
-  .argument("<folder>", "a folder of the site, for instance public/samevec")
+  .description("Copy the model and the runtimes that a page's encoder fetches to a folder of a site.")
+  .argument("<folder>", "folder of the site, such as public/samevec")
   .action(runAssets);
 
 program
   .command("info")
-  .description("Tell which model is used, its fingerprint, and the versions of what runs it.")
-  .option("--json", "as JSON")
+  .description("Show the model, its fingerprint, the device and versions.")
+  .option("--json", "print JSON")
   .addOption(setting("MODEL", "--model <model>"))
   .addOption(setting("DEVICE", "--device <device>"))
   .action(runInfo);
@@ -133,7 +141,7 @@ interface SearchFlags extends SettingFlags {
   readonly mode: SearchMode;
 }
 
-/** A flag that stands for a setting of the environment, with its description and default. */
+/** Creates the flag of a setting, with the setting's description and default. */
 function setting(name: "HOST" | "PORT" | "WORKERS" | "MODEL" | "DEVICE" | "INDEX_FILE", flags: string): Option {
   const { description, unset } = environmentSchema.shape[name].meta() ?? {};
   const value = environmentSchema.shape[name].parse(undefined);
@@ -148,28 +156,28 @@ function environmentWith({ host, port, workers, model, device, index }: SettingF
 function wholeNumber(value: string): number {
   const number = Number(value);
   if (Number.isInteger(number) && number >= 1) return number;
-  throw new InvalidArgumentError("It must be a whole number, at least 1.");
+  throw new InvalidArgumentError("Must be a whole number of at least 1.");
 }
 
 /**
- * From here on a signal ends the command in good order, and a third one at once. A second one may be the first: `npx` passes on
- * what the terminal has sent to all.
+ * From now on, the first SIGINT or SIGTERM stops the command gracefully and the third exits at once. The second is ignored: it may be the
+ * same Ctrl-C, which the terminal sends to all processes and `npx` forwards.
  */
 function endOnSignals(advice: string): void {
-  howToGoOn = advice;
+  resumeAdvice = advice;
   let signals = 0;
   const end = (signal: NodeJS.Signals) => {
     signals += 1;
     if (signals === 1) interrupted.abort(signal);
-    if (signals > 2) process.exit(explain(interrupted.signal.reason));
+    if (signals > 2) process.exit(reportError(interrupted.signal.reason));
   };
   process.on("SIGINT", end).on("SIGTERM", end);
 }
 
 async function runEmbed(input: string, { workers, model, device, output, resume, strict, ...flags }: EmbedFlags): Promise<void> {
-  if (resume && output === undefined) throw new CommandError("--resume goes on with a file: name it by --output", 2);
-  endOnSignals("--resume with --output goes on from here");
-  // Beside the records themselves a bar would only disturb.
+  if (resume && output === undefined) throw new CommandError("--resume requires --output", 2);
+  endOnSignals("--resume with --output continues");
+  // No progress bar when the records go to the same terminal.
   const terminal = process.stderr.isTTY && !(output === undefined && process.stdout.isTTY);
   const progress = terminal ? terminalProgress(process.stderr) : plainProgress(process.stderr);
   const settings = {
@@ -178,7 +186,7 @@ async function runEmbed(input: string, { workers, model, device, output, resume,
     ...(device !== undefined && { device }),
   };
   await withEncoder(settings, async (encoder) => {
-    const bad = await embedFile(encoder, {
+    const invalidCount = await embedFile(encoder, {
       ...flags,
       input,
       resume: resume === true,
@@ -187,12 +195,12 @@ async function runEmbed(input: string, { workers, model, device, output, resume,
       progress,
       signal: interrupted.signal,
     });
-    if (bad > 0) process.exitCode = 1;
+    if (invalidCount > 0) process.exitCode = 1;
   });
 }
 
 async function runIndex(folder: string, { output, ...flags }: SettingFlags & { readonly output: string }): Promise<void> {
-  endOnSignals("the same command goes on from here");
+  endOnSignals("run the same command to continue");
   const previous = await readFile(output).catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;
     throw error;
@@ -206,20 +214,20 @@ async function runIndex(folder: string, { output, ...flags }: SettingFlags & { r
         signal: interrupted.signal,
         onProgress({ done, total }) {
           if (!started) {
-            progress.note(`samevec: ${done} of ${total} passages have their vectors`);
+            progress.note(`samevec: ${done} of ${total} passages are already embedded`);
             progress.start(total, done);
           }
           started = true;
           progress.onText(done);
         },
       });
-      // Whole or not at all: a file that was there stays until the new one is written.
+      // Replaces an existing file atomically.
       await writeFile(`${output}.part`, file);
       await rename(`${output}.part`, output);
       for (const { path, reason } of skipped) progress.note(`samevec: ${path} ${reason}`);
       progress.note(`samevec: ${documents} documents, ${passages} passages, ${file.length} bytes in ${output}`);
       if (coverage.done < coverage.total) {
-        progress.note(`samevec: ${coverage.total - coverage.done} passages have no vector yet`);
+        progress.note(`samevec: ${coverage.total - coverage.done} passages are not embedded yet`);
         interrupted.signal.throwIfAborted();
       }
     } finally {
@@ -233,13 +241,13 @@ async function runSearch(file: string, query: string, { limit, mode, ...flags }:
     const engine = await openIndexFile(file, encoder);
     const { results } = await engine.search(query, { limit, mode });
     process.stdout.write(results.map((result) => `${formatResult(result)}\n`).join(""));
-    if (results.length === 0) console.error("samevec: nothing was found");
+    if (results.length === 0) console.error("samevec: no results");
   });
 }
 
 async function runAssets(folder: string): Promise<void> {
   await copyAssets(folder);
-  process.stdout.write(`Copied to ${printable(folder)}. A page takes them from there: createEncoder({ assetsUrl: "/…/" })\n`);
+  process.stdout.write(`Copied to ${printable(folder)}. Load the encoder in a page with createEncoder({ assetsUrl: "/…/" })\n`);
 }
 
 async function runInfo({ json, ...flags }: SettingFlags & { readonly json?: true }): Promise<void> {
@@ -261,7 +269,7 @@ async function runInfo({ json, ...flags }: SettingFlags & { readonly json?: true
   });
 }
 
-/** ONNX Runtime's, without loading it. */
+/** Version of ONNX Runtime, read without loading it. */
 function runtimeVersion(): string {
   const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
   return version;
@@ -275,7 +283,7 @@ function table(about: object): string {
   return rows.map(([name, value]) => printable(`${String(name).padEnd(width)}  ${value}\n`)).join("");
 }
 
-/** Hands out an encoder of the settings and frees it in the end. */
+/** Runs `use` with an encoder of the settings and disposes it afterwards. */
 async function withEncoder(flags: SettingFlags, use: (encoder: Encoder) => Promise<void>): Promise<void> {
   const encoder = createEncoder(readEncoderSettings(environmentWith(flags)));
   await use(encoder);
@@ -285,13 +293,13 @@ async function withEncoder(flags: SettingFlags, use: (encoder: Encoder) => Promi
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exit(explain(error));
+  process.exit(reportError(error));
 }
 
-/** Says what went wrong in a line, without a stack, and gives the exit code. */
-function explain(error: unknown): number {
+/** Prints an error on one line, without a stack trace, and returns the exit code. */
+function reportError(error: unknown): number {
   if (interrupted.signal.aborted) {
-    console.error(`samevec: interrupted; ${howToGoOn}`);
+    console.error(`samevec: interrupted; ${resumeAdvice}`);
     return interrupted.signal.reason === "SIGTERM" ? 143 : 130;
   }
   if (error instanceof Error && "code" in error && error.code === "EPIPE") return 0;

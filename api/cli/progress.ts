@@ -1,21 +1,21 @@
 import { SingleBar } from "cli-progress";
 import { printable } from "../node/terminal.ts";
 
-/** How far a stream of texts is, for the person who waits for it. */
+/** Displays progress and messages on a terminal. */
 export interface Progress {
   /**
-   * @param bytes of the whole input; null where nobody knows
-   * @param done bytes that need not be done again
+   * @param bytes size of the input; null if unknown
+   * @param done bytes that are already processed
    */
   start(bytes: number | null, done: number): void;
-  /** @param end bytes of the input up to the end of the text's line */
+  /** @param end offset of the end of the text's line, in bytes */
   onText(end: number): void;
-  /** Prints a line of its own. */
+  /** Prints a message on its own line. */
   note(message: string): void;
   stop(): void;
 }
 
-/** A bar with rate and, where the input's size is known, time left. */
+/** A progress bar with rate and, if the input's size is known, remaining time. */
 export function terminalProgress(stream: NodeJS.WriteStream): Progress {
   let bar: SingleBar | null = null;
   let started = 0;
@@ -33,14 +33,14 @@ export function terminalProgress(stream: NodeJS.WriteStream): Progress {
       bar?.update(end, { texts, rate: ((texts * 1000) / (performance.now() - started)).toFixed(1) });
     },
     note(message) {
-      // Over the bar, which is drawn again below.
+      // Overwrites the bar, which is redrawn on the next line.
       stream.write(`\r\u001b[K${printable(message)}\n`);
     },
     stop: () => bar?.stop(),
   };
 }
 
-/** The notes alone, for what is not a terminal. */
+/** Prints messages only, for streams that are not terminals. */
 export function plainProgress(stream: NodeJS.WritableStream): Progress {
   return { start() {}, onText() {}, note: (message) => void stream.write(`${printable(message)}\n`), stop() {} };
 }

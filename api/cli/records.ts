@@ -3,13 +3,13 @@ import { z } from "zod";
 import { cosineSimilarity } from "../../shared/vector.ts";
 
 const recordSchema = z.object({
-  /** The input's line, from 1. */
+  /** Line number of the input, from 1. */
   line: z.number().int().min(1),
-  /** The input's, where it has one. */
+  /** Id of the input line, if any. */
   id: z.union([z.string(), z.number()]).optional(),
-  /** Tokens computed, after any cut. */
+  /** Tokens computed, after truncation. */
   tokens: z.number().int(),
-  /** Tokens cut off at the model's limit. */
+  /** Tokens removed at the model's limit. */
   truncated: z.number().int(),
   embedding: z.array(z.number()),
 });
@@ -17,12 +17,12 @@ const recordSchema = z.object({
 /** A line of the output. */
 export type Record = z.infer<typeof recordSchema>;
 
-/** Components with the nine digits that tell any two float32 apart: half the size of a double's seventeen. */
+/** Formats a record. Nine digits identify every float32 and take half the space of a double's seventeen. */
 export function formatRecord({ embedding, ...rest }: Omit<Record, "embedding"> & { embedding: Float32Array }): string {
   return `${JSON.stringify({ ...rest, embedding: Array.from(embedding, (component) => Number(component.toPrecision(9))) })}\n`;
 }
 
-/** Whether both are the same line's record by the same model and options; another processor may round differently. */
+/** Whether two records have the same line, model and options. Vectors may differ by rounding, because processors differ. */
 export function isSameRecord(a: Record, b: Record): boolean {
   const { embedding: vectorA, ...restA } = a;
   const { embedding: vectorB, ...restB } = b;
@@ -33,7 +33,7 @@ export function isSameRecord(a: Record, b: Record): boolean {
   );
 }
 
-/** Null for what is not a line of the output. */
+/** Parses an output line; null if it is invalid. */
 export function parseRecord(line: string): Record | null {
   try {
     return recordSchema.parse(JSON.parse(line));
@@ -42,13 +42,13 @@ export function parseRecord(line: string): Record | null {
   }
 }
 
-/** The end of an output that was begun: its last whole line, and the bytes up to that line's end. */
+/** An interrupted output: its last complete line and the bytes up to that line's end. */
 export interface Beginning {
   readonly lastLine: string;
   readonly bytes: number;
 }
 
-/** Null when the file is not there or has no whole line. Reads no more of it than its end. */
+/** Returns null if the file does not exist or has no complete line. Reads only the end of the file. Rejects with file system errors. */
 export async function readBeginning(path: string): Promise<Beginning | null> {
   const file = await open(path, "r").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return null;

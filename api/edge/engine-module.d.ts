@@ -1,4 +1,4 @@
-/** What an import of WASM is at the edge: the bundler compiles it, and the isolate is handed the module. */
+/** Type of an imported .wasm file: the bundler compiles it to a module. */
 declare module "*.wasm" {
   const module: WebAssembly.Module;
   export default module;

@@ -10,53 +10,54 @@ import { createApp } from "../app.ts";
 import { appConfigOf, appSettings, count, parseSettings } from "../settings.ts";
 
 interface Bindings {
-  /** The built site, the model's files included. */
+  /** Static assets: the built site, including the model files. */
   readonly ASSETS: Fetcher;
 }
 
 /**
- * The settings at the edge: variables of wrangler.toml, and secrets. Named as in Node, with lower defaults, since an isolate has 128 MB
- * and one thread.
+ * Settings of the edge isolate, from the variables of wrangler.toml and secrets. Names match Node.js; defaults are lower, because an
+ * isolate has 128 MB and one thread.
  */
 const edgeSettings = appSettings.extend({
   MAX_BODY_BYTES: count.min(1).default(256 * 1024),
   MAX_BODY_BYTES_IN_FLIGHT: count.min(1).default(2 * 1024 * 1024),
   MAX_TEXT_CHARACTERS: count.min(1).default(32_768),
-  /** Maximum characters of a request's texts: the tokenizer reads all of them, on the thread that answers. */
+  /** Maximum total characters of the texts of a request. The tokenizer reads all of them on the isolate's only thread. */
   MAX_CHARACTERS: count.min(1).default(65_536),
   MAX_TOKENIZE_CHARACTERS: count.min(1).default(16_384),
-  /** Maximum tokens of a request: see wrangler.toml, where it stands beside the limit of CPU time. */
+  /** Maximum tokens per request. wrangler.toml derives it from the CPU limit. */
   MAX_TOKENS: count.min(1).default(8_192),
   QUEUE_TEXTS: count.min(1).default(1_024),
   QUEUE_TOKENS: count.min(1).default(16_384),
 });
 
-/** Where the site keeps the model's files. A binding needs a URL, but of it only the path counts. */
+/** URL of the model files. The binding requires an absolute URL but uses only its path. */
 const modelUrl = "https://assets.invalid/models/bge-small-en-v1.5/";
 
 /**
- * Longer than an isolate works for a client that has disconnected (30 s), so that a load that is given up has stopped: input, output and
- * timers belong to the request that began them, and stop with it.
+ * ms for loading the model. Must exceed the 30 s that an isolate may work after the client disconnects: I/O and timers stop with the
+ * request that started them, so that a load that times out is no longer running.
  */
 const loadTimeout = 45_000;
 
-/** Created by the first request: the model is loaded once for each isolate. */
+/** Created by the first request. Each isolate loads the model once. */
 let app: ReturnType<typeof createApp> | null = null;
 
 export default {
   async fetch(request, bindings, context) {
     app ??= createEdgeApp(bindings);
-    const answer = Promise.resolve(app.fetch(request, { ...bindings }, context));
-    // The work of a client that has disconnected must end too: an aborted call gives back its place in the queue.
-    context.waitUntil(answer);
-    return answer;
+    const response = Promise.resolve(app.fetch(request, { ...bindings }, context));
+    // Keeps the isolate running after a disconnect, so that the aborted call leaves the queue.
+    context.waitUntil(response);
+    return response;
   },
 } satisfies ExportedHandler<Bindings>;
 
-/** Throws `SettingsError`, for the platform to log: with wrong settings nothing is answered, least of all without a key. */
+/** Throws `SettingsError`, which the platform logs. No request is served then, so that a mistake in API_KEYS never opens the API. */
 function createEdgeApp({ ASSETS, ...variables }: Bindings): ReturnType<typeof createApp> {
   const settings = parseSettings(edgeSettings, variables);
-  if (settings.API_KEYS.length === 0) console.warn(JSON.stringify({ level: "warn", msg: "open: no key", open: true }));
+  if (settings.API_KEYS.length === 0)
+    console.warn(JSON.stringify({ level: "warn", msg: "API_KEYS is not set: the API is open to everyone", open: true }));
   const openModel = createOpenModel(ASSETS);
   const open: OpenModel = () => {
     const opening = openModel();
@@ -65,23 +66,23 @@ function createEdgeApp({ ASSETS, ...variables }: Bindings): ReturnType<typeof cr
   };
   const encoder = createSessionEncoder(open, {
     maxCallTokens: settings.MAX_TOKENS,
-    // No limit by the measured rate: an isolate's clock stands still while it computes.
+    // No limit by measured rate: an isolate's clock does not advance during computation.
     maxTokens: settings.QUEUE_TOKENS,
     loadTimeout,
   });
   const edgeApp = createApp({ encoder, config: { ...appConfigOf(settings), maxCharacters: settings.MAX_CHARACTERS } });
   edgeApp.get("/", async ({ req }) => {
     const page = await ASSETS.fetch(req.raw);
-    return new Response(page.body, page); // a copy, whose headers can be added to
+    return new Response(page.body, page); // a copy with mutable headers
   });
   return edgeApp;
 }
 
-/** Opens the model on this isolate's one thread. The files come one after the other, since an isolate has 128 MB. */
+/** Opens the model on the isolate's only thread. Files are loaded one at a time, because an isolate has 128 MB. */
 function createOpenModel(assets: Fetcher): OpenModel {
   const load: LoadFile = async (name) => {
     const response = await assets.fetch(modelUrl + name);
-    if (!response.ok) throw new EncoderError("load_failed", `The site answered ${response.status} for the model's file ${name}`);
+    if (!response.ok) throw new EncoderError("load_failed", `The request for the model file ${name} failed with status ${response.status}`);
     return new Uint8Array(await response.arrayBuffer());
   };
   return async () => {
@@ -90,7 +91,7 @@ function createOpenModel(assets: Fetcher): OpenModel {
       manifest,
       load: checkedFiles(manifest, load),
       modules: { checked: checkedEngine },
-      // Garbage collection may take its time, and the isolate is filled meanwhile.
+      // Frees the memory at once: waiting for garbage collection could exceed the isolate's limit.
       release: ({ buffer }) => void buffer.transfer(0),
     });
     return open();

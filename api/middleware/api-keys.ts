@@ -2,13 +2,12 @@ import type { MiddlewareHandler } from "hono";
 import { timingSafeEqual } from "hono/utils/buffer";
 import { EncoderError } from "../../shared/errors.ts";
 
-/** The key of an Authorization header; schemes are case-insensitive (RFC 9110, 11.1). */
+/** Matches a bearer token. The scheme is case-insensitive (RFC 9110, 11.1). */
 const bearer = /^Bearer +(\S+) *$/i;
 
 /**
- * Lets pass only who brings one of `keys` as `Authorization: Bearer …`; throws `invalid_api_key` at others. Each key is
- * compared, in constant time, also after one has matched: how long it takes tells nothing of which, nor how nearly.
- * What comes after it finds the key's place among `keys` as `c.get("apiKey")`.
+ * Requires one of `keys` as `Authorization: Bearer <key>` and throws `invalid_api_key` otherwise. It compares all keys in constant time,
+ * even after a match, so that the response time reveals nothing about them. Sets `c.var.apiKey` to the index of the key in `keys`.
  */
 export function requireApiKey(keys: readonly string[]): MiddlewareHandler {
   return async function requireApiKey(c, next) {
@@ -18,7 +17,7 @@ export function requireApiKey(keys: readonly string[]): MiddlewareHandler {
       c.header("www-authenticate", 'Bearer realm="samevec"');
       throw new EncoderError(
         "invalid_api_key",
-        presented ? "The API key is not one of this service's" : "An API key is needed: Authorization: Bearer <key>",
+        presented ? "The API key is invalid" : "An API key is required: Authorization: Bearer <key>",
       );
     }
     c.set("apiKey", matches.indexOf(true));

@@ -2,14 +2,14 @@ import type { MiddlewareHandler } from "hono";
 import { EncoderError } from "../../shared/errors.ts";
 
 /**
- * Sets `c.var.signal`, which aborts with `timeout` after `timeout` ms, and when the client disconnects. Handlers pass it to whatever they
- * wait for. Loading the model counts towards the time, and continues after it.
+ * Sets `c.var.signal`, which aborts with `timeout` after `timeout` ms and when the client disconnects. Handlers pass the signal to every
+ * asynchronous call. The time includes model loading, which continues after the deadline.
  */
 export function deadline(timeout: number): MiddlewareHandler {
   return async function deadline(c, next) {
     const controller = new AbortController();
     const client = c.req.raw.signal;
-    // Not AbortSignal.any() and AbortSignal.timeout(): their timers and listeners would outlive the request.
+    // AbortSignal.any() and AbortSignal.timeout() would leave timers and listeners behind after the request.
     const onDisconnect = () => controller.abort(client.reason);
     if (client.aborted) onDisconnect();
     client.addEventListener("abort", onDisconnect);

@@ -3,8 +3,8 @@ import { cors } from "hono/cors";
 import { secureHeaders } from "hono/secure-headers";
 
 /**
- * Lets pages of `origins` (`*`: of all) call the service from a browser. The preflight allows whatever headers it asks
- * about: OpenAI's client sends a dozen of its own beside Authorization. No cookies: a key is the only credential.
+ * Allows pages of `origins` (`*`: all origins) to call the API from a browser. The preflight response allows all requested headers:
+ * OpenAI's client sends a dozen besides Authorization. Cookies are not allowed, because API keys are the only credential.
  */
 export function crossOrigin(origins: readonly string[]): MiddlewareHandler {
   return cors({
@@ -21,15 +21,14 @@ export function crossOrigin(origins: readonly string[]): MiddlewareHandler {
       "x-total-time",
       "x-truncated-inputs",
     ],
-    maxAge: 7200, // s: the most that Chromium keeps
+    maxAge: 7200, // seconds; Chromium caps it at this value
   });
 }
 
 /**
- * Headers that keep a browser from sniffing, framing and leaking. What the page may load is its own business, in its
- * `<meta>`; a header can only narrow that, so it says what a `<meta>` cannot: who may frame it. Scripts come with a policy of their own
- * (shared/content-security-policy.ts). Whether a host is only
- * for HTTPS is known to whoever ends TLS in front, not here.
+ * Sets headers against MIME sniffing, framing and referrer leaks. The page's `<meta>` sets its Content-Security-Policy, except
+ * `frame-ancestors`, which only a header can set. Scripts get their own policy (shared/content-security-policy.ts).
+ * Strict-Transport-Security is left to the proxy that terminates TLS.
  */
 export function securityHeaders(): MiddlewareHandler {
   return secureHeaders({

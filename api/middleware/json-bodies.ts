@@ -1,12 +1,12 @@
 import type { MiddlewareHandler } from "hono";
 import { EncoderError } from "../../shared/errors.ts";
 
-/** `application/json` and its relatives such as `application/vnd.api+json`, with any parameters. */
+/** Matches `application/json` and types such as `application/vnd.api+json`, with any parameters. */
 const json = /^\s*application\/([\w!#$&^.-]+\+)?json\s*(;|$)/i;
 
 /**
- * Takes bodies of JSON alone; throws `unsupported_media_type` at others, before they are read. A page of another origin
- * cannot send this content type without a preflight, which is answered only where `CORS_ORIGINS` names the origin.
+ * Requires a JSON content type and throws `unsupported_media_type` otherwise, before the body is read. Browsers send this content type
+ * to another origin only after a preflight, so that only pages of `CORS_ORIGINS` can call the API.
  */
 export function requireJsonBody(): MiddlewareHandler {
   return async function requireJsonBody(c, next) {

@@ -3,10 +3,10 @@ import { matchedRoutes } from "hono/route";
 import { EncoderError } from "../../shared/errors.ts";
 import type { AnsweredRequest, Observer } from "../observer.ts";
 
-/** What nginx logs where the client was gone before the answer. */
+/** The status that nginx logs when the client closes the connection before the response. */
 const clientClosedRequest = 499;
 
-/** Tells `observer` of each request once it is answered. Stands before all others but `requestId`, whose id it names. */
+/** Reports each answered request to `observer`. Must be the first middleware after `requestId`. */
 export function observe(observer: Observer): MiddlewareHandler {
   return async function observe(c, next) {
     const arrived = performance.now();
@@ -28,7 +28,7 @@ export function observe(observer: Observer): MiddlewareHandler {
   };
 }
 
-/** The pattern of the route that the request was for; `*` for the page and for what is not there. */
+/** The pattern of the matched route; `*` for the page and for unknown paths. */
 function routeOf(c: Context): string {
   const route = matchedRoutes(c).findLast(({ path }) => !path.includes("*"));
   return route?.path ?? "*";

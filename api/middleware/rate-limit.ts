@@ -2,12 +2,12 @@ import type { MiddlewareHandler } from "hono";
 import { rateLimiter } from "hono-rate-limiter";
 import { EncoderError } from "../../shared/errors.ts";
 
-/** The span in which requests are counted, in ms. */
+/** Length of the window in ms. */
 const window = 1_000;
 
 /**
- * Takes at most `perSecond` requests a second of each API key; throws `rate_limited` at others. Stands behind
- * `requireApiKey`. The counter knows a key by its place among the keys: no key is kept.
+ * Limits each API key to `perSecond` requests per second and throws `rate_limited` beyond. Must follow `requireApiKey`. Keys are counted
+ * by their index, so that the counter stores no key.
  */
 export function limitRate(perSecond: number): MiddlewareHandler {
   return rateLimiter({
@@ -16,7 +16,7 @@ export function limitRate(perSecond: number): MiddlewareHandler {
     standardHeaders: false,
     keyGenerator: (c) => String(c.get("apiKey")),
     handler() {
-      throw new EncoderError("rate_limited", `This API key has at most ${perSecond} requests a second`, {
+      throw new EncoderError("rate_limited", `This API key is limited to ${perSecond} requests per second`, {
         limit: perSecond,
         retryAfter: 1,
       });

@@ -22,12 +22,12 @@ import { EncoderError } from "../../shared/errors.ts";
 import { finishVector } from "../../shared/vector.ts";
 
 export interface CacheOptions {
-  /** The most memory for vectors, in bytes; 0 keeps none, and still computes identical texts in flight once. */
+  /** Maximum memory of cached vectors in bytes. With 0 nothing is cached, but concurrent identical texts are still computed once. */
   readonly maxBytes: number;
   readonly observer?: EncoderObserver;
 }
 
-/** A text's vector before it is cut and normalized, so that one entry serves every `normalize` and `dimensions`. */
+/** A text's vector before truncation to `dimensions` and normalization, so that one entry serves all options. */
 interface Row {
   readonly vector: Float32Array<ArrayBuffer>;
   readonly tokens: number;
@@ -38,35 +38,35 @@ interface TimedRow extends Row {
   readonly time: EmbeddingTime;
 }
 
-/** One call's texts: each key once, to its text and its first index. */
+/** A call's distinct texts. `wanted` maps each key to its text and first index. */
 interface Lookup {
   readonly wanted: ReadonlyMap<string, { readonly text: string; readonly index: number }>;
   readonly options: InputOptions;
-  /** Of `CachedEncoder.#life` when it was called. */
-  readonly life: number;
-  /** Null before the model is known: what is computed then is not kept. */
+  /** Value of `CachedEncoder.#disposals` at the start of the call. */
+  readonly disposals: number;
+  /** Null before the model is loaded. Its results are not cached then. */
   readonly fingerprint: string | null;
   readonly signal: AbortSignal | undefined;
   readonly onProgress: EmbedOptions["onProgress"];
 }
 
-/** What those get who wait for a text of a call that ended for reasons of its own: they ask for themselves. */
+/** Sentinel: the call that computed the text was aborted or failed for another reason. Waiters retry. */
 const abandoned = Symbol("abandoned");
 
-/** Of a kept vector: its key, its entry and their bookkeeping, in bytes, about. */
+/** Approximate bytes of an entry besides its vector: key and bookkeeping. */
 const overhead = 400;
 
 /**
- * An encoder that computes a text once: identical texts of calls that overlap share one computation, and vectors are
- * kept, the least recently used going first. Texts are known by their hash alone. Callers get copies of their own.
+ * An encoder with an LRU cache of vectors. Identical texts in concurrent calls share one computation. The cache stores hashes of texts,
+ * never the texts. Callers get copies of vectors.
  */
 export class CachedEncoder implements Encoder {
   readonly #encoder: Encoder;
   readonly #kept: LRUCache<string, Row> | null;
   readonly #computing = new Map<string, Promise<Row | typeof abandoned>>();
   readonly #observer: EncoderObserver;
-  /** How often the encoder was disposed of. */
-  #life = 0;
+  /** How often the encoder was disposed. */
+  #disposals = 0;
 
   constructor(encoder: Encoder, { maxBytes, observer = {} }: CacheOptions) {
     this.#encoder = encoder;
@@ -74,7 +74,7 @@ export class CachedEncoder implements Encoder {
     this.#kept = maxBytes > 0 ? new LRUCache({ maxSize: maxBytes, sizeCalculation: ({ vector }) => vector.byteLength + overhead }) : null;
   }
 
-  /** Memory of the vectors that are kept, about. */
+  /** Approximate memory of the cached vectors in bytes. */
   get bytes(): number {
     return this.#kept?.calculatedSize ?? 0;
   }
@@ -89,14 +89,14 @@ export class CachedEncoder implements Encoder {
     const known = this.info().model;
     if (known) checkDimensions(dimensions, known);
     const fingerprint = known?.fingerprint ?? null;
-    const life = this.#life;
+    const disposals = this.#disposals;
     signal?.throwIfAborted();
     const keys = list.map((text) => keyOf(text, input, fingerprint));
 
     this.#count(keys);
     const wanted = new Map<string, { text: string; index: number }>();
     for (const [index, key] of keys.entries()) if (!wanted.has(key)) wanted.set(key, { text: list[index] ?? "", index });
-    const found = await this.#find({ wanted, options: input, life, fingerprint, signal, onProgress });
+    const found = await this.#find({ wanted, options: input, disposals, fingerprint, signal, onProgress });
 
     const size = checkDimensions(dimensions, known ?? (await this.load({ ...(signal && { signal }) })));
     const rows = keys.map((key) => found.get(key)).filter((row) => row !== undefined);
@@ -119,15 +119,15 @@ export class CachedEncoder implements Encoder {
   }
 
   dispose(): Promise<void> {
-    this.#life += 1;
+    this.#disposals += 1;
     this.#kept?.clear();
     return this.#encoder.dispose();
   }
 
-  /** The row of every key that is wanted: kept, computed for another call, or computed now. */
+  /** Returns the row of each wanted key: from the cache, from another call, or computed now. */
   async #find(lookup: Lookup): Promise<Map<string, TimedRow>> {
-    if (lookup.life !== this.#life) throw disposedError();
-    const began = performance.now();
+    if (lookup.disposals !== this.#disposals) throw disposedError();
+    const started = performance.now();
     const found = new Map<string, TimedRow>();
     const missing = new Map(lookup.wanted);
     const joined = new Map<string, Promise<Row | typeof abandoned>>();
@@ -144,7 +144,7 @@ export class CachedEncoder implements Encoder {
       const row = await abortable(computing, lookup.signal).catch((error: unknown) => {
         throw one && error instanceof EncoderError && error.details.index !== undefined ? error.at(one.index) : error;
       });
-      if (row !== abandoned) found.set(key, { ...row, time: { queue: performance.now() - began, inference: 0 } });
+      if (row !== abandoned) found.set(key, { ...row, time: { queue: performance.now() - started, inference: 0 } });
       else if (one) left.set(key, one);
     };
     const [computed] = await Promise.all([
@@ -152,12 +152,12 @@ export class CachedEncoder implements Encoder {
       ...Array.from(joined, ([key, computing]) => join(key, computing)),
     ]);
     for (const [key, row] of computed) found.set(key, row);
-    // Progress never falls: the call that computed the others has told its own to the end.
+    // No progress here: the first call has already reported its own, and progress must not decrease.
     if (left.size > 0) for (const [key, row] of await this.#find({ ...lookup, wanted: left, onProgress: undefined })) found.set(key, row);
     return found;
   }
 
-  /** Computes what is wanted in one call, which others may join until it ends. */
+  /** Computes the wanted texts in one call, which concurrent calls may join. */
   async #compute({ wanted, options, fingerprint, signal, onProgress }: Lookup): Promise<Map<string, TimedRow>> {
     const rows = new Map<string, TimedRow>();
     if (wanted.size === 0) return rows;
@@ -180,7 +180,7 @@ export class CachedEncoder implements Encoder {
     }
   }
 
-  /** Lets other calls wait for the text at `place` of a call. */
+  /** Lets concurrent calls join the computation of the text at `place` of `call`. */
   #offer(key: string, call: Promise<Embeddings>, place: number, signal: AbortSignal | undefined): void {
     const computing = call.then(
       (embeddings) => rowAt(embeddings, place),
@@ -193,7 +193,7 @@ export class CachedEncoder implements Encoder {
     );
     computing.catch(() => {});
     this.#computing.set(key, computing);
-    // Before anyone who waits goes on: who asks again must not find what has just ended.
+    // Runs before waiters continue: a retry must not join the ended call.
     const forget = () => void this.#computing.delete(key);
     call.then(forget, forget);
   }
@@ -211,7 +211,7 @@ export class CachedEncoder implements Encoder {
   }
 }
 
-/** SHA-256 of everything that a row depends on. */
+/** SHA-256 of all inputs that determine a row. */
 function keyOf(text: string, options: InputOptions, fingerprint: string | null): string {
   const { inputType = "passage", truncate = true, truncationDirection = "right" } = options;
   return hash("sha256", `${fingerprint}\n${inputType}\n${truncate}\n${truncationDirection}\n${text}`, "base64");

@@ -1,4 +1,4 @@
-/** Comlink ships this module's types under a name that TypeScript does not look for. */
+/** Comlink ships the types of this module under a name that TypeScript does not resolve. */
 declare module "comlink/dist/esm/node-adapter.mjs" {
   export { default, type NodeEndpoint } from "comlink/dist/esm/node-adapter";
 }

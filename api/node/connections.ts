@@ -3,25 +3,25 @@ import type { Socket } from "node:net";
 import type { ErrorResponse } from "../../shared/contract.ts";
 import { EncoderError } from "../../shared/errors.ts";
 
-/** What a client may hold of the server. Times in ms. */
+/** Connection limits. Times in ms. */
 export interface ConnectionLimits {
-  /** The most connections at once. */
+  /** Maximum concurrent connections. */
   readonly maxConnections: number;
-  /** For a request's headers to arrive; a connection on which nothing was ever sent included. */
+  /** Time for the request headers to arrive, also on a new connection that has sent nothing. */
   readonly headersTimeout: number;
-  /** For a whole request to arrive. */
+  /** Time for the complete request to arrive. */
   readonly bodyTimeout: number;
-  /** Without a byte of an answer being read. */
+  /** Time without the client reading any byte of the response. */
   readonly writeTimeout: number;
 }
 
 /**
- * How long a connection may be idle between two requests, in ms: longer than load balancers keep one (60 s by default), so
- * that it is they who close it, and no request is sent on a connection that is just being closed.
+ * ms that a connection may be idle between requests. It exceeds the usual idle timeout of load balancers (60 s), so that the load balancer
+ * closes first and never sends a request on a closing connection.
  */
 const keepAliveTimeout = 65_000;
 
-/** What `createServer` has to be told of the limits. */
+/** Options of `createServer` for the limits. */
 export function serverOptions({ headersTimeout, bodyTimeout }: ConnectionLimits): ServerOptions {
   const shortest = Math.min(headersTimeout, bodyTimeout);
   return {
@@ -35,14 +35,14 @@ export function serverOptions({ headersTimeout, bodyTimeout }: ConnectionLimits)
 
 export interface Connections {
   readonly open: number;
-  /** How many were closed at once since there were too many. */
+  /** Connections dropped at the connection limit. */
   readonly dropped: number;
 }
 
 /**
- * Holds a server to the limits, and counts its connections: no connection beyond `maxConnections`, 408 to a request that arrives too slowly, and none
- * left to a client that does not read its answer.
- * @param server made with `serverOptions`, which has not had a request yet
+ * Applies the limits to a server and counts its connections. Connections beyond `maxConnections` are dropped. Requests that arrive too
+ * slowly get 408. Connections of clients that do not read the response are closed.
+ * @param server created with `serverOptions`, before its first request
  */
 export function limitConnections(server: Server, { maxConnections, writeTimeout }: ConnectionLimits): Connections {
   const connections = { open: 0, dropped: 0 };
@@ -56,47 +56,47 @@ export function limitConnections(server: Server, { maxConnections, writeTimeout 
   server.on("drop", () => {
     connections.dropped += 1;
   });
-  server.on("clientError", refuse);
+  server.on("clientError", reject);
   server.prependListener("request", (_request, response: ServerResponse) => {
     response.setTimeout(writeTimeout, () => {
-      // Before its headers it is we who are slow. Bytes that are read start the time anew, as does the answer itself.
+      // Before the headers the server is the slow side. Every byte read by the client restarts the timeout.
       if (response.headersSent && !response.writableFinished) response.socket?.destroy();
     });
   });
   return connections;
 }
 
-interface Refusal {
+interface Rejection {
   readonly status: string;
   readonly body: string;
 }
 
-const timedOut = new EncoderError("request_timeout", "The request did not arrive in time");
+const timedOut = new EncoderError("request_timeout", "The request took too long to arrive");
 const timeoutBody: ErrorResponse = { error: timedOut.message, error_type: timedOut.type, code: timedOut.code };
 
-/** By the code of Node's error; others are not HTTP. */
-const refusals = new Map<string | undefined, Refusal>([
+/** Responses by Node.js error code. Other errors get 400. */
+const rejections = new Map<string | undefined, Rejection>([
   ["ERR_HTTP_REQUEST_TIMEOUT", { status: `${timedOut.status} Request Timeout`, body: JSON.stringify(timeoutBody) }],
   ["HPE_HEADER_OVERFLOW", { status: "431 Request Header Fields Too Large", body: "" }],
   ["HPE_CHUNK_EXTENSIONS_OVERFLOW", { status: "413 Payload Too Large", body: "" }],
 ]);
-const badRequest: Refusal = { status: "400 Bad Request", body: "" };
+const badRequest: Rejection = { status: "400 Bad Request", body: "" };
 
-/** Answers on a connection whose request cannot be read (to its end), and closes it. */
-function refuse({ code }: NodeJS.ErrnoException, socket: Socket & AnsweringSocket): void {
-  // A part of another answer may have been sent: what follows would be taken for the rest of it.
+/** Responds to an unreadable or incomplete request and closes the connection. */
+function reject({ code }: NodeJS.ErrnoException, socket: Socket & RespondingSocket): void {
+  // Another response may be partly sent. The client would read this one as its continuation.
   if (!socket.writable || socket._httpMessage?.headersSent) {
     socket.destroy();
     return;
   }
-  const { status, body } = refusals.get(code) ?? badRequest;
+  const { status, body } = rejections.get(code) ?? badRequest;
   const headers = [`HTTP/1.1 ${status}`, "connection: close", `content-length: ${Buffer.byteLength(body)}`];
   if (body) headers.push("content-type: application/json");
   socket.write(`${headers.join("\r\n")}\r\n\r\n${body}`);
   socket.destroySoon();
 }
 
-/** Node's own mark of the answer that a connection is busy with; its documentation of `clientError` names it. */
-interface AnsweringSocket {
+/** Node.js's current response on the socket, as in the documentation of `clientError`. */
+interface RespondingSocket {
   readonly _httpMessage?: ServerResponse | null;
 }

@@ -6,21 +6,20 @@ import { yieldingArgument } from "./encoder-process.ts";
 import { openNodeModel } from "./node-model.ts";
 
 const send = process.send?.bind(process);
-if (!send) throw new Error("encoder-worker.js is the entry of a worker process: see encoder-process.js");
+if (!send) throw new Error("encoder-worker.js must run as a child process (encoder-process.js)");
 
-// Signals that a terminal or a supervisor sends to a whole group are the parent's: it ends its workers when their work is done.
+// Terminals and supervisors signal the whole process group. The parent handles signals and ends its workers after their work.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
 process.once("disconnect", () => process.exit());
 
-// With three workers on two cores a query that is computed beside bulk texts takes 1.7 times as long as alone, and no longer
-// than alone when those yield.
+// With three workers on two cores, bulk texts at equal priority slow a query down by a factor of 1.7. At lower priority they do not.
 if (process.argv.includes(yieldingArgument)) setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 exposeEncoder<PreparedModel>(
   (source) => {
     if ("directory" in source) return openNodeModel(source);
     return async () => {
-      // transformers.js costs 200 ms and 45 MB a worker: only workers of hub models load it.
+      // transformers.js takes 200 ms and 45 MB per worker: only workers of hub models import it.
       const { openHubModel } = await import("./hub-model.ts");
       return openHubModel(source.hub, source)();
     };

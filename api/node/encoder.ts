@@ -7,54 +7,54 @@ import { spawnEncoderProcess } from "./encoder-process.ts";
 import { type HubOptions, hubSnapshot } from "./hub-files.ts";
 import type { NodeModelOptions } from "./node-model.ts";
 
-/** Which model a worker opens: one of `models/`, or one of the Hugging Face hub. */
+/** A folder with a manifest, or a model of the Hugging Face hub. */
 export type ModelSource = { readonly directory: string } | ({ readonly hub: string } & HubOptions);
 
 export interface NodeEncoderOptions {
   /**
-   * A model of the Hugging Face hub, `org/name` or `org/name@revision`, or `{hub}` with more settings of its download; or a folder with a
-   * manifest. Default: the bundled model.
+   * A Hugging Face hub model (`org/name` or `org/name@revision`), `{ hub }` with download options, or `{ directory }` with a manifest.
+   * Default: the bundled model.
    */
   readonly model?: string | ModelSource;
-  /** Where the hub is of a model that is named by its id. Default `https://huggingface.co`. */
+  /** Hub URL, when `model` is a string. Default `https://huggingface.co`. */
   readonly hubUrl?: string | URL;
   /**
-   * What computes the bundled model: `native` is onnxruntime-node, `wasm` the WebAssembly engine, whose vectors have the same bits as in
-   * pages and isolates. Default: native where onnxruntime-node is installed, else wasm. One that is named and cannot be had rejects with
-   * `device_unavailable`.
+   * Device of the bundled model: `native` (onnxruntime-node) or `wasm` (the WebAssembly engine, with the same bits as in pages and
+   * isolates). Default: `native` if onnxruntime-node is installed, otherwise `wasm`. Calls reject with `device_unavailable` when the
+   * requested device is missing.
    */
   readonly device?: NodeModelOptions["device"];
-  /** Workers, each with a session of one thread. Default: one for each core. */
+  /** Worker processes, each with one thread. Default: one per core. */
   readonly workers?: number;
   /**
-   * Workers besides, for interactive requests alone: see `PoolOptions`. Where there are some, the others yield the
-   * cores to them. Default 0.
+   * Additional workers reserved for requests of one or a few short texts. The other workers then run with a lower CPU priority. Default 0.
    */
   readonly interactiveWorkers?: number;
-  /** See `PoolOptions`. */
+  /** ms after which a worker that does not respond is replaced. Default 60,000. */
   readonly runTimeout?: number;
-  /** See `PoolOptions`. */
+  /** ms after which younger requests can no longer overtake a request. Default: they always can. */
   readonly patience?: number;
-  /** See `PoolOptions`. */
+  /** Retry a failed model load in the background, after 1, 2, 4 … at most 30 s. Default false: the next call retries. */
   readonly keepTrying?: boolean;
-  /** See `PoolOptions`. */
+  /** Maximum estimated tokens of queued and running texts. Calls beyond it reject with `overloaded`. Default: no limit. */
   readonly maxTokens?: number;
-  /** See `PoolOptions`. */
+  /** Maximum estimated queue time in ms, from the measured rate. Calls beyond it reject with `overloaded`. Default: no limit. */
   readonly maxWait?: number;
   readonly observer?: EncoderObserver;
 }
 
-/** The model that comes with the package, seen from `dist/api/node`. */
+/** Folder of the bundled model, relative to `dist/api/node`. */
 const bundledModel = fileURLToPath(new URL("../../../models/bge-small-en-v1.5", import.meta.url));
 
-/** The builds of the WebAssembly engine, seen from `dist/api/node`. */
+/** Folder of the WebAssembly engine's builds, relative to `dist/api/node`. */
 const engineDirectory = fileURLToPath(new URL("../../engine", import.meta.url));
 
-/** What a worker loads from. */
+/** The model that workers open. */
 export type PreparedModel = NodeModelOptions | Extract<ModelSource, { hub: string }>;
 
 /**
- * The encoder in Node: a pool of worker processes. Nothing is loaded before the first call. The processes run until `dispose`.
+ * Creates an encoder for Node.js: a pool of worker processes. The first call starts the processes and loads the model. They run until
+ * `dispose`. Throws `RangeError` for a number of workers below 1; methods reject with an `EncoderError` as described in `Encoder`.
  * @example
  * const encoder = createEncoder({ model: "sentence-transformers/all-MiniLM-L6-v2" });
  * const { vectors } = await encoder.embed("how tides work", { inputType: "query" });
@@ -77,7 +77,7 @@ export function createEncoder({
   });
 }
 
-/** A model of the hub is downloaded here, once: the workers find it on the disk. */
+/** Downloads a hub model once, before workers open it from disk. */
 async function prepareModel(model: ModelSource, device: NodeModelOptions["device"]): Promise<PreparedModel> {
   if (!("hub" in model)) return { directory: model.directory, engineDirectory, device };
   await hubSnapshot(model.hub, model);

@@ -1,12 +1,12 @@
-/** The names of this machine that no page of another site can have as its own. */
+/** Loopback host names. DNS rebinding cannot use them. */
 const loopbackNames = ["localhost", "127.0.0.1", "[::1]"];
 
-/** Whether only this machine reaches what listens on `host`. */
+/** Whether `host` is reachable from this machine only. */
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || host === "[::1]" || host.startsWith("127.");
 }
 
-/** The names that a service that listens on `host` answers under, as the Host header has them. */
+/** Host names that a service listening on `host` accepts, in the form of the Host header. */
 export function namesOf(host: string, allowedHosts: readonly string[]): readonly string[] {
   const listening = host.includes(":") ? `[${host}]` : host;
   return [...loopbackNames, ...(isLoopback(host) ? [listening.toLowerCase()] : []), ...allowedHosts];

@@ -21,24 +21,24 @@ import {
 } from "../../shared/hub/repository.ts";
 
 export interface HubOptions {
-  /** The hub's address. Default `https://huggingface.co`. */
+  /** Hub URL. Default `https://huggingface.co`. */
   readonly endpoint?: string | undefined;
-  /** Where downloaded models are kept, each in `org/name/revision`. Default `~/.cache/samevec`. */
+  /** Folder of downloaded models, each in `org/name/revision`. Default `~/.cache/samevec`. */
   readonly cacheDirectory?: string | undefined;
-  /** How long the hub may send nothing, in ms, before a download fails. Default 30,000. */
+  /** ms without received data after which a download fails. Default 30,000. */
   readonly stallTimeout?: number | undefined;
-  /** How many bytes all files of a model may have. Default 2 GB. */
+  /** Maximum total bytes of a model's files. Default 2 GB. */
   readonly maxBytes?: number | undefined;
 }
 
 const defaultMaxBytes = 2_000_000_000;
 
-/** A model's files on the disk, complete and checked. */
+/** A complete, verified model on disk. */
 export interface HubSnapshot {
   readonly directory: string;
-  /** The commit that the files are of. Null where the hub named none. */
+  /** Commit of the files; null if the hub sent none. */
   readonly commit: string | null;
-  /** File names in the repository, each with its SHA-256. */
+  /** SHA-256 by file name in the repository. */
   readonly files: { readonly [name: string]: string };
   readonly config: HubConfig;
 }
@@ -49,13 +49,13 @@ const snapshotSchema = z.object({ commit: z.string().nullable().default(null), f
 type SnapshotRecord = z.output<typeof snapshotSchema>;
 
 /**
- * Downloads a model of the Hugging Face hub, or finds it complete in the cache, where it is never looked up again. A branch or tag is
- * resolved once: all files are of the commit that the hub names for the first one, and so are files that are fetched anew.
+ * Downloads a Hugging Face hub model, or returns the cached copy without contacting the hub. A branch or tag is resolved once: all files,
+ * including later repairs, come from the commit of the first download. Unsupported models are rejected before their weights are downloaded.
+ * Rejects with `load_failed`, or with `file_too_large` when the model exceeds `maxBytes`.
  *
- * Not left to transformers.js, because it would download the model in every worker, keeps no hash, has no deadline, and
- * cannot fetch the files of sentence-transformers. What is unfit is refused before the weights are fetched.
+ * transformers.js is not used for downloads: it would download the model in every worker, stores no hashes, has no timeout, and does not
+ * fetch the files of sentence-transformers.
  * @param id `org/name`, or `org/name@revision` for a branch, tag or commit other than `main`
- * @returns rejects with `load_failed`, or with `file_too_large` where the model has more than `maxBytes`
  */
 export async function hubSnapshot(id: string, options: HubOptions = {}): Promise<HubSnapshot> {
   const {
@@ -94,7 +94,7 @@ export async function hubSnapshot(id: string, options: HubOptions = {}): Promise
   return { directory, commit, files, config };
 }
 
-/** What a finished download has recorded of itself. Null where there is none. */
+/** Reads the record of a complete download; null if there is none. */
 async function readSnapshot(directory: string): Promise<SnapshotRecord | null> {
   try {
     return snapshotSchema.parse(JSON.parse(await readFile(join(directory, snapshotFile), "utf8")));
@@ -103,7 +103,7 @@ async function readSnapshot(directory: string): Promise<SnapshotRecord | null> {
   }
 }
 
-/** Whether all files are there, as they were downloaded. */
+/** Whether all files exist with their recorded hashes. */
 async function isComplete(directory: string, { files }: SnapshotRecord): Promise<boolean> {
   try {
     for (const [name, hash] of Object.entries(files)) {
@@ -122,19 +122,19 @@ interface Download {
   readonly name: string;
   readonly path: string;
   readonly stallTimeout: number;
-  /** Throws where the model has too many bytes. */
+  /** Throws `file_too_large` when the model exceeds its limit. */
   readonly countBytes: (bytes: number) => void;
 }
 
 /**
- * Fetches one file: whole under its name, or not at all.
- * @returns its SHA-256 and the commit that the hub names; null where the repository has no such file
+ * Downloads one file atomically.
+ * @returns its SHA-256 and commit; null if the repository has no such file
  */
 async function download(file: Download): Promise<{ readonly hash: string; readonly commit: string | null } | null> {
   const { place, name, path, stallTimeout, countBytes } = file;
   const failure = (reason: string, cause?: unknown) => downloadFailure(place, reason, cause);
   const stalled = new AbortController();
-  const timer = setTimeout(() => stalled.abort(failure(`it sent nothing of ${name} for ${stallTimeout} ms`)), stallTimeout);
+  const timer = setTimeout(() => stalled.abort(failure(`${name}: no data received for ${stallTimeout} ms`)), stallTimeout);
   const unfinished = `${path}.${randomUUID()}.part`;
   try {
     const response = await fetch(new URL(name, place.folder), { signal: stalled.signal });
@@ -156,7 +156,7 @@ async function download(file: Download): Promise<{ readonly hash: string; readon
           timer.refresh();
           hash.update(chunk);
           received += chunk.byteLength;
-          // What was announced is counted already. Compressed answers have more.
+          // The announced bytes are already counted. A compressed response decodes to more.
           countBytes(Math.min(chunk.byteLength, Math.max(0, received - announced)));
           yield chunk;
         }
@@ -174,7 +174,7 @@ async function download(file: Download): Promise<{ readonly hash: string; readon
   }
 }
 
-/** `fetch` says only "fetch failed" and "terminated"; the reason is in the cause. */
+/** The message with its cause: `fetch` itself reports only "fetch failed" or "terminated". */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message} (${error.cause.message})` : error.message;

@@ -5,15 +5,15 @@ import { hubFingerprint } from "../../shared/hub/repository.ts";
 import { openHubSession } from "../../shared/hub/session.ts";
 import { type HubOptions, hubSnapshot } from "./hub-files.ts";
 
-// All files are on the disk before transformers.js is asked for any: it has nothing to fetch and nothing to cache.
+// All files are on disk before transformers.js opens them. It must neither download nor cache anything.
 env.allowRemoteModels = false;
 env.useFSCache = false;
-// When a run fails it logs the token ids, which are the user's text.
+// transformers.js logs token ids of failed runs, which reveal the user's text.
 env.logLevel = LogLevel.NONE;
 
 /**
- * Opens a sentence-transformers model of the Hugging Face hub in Node, through transformers.js, in float32: dynamic int8
- * graphs of strangers come without vectors to test them against. One thread, as in `openNodeModel`.
+ * Opens a sentence-transformers model of the Hugging Face hub in Node.js with transformers.js, on one thread. Uses float32 weights, because
+ * int8 variants have no reference vectors to test against. Rejects with the errors of `hubSnapshot`.
  * @param id `org/name`, or `org/name@revision`
  * @example
  * const encoder = createSessionEncoder(openHubModel("sentence-transformers/all-MiniLM-L6-v2"));
@@ -26,7 +26,7 @@ export function openHubModel(id: string, options?: HubOptions): OpenModel {
     const loaded = await AutoModel.from_pretrained(directory, {
       device: "cpu",
       dtype: "fp32",
-      // ONNX Runtime finds a graph's external data beside it; transformers.js would look for it in its own way.
+      // ONNX Runtime finds external data next to the graph. The lookup of transformers.js is not needed.
       use_external_data_format: false,
       session_options: { intraOpNumThreads: 1, interOpNumThreads: 1, executionMode: "sequential", enableMemPattern: false },
     });

@@ -8,23 +8,23 @@ import { IndexThread } from "./index-thread.ts";
 import type { OpenedIndex } from "./index-worker.ts";
 
 export interface IndexSearchOptions {
-  /** Of the index file. */
+  /** Path of the index file. */
   readonly path: string;
   readonly encoder: Pick<Encoder, "load" | "embed">;
-  /** ms for one search in the worker thread, and for waiting until the index is loaded. Default 20,000. */
+  /** ms for one search in the worker thread, and ms to wait until the index is loaded. Default 20,000. */
   readonly timeout?: number;
   /** ms for loading the index file. Default 120,000. */
   readonly loadTimeout?: number;
-  /** Searches that run or wait. Default 64. */
+  /** Maximum running and queued searches. Default 64. */
   readonly maxSearches?: number;
-  /** Entry of the worker thread. */
+  /** Entry module of the worker thread. */
   readonly worker?: URL;
 }
 
-/** ms after a failed load in which searches are refused with the same error, without another attempt. */
+/** ms after a failed load in which searches reject with the same error, without another attempt. */
 const retryInterval = 1_000;
 
-/** s after which a refused caller should try again. */
+/** s after which a rejected caller should retry. */
 const retryAfter = 1;
 
 interface LoadedIndex extends OpenedIndex {
@@ -32,8 +32,8 @@ interface LoadedIndex extends OpenedIndex {
 }
 
 /**
- * Searches an index file in a worker thread, one search at a time. The first call loads the file; a failed load is repeated by later
- * calls. A thread that dies, or that does not answer in time, is replaced. Queries are embedded by the main thread's encoder.
+ * Searches an index file in a worker thread, one search at a time. The first call loads the file; later calls retry a failed load. A
+ * thread that dies or times out is replaced. The main thread's encoder embeds the queries.
  */
 export class IndexSearch implements DocumentSearch {
   readonly #options: Required<IndexSearchOptions>;
@@ -49,7 +49,7 @@ export class IndexSearch implements DocumentSearch {
     this.#options = { timeout: 20_000, loadTimeout: 120_000, maxSearches: 64, worker, ...options };
   }
 
-  /** Resolves when the index is loaded. Rejects with `index_unavailable`; a later call tries again. */
+  /** Loads the index. Rejects with `index_unavailable`; later calls retry. */
   async load(): Promise<void> {
     await this.#load();
   }
@@ -58,7 +58,10 @@ export class IndexSearch implements DocumentSearch {
     signal?.throwIfAborted();
     const { maxSearches } = this.#options;
     if (this.#searches >= maxSearches) {
-      throw new EncoderError("overloaded", `${maxSearches} searches are waiting`, { limit: maxSearches, retryAfter });
+      throw new EncoderError("overloaded", `The service is busy: ${maxSearches} searches are pending. Retry in ${retryAfter} s`, {
+        limit: maxSearches,
+        retryAfter,
+      });
     }
     this.#searches += 1;
     try {
@@ -68,7 +71,7 @@ export class IndexSearch implements DocumentSearch {
     }
   }
 
-  /** Terminates the thread. Searches that run or wait are rejected with `disposed`. */
+  /** Terminates the thread. Running and queued searches reject with `disposed`. */
   async close(): Promise<void> {
     this.#closed = true;
     await this.#thread?.terminate(new EncoderError("disposed", "The service is shutting down"));
@@ -82,10 +85,10 @@ export class IndexSearch implements DocumentSearch {
       const { thread, fingerprint, dimensions } = await this.#loadBefore(deadline);
       signal?.throwIfAborted();
       if (query && query.fingerprint !== fingerprint) {
-        throw new EncoderError("index_unavailable", "Another model made the index file: its documents must be indexed again");
+        throw new EncoderError("index_unavailable", "The index file was created with another model. Index the documents again");
       }
       if (query && dimensions > 0 && query.vector.length !== dimensions) {
-        throw new EncoderError("index_unavailable", "The index file is not valid: its vectors have other dimensions than the model's");
+        throw new EncoderError("index_unavailable", "The index file is invalid: the dimensions of its vectors differ from the model's");
       }
       try {
         return await thread.call(({ search }) => search(request, query?.vector ?? null), this.#options.timeout);
@@ -100,7 +103,7 @@ export class IndexSearch implements DocumentSearch {
     });
   }
 
-  /** Null for keyword search. */
+  /** Embeds the query; null for keyword search. */
   async #embed({ query, mode }: SearchRequest, signal: AbortSignal | undefined) {
     const { text } = parseQuery(query);
     if (mode === "keyword" || text === "") return null;
@@ -149,14 +152,14 @@ export class IndexSearch implements DocumentSearch {
     }
   }
 
-  /** Loads the index in a new thread, unless there is one already. */
+  /** Loads the index in a new thread, unless `thread` is already replaced. */
   #replace(thread: IndexThread): void {
     if (this.#thread !== thread || this.#closed) return;
     this.#index = null;
     this.load().catch(() => {});
   }
 
-  /** Embeds passages without a vector in the background. A failure leaves them to keyword search. */
+  /** Embeds passages without a vector in the background. If this fails, keyword search still finds them. */
   #embedMissing(thread: IndexThread, fingerprint: string): void {
     const embed = async () => {
       const model = await this.#options.encoder.load();

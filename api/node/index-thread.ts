@@ -6,7 +6,7 @@ import type { Encoder } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { OpenedIndex, PassageEncoder, RemoteIndex } from "./index-worker.ts";
 
-/** One worker thread with an index. Comlink does not notice a dead thread: here every call ends, with `worker_died` or `timeout`. */
+/** A worker thread with an index. Comlink does not detect a dead thread; here calls reject with `worker_died` or `timeout`. */
 export class IndexThread {
   readonly #worker: Worker;
   readonly #remote: Remote<RemoteIndex>;
@@ -28,9 +28,9 @@ export class IndexThread {
     this.#failed.catch(() => {});
     this.#worker.once("exit", () => {
       onEnd();
-      this.#fail(new EncoderError("worker_died", "The index worker ended"));
+      this.#fail(new EncoderError("worker_died", "The index worker exited"));
     });
-    // Unhandled, the event would end the process. The exit follows.
+    // An unhandled error event would end the process. The exit event follows.
     this.#worker.on("error", () => {});
   }
 
@@ -44,11 +44,11 @@ export class IndexThread {
     result.catch(() => {});
     const ended = Promise.race([result, this.#failed]);
     if (timeout === undefined) return ended;
-    const onTimeout = () => new EncoderError("timeout", `The index worker did not answer within ${timeout} ms`, { limit: timeout });
+    const onTimeout = () => new EncoderError("timeout", `The index worker did not respond within ${timeout} ms`, { limit: timeout });
     return withTimeout(ended, timeout, onTimeout);
   }
 
-  /** Ends the thread at once; its calls reject with `error`. */
+  /** Terminates the thread. Pending calls reject with `error`. */
   async terminate(error: EncoderError): Promise<void> {
     this.#fail(error);
     await this.#worker.terminate();

@@ -1,4 +1,4 @@
-/** The worker thread of `POST /search`: it reads the index file and searches it. */
+/** Worker thread of `POST /search`: loads and searches the index file. */
 import { readFile } from "node:fs/promises";
 import { parentPort } from "node:worker_threads";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
@@ -10,35 +10,35 @@ import type { Coverage } from "../../shared/search/embedding-queue.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
 import { searchDocuments } from "../document-search.ts";
 
-/** The main thread's encoder. It comes as a Comlink proxy. */
+/** The main thread's encoder, a Comlink proxy. */
 export interface PassageEncoder {
   load(): Promise<Model>;
   embed(texts: string | readonly string[]): Promise<Embeddings>;
 }
 
 export interface OpenedIndex {
-  /** Of the model that made the index. */
+  /** Fingerprint of the index's model. */
   readonly fingerprint: string;
-  /** 0 when it has no vectors. */
+  /** Dimensions of the vectors; 0 without vectors. */
   readonly dimensions: number;
   readonly coverage: Coverage;
 }
 
-/** The interface of the worker over Comlink. */
+/** The worker's Comlink interface. */
 export interface RemoteIndex {
-  /** Must be called first, once. Rejects with `index_unavailable`. */
+  /** Loads the index file. Must be called once, before other methods. Rejects with `index_unavailable`. */
   open(path: string, encoder: PassageEncoder): Promise<OpenedIndex>;
-  /** Embeds passages without a vector. The encoder's model must be the index's. */
+  /** Embeds passages without a vector. The encoder must have the index's model. */
   embedMissing(): Promise<void>;
-  /** @param vector the query's; null for keyword search */
+  /** @param vector query vector; null for keyword search */
   search(request: SearchRequest, vector: Float32Array | null): Promise<SearchResponse>;
 }
 
-if (!parentPort) throw new Error("index-worker.js is the entry of a worker thread: see index-search.js");
+if (!parentPort) throw new Error("index-worker.js must run as a worker thread (index-thread.js)");
 let engine: SearchEngine | null = null;
 
 const opened = (): SearchEngine => {
-  if (!engine) throw new EncoderError("internal", "The index worker was called before it was opened");
+  if (!engine) throw new EncoderError("internal", "The index worker was called before `open`");
   return engine;
 };
 
@@ -61,7 +61,7 @@ const remote: RemoteIndex = {
 };
 expose(remote, nodeEndpoint(parentPort));
 
-/** File system errors contain the path: only their code is public. */
+/** A public message. File system errors contain the path, so only their code is used. */
 function reasonOf(error: unknown): string {
   if (error instanceof EncoderError) return error.message;
   return `The index file cannot be read${error instanceof Error && "code" in error ? ` (${error.code})` : ""}`;

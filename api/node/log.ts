@@ -5,29 +5,29 @@ import { version } from "../version.ts";
 
 export type LogLevel = "silent" | "error" | "warn" | "info" | "debug";
 
-/** What load balancers and scrapers ask every few seconds: of interest only to who looks for them. */
+/** Routes that load balancers and scrapers request every few seconds. Logged at level debug. */
 const probes = new Set(["/health", "/metrics"]);
 
-/** The most bytes of lines that wait for a slow reader. */
+/** Maximum bytes of buffered lines. */
 const maxWaiting = 1024 * 1024;
 
-/** Told of the requests and the encoder, as other observers are, and of the service itself. */
+/** Logs requests, encoder events and the service's lifecycle. */
 export interface Log extends Observer {
-  /** @param event.open whether the API asks for no key and others than this machine reach it */
+  /** @param event.open whether the API is reachable from other machines without a key */
   onStart(event: { readonly url: string; readonly open: boolean }): void;
   onStop(event: { readonly signal: string }): void;
-  /** @param event.unanswered requests that were not computed in time */
+  /** @param event.unanswered requests that did not complete before shutdown */
   onStopped(event: { readonly unanswered: number }): void;
-  /** Whether all lines were written within `timeout` ms. Where they were not, the process would wait for their reader to end. */
+  /** Resolves to whether all lines were written within `timeout` ms. If not, a normal exit would wait for the reader. */
   flush(timeout: number): Promise<boolean>;
 }
 
-/** Lines are written together: a system call for each costs a query a quarter of a millisecond. Bytes, and ms. */
+/** Buffer size in bytes and flush interval in ms. A system call per line would add 0.25 ms to a query. */
 const buffered = { minLength: 4_096, periodicFlush: 100 };
 
 /**
- * Writes to stdout, one line of JSON per event, within 100 ms. Buffered lines are written when the process exits. Beyond a megabyte of
- * them new ones are dropped, and a line tells how many once there is room again.
+ * Creates a log that writes one JSON line per event to stdout within 100 ms. Buffered lines are written when the process exits. When the
+ * buffer exceeds 1 MiB, new lines are dropped; a later line reports their number.
  */
 export function createLog(level: LogLevel): Log {
   // Asynchronous: a slow reader must not block the event loop.
@@ -65,7 +65,7 @@ export function createLog(level: LogLevel): Log {
     onRestart: ({ code }) => log.warn({ code }, "worker replaced"),
     async flush(timeout) {
       const drained = new Promise<boolean>((resolve) => output.once("drain", () => resolve(true)));
-      // Writes what is buffered. Without anything buffered, the empty line makes `drain` come nevertheless.
+      // The empty write triggers `drain` even if the buffer is empty.
       output.write("");
       output.flush();
       return Promise.race([drained, setTimeout(timeout, false)]);
@@ -78,10 +78,10 @@ function levelOf({ route, status }: AnsweredRequest): Exclude<LogLevel, "silent"
   return probes.has(route) && status < 400 ? "debug" : "info";
 }
 
-/** Where an error came from, without its message: that may quote the request (`JSON.parse` does). */
+/** An error's name and stack without its message, which may quote the request (`JSON.parse` does). */
 function placeOf(error: unknown): { error: string; stack?: string[] } {
   if (!(error instanceof Error)) return { error: typeof error };
-  // A message of several lines may look like frames.
+  // Lines of the message may look like stack frames.
   const frames = (error.stack ?? "")
     .replace(error.message, "")
     .split("\n")

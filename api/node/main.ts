@@ -1,4 +1,4 @@
-/** The Node service: `npm start`. Its settings are the environment's: see config.ts. */
+/** Entry of `npm start`: runs the Node.js service with the settings of the environment (settings.ts). */
 import { serve } from "./serve.ts";
 
 await serve(process.env);

@@ -1,18 +1,18 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Load, Observer } from "../observer.ts";
 
-/** Seconds: from a cached vector to a bulk request at its deadline. */
+/** Histogram buckets in seconds, from a cached vector to a bulk request at its timeout. */
 const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
 export interface Metrics {
   readonly observer: Required<Pick<Observer, "onRequest" | "onLoad" | "onLoadFailure" | "onRestart" | "onLookup">>;
-  /** All of them in Prometheus' text form, as of now. */
+  /** Current metrics in Prometheus text format. */
   exposition(): Promise<Response>;
 }
 
 /**
- * Counts what it is told. The process's own metrics, event-loop delay among them (`nodejs_eventloop_lag_*`), come with it.
- * @param load asked at each exposition
+ * Creates the Prometheus metrics, including those of the process such as event-loop lag (`nodejs_eventloop_lag_*`).
+ * @param load called at each scrape
  */
 export function createMetrics(load: () => Load): Metrics {
   const register = new Registry();
@@ -21,59 +21,59 @@ export function createMetrics(load: () => Load): Metrics {
 
   const requests = new Counter({
     name: "samevec_requests_total",
-    help: "Requests answered, by route pattern and status; 499 where the client hung up first.",
+    help: "Requests by method, route pattern and status. Status 499: the client disconnected before the response.",
     labelNames: ["method", "route", "status"],
     registers,
   });
   const duration = new Histogram({
     name: "samevec_request_duration_seconds",
-    help: "From a request's arrival to its answer's headers.",
+    help: "Time from the arrival of a request to the response headers.",
     labelNames: ["route", "status"],
     buckets,
     registers,
   });
   const queueTime = new Histogram({
     name: "samevec_queue_duration_seconds",
-    help: "What the texts of a request waited for a worker, on average.",
+    help: "Time in the queue, averaged over the texts of a request.",
     buckets,
     registers,
   });
   const inferenceTime = new Histogram({
     name: "samevec_inference_duration_seconds",
-    help: "What the model took for a text of a request, on average.",
+    help: "Inference time, averaged over the texts of a request.",
     buckets,
     registers,
   });
-  const texts = new Counter({ name: "samevec_texts_total", help: "Texts answered with a vector.", registers });
-  const tokens = new Counter({ name: "samevec_tokens_total", help: "Tokens of these texts, after any cut.", registers });
+  const texts = new Counter({ name: "samevec_texts_total", help: "Embedded texts, including cached ones.", registers });
+  const tokens = new Counter({ name: "samevec_tokens_total", help: "Tokens of embedded texts, after truncation.", registers });
   const lookups = new Counter({
     name: "samevec_cache_lookups_total",
-    help: "Texts by where their vector came from: the cache (hit), a computation under way (joined), or a new one (miss).",
+    help: "Texts by cache result: cached (hit), being computed for another request (joined), or computed (miss).",
     labelNames: ["result"],
     registers,
   });
-  for (const result of ["hit", "joined", "miss"]) lookups.inc({ result }, 0); // A first event is a rise only from 0.
+  for (const result of ["hit", "joined", "miss"]) lookups.inc({ result }, 0); // Rates need an initial 0.
   const loads = new Counter({
     name: "samevec_model_loads_total",
-    help: "Times that a worker has loaded the model: one per worker, however many callers came first.",
+    help: "Model loads by workers.",
     registers,
   });
   const loadFailures = new Counter({
     name: "samevec_model_load_failures_total",
-    help: "Times that a worker could not load the model.",
+    help: "Failed model loads by error code.",
     labelNames: ["code"],
     registers,
   });
   const restarts = new Counter({
     name: "samevec_worker_restarts_total",
-    help: "Workers that were replaced because they died, hung or failed.",
+    help: "Replaced workers by error code: died, timed out or failed.",
     labelNames: ["code"],
     registers,
   });
   for (const code of ["worker_died", "timeout", "inference_failed"]) restarts.inc({ code }, 0);
   const refusals = new Counter({
     name: "samevec_refused_requests_total",
-    help: "Requests refused because the queue was full.",
+    help: "Requests rejected because the queue was full.",
     registers,
   });
 
@@ -86,13 +86,13 @@ export function createMetrics(load: () => Load): Metrics {
         this.set(value(load()));
       },
     });
-  gauge("samevec_queue_texts", "Texts that wait or are computed.", ({ queuedTexts }) => queuedTexts);
-  gauge("samevec_queue_tokens", "Their tokens.", ({ queuedTokens }) => queuedTokens);
-  gauge("samevec_workers_ready", "Workers that can answer.", ({ workers }) => workers.ready);
-  gauge("samevec_workers_wanted", "Workers that there should be.", ({ workers }) => workers.size);
+  gauge("samevec_queue_texts", "Queued and running texts.", ({ queuedTexts }) => queuedTexts);
+  gauge("samevec_queue_tokens", "Estimated tokens of queued and running texts.", ({ queuedTokens }) => queuedTokens);
+  gauge("samevec_workers_ready", "Ready workers.", ({ workers }) => workers.ready);
+  gauge("samevec_workers_wanted", "Configured workers.", ({ workers }) => workers.size);
   new Gauge({
     name: "samevec_device_workers",
-    help: "Workers that have loaded the model, by the device that computes it.",
+    help: "Ready workers by device.",
     labelNames: ["device"],
     registers,
     collect() {
@@ -101,11 +101,11 @@ export function createMetrics(load: () => Load): Metrics {
       if (device) this.set({ device }, workers.ready);
     },
   });
-  gauge("samevec_cache_bytes", "Memory of the cached vectors.", ({ cacheBytes }) => cacheBytes);
-  gauge("samevec_open_connections", "Connections of clients.", ({ connections }) => connections.open);
+  gauge("samevec_cache_bytes", "Memory of cached vectors in bytes.", ({ cacheBytes }) => cacheBytes);
+  gauge("samevec_open_connections", "Open client connections.", ({ connections }) => connections.open);
   new Counter({
     name: "samevec_dropped_connections_total",
-    help: "Connections that were closed at once because there were too many.",
+    help: "Connections dropped at the connection limit.",
     registers,
     collect() {
       this.reset();

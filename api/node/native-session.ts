@@ -7,29 +7,29 @@ import { onnxSession } from "../../shared/encoder/onnx-session.ts";
 import type { Session, TokenIds } from "../../shared/encoder/session.ts";
 import { EncoderError } from "../../shared/errors.ts";
 
-/** The package, which need not be installed. */
+/** The optional package onnxruntime-node. */
 export type NativeRuntime = typeof import("onnxruntime-node");
 
-/** A turn of a worker is no longer than one text of 512 tokens, so that no interactive text waits longer for it. */
-const turnLimits = { texts: 32, tokens: 512 } as const;
+/** Limits of a batch. A batch takes no longer than one text of 512 tokens, which bounds the wait of an interactive text. */
+const batchLimits = { texts: 32, tokens: 512 } as const;
 
 /**
- * Texts of one length share a run of the graph, which reads the weights once for all: eight of 24 tokens take two thirds of the time that
- * they take one by one. Beyond 64 tokens nothing is gained.
+ * Limits of texts that share a run of the graph, which reads the weights once for all. Eight texts of 24 tokens take two thirds of the time
+ * of separate runs. Texts of more than 64 tokens gain nothing.
  */
 const sharedRun = { texts: 8, tokens: 256 } as const;
 
-/** Rejects with the reason where it is not installed, or has no library for this platform. */
+/** Imports onnxruntime-node. Rejects if it is not installed or does not support this platform. */
 export function importNativeRuntime(): Promise<NativeRuntime> {
   return import("onnxruntime-node");
 }
 
 /**
- * Opens cpu.onnx on ONNX Runtime's native library, on one thread of the CPU: parallelism is more workers, because the threads of one
- * session wait for each other and starve when the host is busy.
- * @param directory where the model's files are
- * @param exactProducts compute int8 products without the saturation of x86 processors that lack VNNI, at up to 1.75 times the time:
- *   ONNX Runtime's `session.x64quantprecision`
+ * Opens cpu.onnx in ONNX Runtime's native library on one thread. Parallelism comes from more workers, because threads of one session
+ * wait for each other and slow down on a busy host. Rejects with `integrity_failed` when a file does not match its checksum.
+ * @param directory folder of the model's files
+ * @param exactProducts avoid the int8 saturation of x86 processors without VNNI, in up to 1.75 times the time (ONNX Runtime's
+ *   `session.x64quantprecision`)
  */
 export async function openNativeSession(
   { InferenceSession, Tensor }: NativeRuntime,
@@ -38,18 +38,18 @@ export async function openNativeSession(
   exactProducts: boolean,
 ): Promise<Session> {
   const { file, inputs } = manifest.devices.native;
-  // The runtime reads graph and weights by their paths, which takes less memory than handing it the bytes.
+  // The runtime loads graph and weights by path, which takes less memory than passing their bytes.
   for (const name of [file, ...manifest.weights]) await checkFile(manifest, name, join(directory, name));
   const runtime: InferenceSession = await InferenceSession.create(join(directory, file), {
     executionProviders: ["cpu"],
     intraOpNumThreads: 1,
     interOpNumThreads: 1,
     executionMode: "sequential",
-    // Texts differ in length: memory patterns would keep one plan for each length seen.
+    // Texts differ in length: memory patterns would store a plan for each length.
     enableMemPattern: false,
     extra: { session: { x64quantprecision: exactProducts ? "1" : "0" } },
   });
-  const session = onnxSession({ runtime, Tensor, inputs, device: "native", batch: turnLimits });
+  const session = onnxSession({ runtime, Tensor, inputs, device: "native", batch: batchLimits });
   return {
     ...session,
     async run(texts) {
@@ -67,7 +67,7 @@ export async function openNativeSession(
   };
 }
 
-/** The texts, by index, that share a run of the graph: without padding, they must have one length. */
+/** Groups the indexes of texts that share a run. Texts of a run have the same length, because there is no padding. */
 function groupsOfOneLength(texts: readonly TokenIds[]): number[][] {
   const groups: number[][] = [];
   const open = new Map<number, number[]>();
@@ -84,7 +84,7 @@ function groupsOfOneLength(texts: readonly TokenIds[]): number[][] {
   return groups;
 }
 
-/** As `checkIntegrity`, read piece by piece: weights in memory only to be checked are 35 MB more at the peak, in each worker. */
+/** Like `checkIntegrity`, but streams the file: reading the weights into memory would add 35 MB to each worker's peak. */
 async function checkFile(manifest: Manifest, name: string, path: string): Promise<void> {
   const hash = createHash("sha256");
   let bytes = 0;

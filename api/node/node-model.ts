@@ -9,15 +9,15 @@ import { EncoderError } from "../../shared/errors.ts";
 import { importNativeRuntime, type NativeRuntime, openNativeSession } from "./native-session.ts";
 
 export interface NodeModelOptions {
-  /** Where the model's manifest and files are. */
+  /** Folder of the model's manifest and files. */
   readonly directory: string;
-  /** Where the builds of the WebAssembly engine are. */
+  /** Folder of the WebAssembly engine's builds. */
   readonly engineDirectory: string;
-  /** Default: native where onnxruntime-node can be imported, else wasm. */
+  /** Default: `native` if onnxruntime-node can be imported, otherwise `wasm`. */
   readonly device?: "native" | "wasm" | undefined;
 }
 
-/** Opens a bundled model in Node. Rejects with `device_unavailable` when a device is named that cannot be had. */
+/** Opens a bundled model in Node.js. Rejects with `device_unavailable` when `device` is `native` and onnxruntime-node is missing. */
 export function openNodeModel(options: NodeModelOptions): OpenModel {
   return async () => {
     const { directory, device } = options;

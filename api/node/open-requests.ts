@@ -1,14 +1,14 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 
-/** The requests of a server that have not been answered to the end. */
+/** Tracks the requests of a server whose responses are not complete. */
 export class OpenRequests {
   readonly #responses = new Set<ServerResponse>();
   #ending = false;
   #onNoneLeft = () => {};
 
-  /** @param server one that has not had a request yet */
+  /** @param server before its first request */
   constructor(server: Server) {
-    // Before whoever answers: nothing must have been sent when the header is set.
+    // First listener: the connection header must be set before a response starts.
     server.prependListener("request", (_request: IncomingMessage, response: ServerResponse) => {
       this.#responses.add(response);
       if (this.#ending) closeConnectionAfter(response);
@@ -23,7 +23,7 @@ export class OpenRequests {
     return this.#responses.size;
   }
 
-  /** From now on each answer is the last one on its connection. Resolves when none is left, or after `timeout` ms. */
+  /** Closes each connection after its current response. Resolves when no request is open, or after `timeout` ms. */
   async end(timeout: number): Promise<void> {
     this.#ending = true;
     for (const response of this.#responses) closeConnectionAfter(response);
@@ -37,7 +37,7 @@ export class OpenRequests {
   }
 }
 
-/** Node closes idle connections when a server ends, but leaves those that fall idle later to their timeout. */
+/** When a server closes, Node.js closes idle connections, but not those that become idle later. */
 function closeConnectionAfter(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader("connection", "close");
 }

@@ -5,12 +5,13 @@ import { startServer } from "./server.ts";
 import { type Environment, readSettings, type Settings, SettingsError } from "./settings.ts";
 import { printable } from "./terminal.ts";
 
-/** For the last lines of the log, in ms. */
+/** Maximum ms to write the last log lines. */
 const logTimeout = 500;
 
 /**
- * Runs the Node service until SIGTERM or SIGINT ends it, and the process with it, once what it was asked is answered: 0,
- * or as the signal says when a second one came meanwhile; 1 when it could not start, 2 when its settings are wrong.
+ * Runs the Node.js service until SIGTERM or SIGINT, then completes pending requests and exits the process. A second signal exits at once.
+ *
+ * Exit codes: 0 after shutdown, 128 plus the signal's number after a second signal, 1 if startup failed, 2 for invalid settings.
  */
 export async function serve(environment: Environment): Promise<void> {
   const settings = settingsOf(environment);
@@ -19,9 +20,9 @@ export async function serve(environment: Environment): Promise<void> {
     const server = await startServer({ ...settings, observer: log });
     const open = settings.config.apiKeys.length === 0 && !isLoopback(new URL(server.url).hostname);
     log.onStart({ url: server.url, open });
-    // What is for a person goes to stderr: stdout is the log's.
+    // Messages for people go to stderr, because stdout contains the log.
     console.error(`Search page  ${server.url}/\nEmbeddings   ${server.url}/embed`);
-    if (open) console.error("Open         whoever reaches this address may use the API; API_KEYS=… asks for a key");
+    if (open) console.error("Open         The API requires no key and is reachable from other machines. Set API_KEYS to require a key.");
     let ending = false;
     const end = async (signal: NodeJS.Signals, number: number) => {
       if (ending) process.exit(128 + number);
@@ -29,8 +30,8 @@ export async function serve(environment: Environment): Promise<void> {
       log.onStop({ signal });
       const left = await server.close();
       log.onStopped({ unanswered: left });
-      if (left > 0) console.error(`samevec: the time was up for ${left} requests`);
-      // A log whose reader has stopped would hold the process for ever.
+      if (left > 0) console.error(`samevec: requests not completed within SHUTDOWN_TIMEOUT: ${left}`);
+      // A blocked reader of the log would keep the process running.
       if (!(await log.flush(logTimeout))) process.kill(process.pid, "SIGKILL");
       process.exit(0);
     };
@@ -38,20 +39,19 @@ export async function serve(environment: Environment): Promise<void> {
     server.indexReady?.then(
       () => console.error("Index        ready"),
       (error) => {
-        if (!ending) console.error(`Index        ${EncoderError.from(error).message}\n             Requests to /search try again.`);
+        if (!ending) console.error(`Index        ${EncoderError.from(error).message}\n             The next request to /search retries.`);
       },
     );
     await server.ready.then(
       () => console.error("Model        ready"),
       (error) => {
-        if (!ending)
-          console.error(printable(`Model        ${EncoderError.from(error).message}\n             It is tried again by itself.`));
+        if (!ending) console.error(printable(`Model        ${EncoderError.from(error).message}\n             Retrying in the background.`));
       },
     );
   } catch (error) {
     const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
     const reason = error instanceof Error ? error.message : String(error);
-    console.error(printable(`samevec: ${inUse ? `port ${settings.port} is taken; choose another by PORT=…` : reason}`));
+    console.error(printable(`samevec: ${inUse ? `port ${settings.port} is in use; set PORT to another` : reason}`));
     process.exit(1);
   }
 }

@@ -20,47 +20,53 @@ import { createServiceEncoder, type ServiceEncoderOptions } from "./service-enco
 
 export interface ServerOptions extends Omit<ServiceEncoderOptions, "requestTimeout"> {
   readonly host: string;
-  /** 0 takes a free one. */
+  /** TCP port; 0 selects a free port. */
   readonly port: number;
-  /** See `Settings`. */
+  /** Additional accepted host names in lower case. Empty: loopback names on a loopback address, otherwise all. */
   readonly allowedHosts: readonly string[];
   readonly connections: ConnectionLimits;
   readonly config: AppConfig;
   /** Path of an index file for `POST /search`. */
   readonly index?: string;
-  /** Told of everything beside the metrics: the log. */
+  /** Receives all events, in addition to the metrics. */
   readonly observer?: Observer;
 }
 
 export interface RunningServer {
-  /** Where it answers, without a slash at the end. */
+  /** Base URL without a trailing slash. */
   readonly url: string;
-  /** Resolves when the model is loaded; rejects as `Encoder.load` does. The server answers before and after. */
+  /** Resolves when the model is loaded; rejects with the errors of `Encoder.load`. The server accepts requests in any case. */
   readonly ready: Promise<unknown>;
   /** Resolves when the index file is loaded; rejects with `index_unavailable`. Null without an index file. */
   readonly indexReady: Promise<void> | null;
   /**
-   * Takes no connection any more, answers the requests that are there, within `shutdownTimeout`, and frees the model. Ends
-   * 2 s after that time at the latest, whatever clients and workers do.
-   * Gives how many requests could not be computed in that time: they were answered with 503.
+   * Stops accepting connections, completes pending requests within `shutdownTimeout` ms and disposes the encoder. Takes at most 2 s longer.
+   * @returns the number of requests that did not complete and got 503
    */
   close(): Promise<number>;
 }
 
-/** For the answers of those whose time was up, in ms. */
-const lastWords = 1_000;
+/** Maximum ms to send 503 to requests that did not complete. */
+const rejectionTimeout = 1_000;
 
-/** The built page, seen from `dist/api/node`. */
+/** Folder of the built page, relative to `dist/api/node`. */
 const page = fileURLToPath(new URL("../../web", import.meta.url));
 
 const sendScriptPolicy = (path: string, c: Context) => {
   if (path.endsWith(".js")) c.header("content-security-policy", scriptPolicy);
 };
 
-/** The folder of `models`, which the npm package has once: for the page and for Node. */
+/** Folder that contains `models`. The npm package has one copy for the page and for Node.js. */
 const packageFolder = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Serves the API and the page; resolves once it answers. Rejects when the address cannot be had. */
+/**
+ * Starts the HTTP server of the API and the page. Resolves when it accepts requests. Rejects with Node.js's error when it cannot listen on
+ * the address.
+ * @example
+ * const server = await startServer(readSettings({ ...process.env, PORT: "0" }));
+ * const response = await fetch(`${server.url}/health`);
+ * await server.close();
+ */
 export async function startServer({
   host,
   port,
@@ -92,7 +98,7 @@ export async function startServer({
   });
   if (existsSync(page)) {
     app.get("/models/bge-small-en-v1.5/*", serveStatic({ root: packageFolder }));
-    // Scripts, styles and documents. Model and runtimes are as small as they get.
+    // Compresses scripts, styles and documents. Model and runtimes do not compress further.
     app.get("*", compress(), serveStatic({ root: page, onFound: sendScriptPolicy }));
   }
 
@@ -105,17 +111,17 @@ export async function startServer({
   ready.catch(() => {});
   const indexReady = search?.load() ?? null;
   indexReady?.catch(() => {});
-  const { address, family, port: taken } = server.address() as AddressInfo;
+  const { address, family, port: actualPort } = server.address() as AddressInfo;
   return {
-    url: `http://${family === "IPv6" ? `[${address}]` : address}:${taken}`,
+    url: `http://${family === "IPv6" ? `[${address}]` : address}:${actualPort}`,
     ready,
     indexReady,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       await openRequests.end(options.shutdownTimeout);
       const { size: left } = openRequests;
-      await Promise.all([encoder.dispose(), search?.close(), openRequests.end(lastWords)]);
-      // Connections of clients that send or read too slowly, and idle ones: a browser opens some in advance.
+      await Promise.all([encoder.dispose(), search?.close(), openRequests.end(rejectionTimeout)]);
+      // Closes connections of slow clients, and idle ones, such as those that browsers open in advance.
       server.closeAllConnections();
       await closed;
       return left;

@@ -7,81 +7,85 @@ import type { NodeEncoderOptions } from "./encoder.ts";
 export { type Environment, SettingsError } from "../settings.ts";
 
 /**
- * Every setting of the Node service, by the name that it has in the environment: description, default, and what is
- * refused. README.md's table is made of it. `unset` says what a setting without a default means.
+ * Settings of the Node.js service by environment variable. The table in docs/configuration.md is generated from it. `unset` describes the
+ * behaviour of an unset variable without a default.
  */
 export const environmentSchema = z.object({
-  HOST: z.string().default("127.0.0.1").meta({ description: "Address to listen on; `0.0.0.0` for every IPv4 one, `::` for all." }),
-  PORT: count.min(0).max(65_535).default(3000).meta({ description: "Port; 0 takes a free one." }),
-  ALLOWED_HOSTS: list(z.string().regex(/^([\w.-]+|\[[\da-f:.]+\])$/i, "each must be a name without a port, such as search.example.com"))
+  HOST: z
+    .string()
+    .default("127.0.0.1")
+    .meta({ description: "Address to listen on; `0.0.0.0` listens on all IPv4 addresses, `::` on all addresses." }),
+  PORT: count.min(0).max(65_535).default(3000).meta({ description: "Port; 0 selects a free port." }),
+  ALLOWED_HOSTS: list(
+    z.string().regex(/^([\w.-]+|\[[\da-f:.]+\])$/i, "each must be a host name without a port, such as search.example.com"),
+  )
     .default([])
     .meta({
       description:
-        "Host names, comma-separated and without a port, that the service answers under, beside `localhost`, `127.0.0.1` and `[::1]`. Others get 421.",
-      unset: "only those three while it listens on this machine's own address, else every name",
+        "Comma-separated host names, without ports, that the service accepts in addition to `localhost`, `127.0.0.1` and `[::1]`. Requests with other host names get 421.",
+      unset: "only those three when `HOST` is a loopback address, otherwise all",
     }),
   MODEL: z
     .string()
     .regex(/^[\w.-]+\/[\w.-]+(@[\w.-]+)?$/, "must be org/name or org/name@revision")
     .optional()
     .meta({
-      description: "A model of the Hugging Face hub, `org/name` or `org/name@revision`: a sentence-transformers model with an ONNX file.",
+      description: "Hugging Face hub model, `org/name` or `org/name@revision`. It must be a sentence-transformers model with an ONNX file.",
       unset: "the bundled bge-small-en-v1.5",
     }),
   DEVICE: z.enum(["native", "wasm"], "must be native or wasm").optional().meta({
     description:
-      "What computes the bundled model: `native` is onnxruntime-node; `wasm` is the WebAssembly engine, which gives the same bits as in pages and isolates.",
-    unset: "native where onnxruntime-node is installed, else wasm",
+      "Device of the bundled model: `native` (onnxruntime-node) or `wasm` (the WebAssembly engine, with the same bits as in pages and isolates).",
+    unset: "`native` if onnxruntime-node is installed, otherwise `wasm`",
   }),
-  HF_ENDPOINT: z.url("must be a URL").optional().meta({ description: "Where the hub is.", unset: "the public one" }),
-  HUB_MAX_BYTES: count
-    .min(1)
-    .default(2_000_000_000)
-    .meta({ description: "How many bytes a model of the hub may have; larger ones are refused." }),
+  HF_ENDPOINT: z.url("must be a URL").optional().meta({ description: "URL of the hub.", unset: "`https://huggingface.co`" }),
+  HUB_MAX_BYTES: count.min(1).default(2_000_000_000).meta({ description: "Maximum total size of a hub model in bytes." }),
   WORKERS: count
     .min(1)
     .max(256)
     .optional()
-    .meta({ description: "Worker processes, each with the model (about 90 MB) and one run at a time.", unset: "one for each core" }),
+    .meta({ description: "Worker processes. Each loads the model (about 90 MB) and runs one batch at a time.", unset: "one per core" }),
   INDEX_FILE: z
     .string()
     .optional()
-    .meta({ description: "An index file (`samevec index`) for `POST /search`.", unset: "none, and no such route" }),
+    .meta({ description: "Path of an index file (`samevec index`) for `POST /search`.", unset: "none; `POST /search` does not exist" }),
   INTERACTIVE_WORKERS: count
     .min(0)
     .max(256)
     .default(1)
-    .meta({ description: "More of them, kept for requests of one or a few short texts, which so never wait for a bulk job's text." }),
+    .meta({ description: "Additional workers reserved for requests of one or a few short texts, so that these never wait for bulk jobs." }),
   ...appSettings.shape,
-  MAX_CONNECTIONS: count.min(1).default(1000).meta({ description: "Maximum connections. Further ones are closed." }),
-  HEADERS_TIMEOUT: seconds.default(10).meta({ description: "Seconds in which a request's headers must arrive. Beyond it: 408." }),
-  BODY_TIMEOUT: seconds.default(30).meta({ description: "Seconds in which a whole request must arrive. Beyond it: 408." }),
+  MAX_CONNECTIONS: count.min(1).default(1000).meta({ description: "Maximum concurrent connections. Further connections are closed." }),
+  HEADERS_TIMEOUT: seconds
+    .default(10)
+    .meta({ description: "Maximum seconds for the request headers to arrive. Beyond it, requests get 408." }),
+  BODY_TIMEOUT: seconds
+    .default(30)
+    .meta({ description: "Maximum seconds for the complete request to arrive. Beyond it, requests get 408." }),
   WRITE_TIMEOUT: seconds
     .default(30)
-    .meta({ description: "Seconds after which the connection of a client that reads nothing of its answer is closed." }),
+    .meta({ description: "Seconds after which the connection of a client that stops reading the response is closed." }),
   CACHE_BYTES: count
     .min(0)
     .default(16 * 1024 * 1024)
-    .meta({ description: "Memory for vectors of texts that were asked for before, in bytes; 0 keeps none." }),
+    .meta({ description: "Maximum memory of cached vectors in bytes; 0 disables the cache." }),
   RUN_TIMEOUT: seconds.default(20).meta({
-    description:
-      "Seconds after which a worker that has not answered counts as hung and is replaced. Keep it below half of `REQUEST_TIMEOUT`.",
+    description: "Seconds after which a worker that does not respond is replaced. Keep it below half of `REQUEST_TIMEOUT`.",
   }),
   SHUTDOWN_TIMEOUT: seconds.default(25).meta({
     description:
-      "Seconds for pending requests to complete after SIGTERM. The process ends at most 5 s later: keep the sum below the platform's grace period.",
+      "Maximum seconds for pending requests to complete after SIGTERM. The process exits at most 5 s later. Keep the sum below the platform's grace period.",
   }),
-  LOG_LEVEL: z
-    .enum(["silent", "error", "warn", "info", "debug"], "must be silent, error, warn, info or debug")
-    .default("info")
-    .meta({ description: "What goes to the log: `debug` has probes too, `warn` no ordinary requests, `silent` nothing." }),
+  LOG_LEVEL: z.enum(["silent", "error", "warn", "info", "debug"], "must be silent, error, warn, info or debug").default("info").meta({
+    description: "Minimum level of log lines. `debug` includes probes, `info` requests, `warn` only problems; `silent` disables the log.",
+  }),
 });
 
-/** What the service runs by. Times in ms. */
+/** Settings of the service. Times in ms. */
 export interface Settings extends NodeEncoderOptions {
   readonly host: string;
   readonly port: number;
-  /** Host names, in lower case, beside those of this machine itself. */
+  /** Accepted host names in lower case, in addition to the loopback names. */
   readonly allowedHosts: readonly string[];
   readonly connections: ConnectionLimits;
   /** Path of an index file. */
@@ -93,7 +97,7 @@ export interface Settings extends NodeEncoderOptions {
   readonly logLevel: z.output<typeof environmentSchema>["LOG_LEVEL"];
 }
 
-/** All settings. Throws {@link SettingsError}. */
+/** Reads all settings. Throws {@link SettingsError}. */
 export function readSettings(environment: Environment): Settings {
   const values = parseSettings(environmentSchema, environment);
   return {
@@ -120,7 +124,7 @@ export function readSettings(environment: Environment): Settings {
 
 const encoderSchema = environmentSchema.pick({ MODEL: true, DEVICE: true, HF_ENDPOINT: true, HUB_MAX_BYTES: true, WORKERS: true });
 
-/** The encoder's settings alone: who serves nothing need not care what `PORT` is. Throws {@link SettingsError}. */
+/** Reads only the encoder's settings and ignores others such as `PORT`. Throws {@link SettingsError}. */
 export function readEncoderSettings(environment: Environment): NodeEncoderOptions {
   return encoderOptions(parseSettings(encoderSchema, environment));
 }

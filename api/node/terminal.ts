@@ -1,6 +1,6 @@
 /**
- * A text as a terminal may be given it: control characters, with which a text could steer the terminal, and bidirectional controls, with
- * which it could look like another, are replaced by U+FFFD. Line feeds and tabs stay.
+ * Makes a text safe for a terminal. Replaces control characters, which could control the terminal, and bidirectional controls, which could
+ * disguise the text, by U+FFFD. Keeps line feeds and tabs.
  */
 export function printable(text: string): string {
   return text.replaceAll(/[^\P{Cc}\n\t]|\p{Bidi_Control}/gu, "\ufffd");

@@ -4,7 +4,7 @@ import { EncoderError, type ErrorCode } from "../../shared/errors.ts";
 import type { AppConfig } from "../service.ts";
 
 /**
- * The request's body by its schema. Throws `invalid_json`, `empty_input` or `invalid_request`, each saying where.
+ * Parses and validates the request body. Throws `invalid_json`, `empty_input` or `invalid_request`; `details.path` names the field.
  */
 export async function readBody<Schema extends z.ZodType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
   let body: unknown;
@@ -21,7 +21,7 @@ export async function readBody<Schema extends z.ZodType>(c: Context, schema: Sch
   throw new EncoderError(code, `${path}: ${message}`, { path });
 }
 
-/** The first issue, and of a union the branch that came furthest: `inputs.3` says more than `inputs`. */
+/** Returns the first issue. For a union, returns the issue with the deepest path: `inputs.3` is more specific than `inputs`. */
 function firstFault(issues: readonly z.core.$ZodIssue[]): { code: ErrorCode; path: string; message: string } {
   const [issue] = issues;
   if (!issue) return { code: "invalid_request", path: "", message: "" };
@@ -34,21 +34,21 @@ function firstFault(issues: readonly z.core.$ZodIssue[]): { code: ErrorCode; pat
   return { code, path: path.join("."), message };
 }
 
-/** A list of texts, or `too_many_texts` or `text_too_long`. */
+/** Converts `inputs` to a list. Throws `too_many_texts` or `text_too_long`. */
 export function textsOf(
   inputs: string | readonly string[],
   { maxTexts, maxTextCharacters, maxCharacters }: Pick<AppConfig, "maxTexts" | "maxTextCharacters" | "maxCharacters">,
 ): readonly string[] {
   const texts = typeof inputs === "string" ? [inputs] : inputs;
   if (texts.length > maxTexts) {
-    throw new EncoderError("too_many_texts", `A request takes at most ${maxTexts} texts, not ${texts.length}`, {
+    throw new EncoderError("too_many_texts", `The request has ${texts.length} texts. The limit is ${maxTexts}`, {
       limit: maxTexts,
       found: texts.length,
     });
   }
   for (const [index, { length }] of texts.entries()) {
     if (length <= maxTextCharacters) continue;
-    throw new EncoderError("text_too_long", `The text has ${length} characters; the service takes at most ${maxTextCharacters}`, {
+    throw new EncoderError("text_too_long", `The text has ${length} characters. The limit is ${maxTextCharacters}`, {
       index,
       limit: maxTextCharacters,
       found: length,
@@ -56,7 +56,7 @@ export function textsOf(
   }
   const found = texts.reduce((sum, { length }) => sum + length, 0);
   if (found > maxCharacters) {
-    const message = `The texts have ${found} characters; a request takes at most ${maxCharacters}`;
+    const message = `The texts have ${found} characters in total. The limit is ${maxCharacters}`;
     throw new EncoderError("text_too_long", message, { limit: maxCharacters, found });
   }
   return texts;

@@ -1,7 +1,7 @@
 import type { Context } from "hono";
 import type { Embeddings, Encoder } from "../../shared/encoder/encoder.ts";
 
-/** What was computed for a request. */
+/** Results and context of a computed request. */
 export interface ComputedWork {
   readonly encoder: Encoder;
   readonly texts: readonly string[];
@@ -10,7 +10,7 @@ export interface ComputedWork {
   readonly started: number;
 }
 
-/** Tells the client, in headers, and who counts what a request made the encoder do. */
+/** Sets the response headers and the `work` that metrics count. */
 export function setComputeHeaders(c: Context, { encoder, texts, embeddings, started }: ComputedWork): void {
   const { tokens, truncated, time } = embeddings;
   const total = sum(tokens);
@@ -19,14 +19,14 @@ export function setComputeHeaders(c: Context, { encoder, texts, embeddings, star
   c.header("x-compute-tokens", String(total));
   c.header("x-compute-characters", String(sum(texts.map(countCharacters))));
   c.header("x-truncated-inputs", String(truncated.filter((cut) => cut > 0).length));
-  // With keys there are several callers: a short time would tell one that another has embedded the same text.
+  // API keys imply several callers: a short time would reveal that another caller embedded the same text.
   if (c.get("apiKey") !== undefined) return;
   c.header("x-total-time", String(Math.round(performance.now() - started)));
   c.header("x-queue-time", String(Math.round(time.queue)));
   c.header("x-inference-time", String(Math.round(time.inference)));
 }
 
-/** Code points of a well-formed text: its UTF-16 units, less one for each pair. */
+/** Counts the code points of a well-formed text: UTF-16 code units minus surrogate pairs. */
 function countCharacters(text: string): number {
   return text.length - (text.match(/[\ud800-\udbff]/g)?.length ?? 0);
 }

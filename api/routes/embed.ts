@@ -8,7 +8,7 @@ import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
 import { setComputeHeaders } from "./compute-headers.ts";
 
-/** `POST /embed`, and the same as `POST /`, as in Text Embeddings Inference: `[texts, dimensions]` as JSON. */
+/** `POST /embed` and its alias `POST /` of Text Embeddings Inference. They return a list of vectors. */
 export function embedRoutes({ encoder, config }: Service, pendingTexts: PendingTexts): OpenAPIHono {
   const embed = async (c: Context): Promise<Response> => {
     const started = performance.now();
@@ -41,9 +41,9 @@ export function embedRoutes({ encoder, config }: Service, pendingTexts: PendingT
         method: "post",
         path,
         tags: ["Text Embeddings Inference"],
-        summary: "Texts to vectors",
+        summary: "Embed texts",
         request: jsonBody(embedRequestSchema),
-        responses: { 200: { ...jsonAnswer("A vector per text.", embedResponseSchema), headers: computeHeaders }, ...computeFailures },
+        responses: { 200: { ...jsonAnswer("One vector per text.", embedResponseSchema), headers: computeHeaders }, ...computeFailures },
       },
       embed,
     );

@@ -6,7 +6,7 @@ import { addRoute, failureAnswers, jsonAnswer } from "../openapi.ts";
 import type { Service } from "../service.ts";
 import { version } from "../version.ts";
 
-/** `GET /health` and `GET /info`: how the service is, and what it serves. */
+/** `GET /health` and `GET /info`: the status, and the model with its limits. */
 export function infoRoutes({ encoder, config }: Service): OpenAPIHono {
   const routes = new OpenAPIHono();
   addRoute(
@@ -15,9 +15,12 @@ export function infoRoutes({ encoder, config }: Service): OpenAPIHono {
       method: "get",
       path: "/health",
       tags: ["Service"],
-      summary: "How it is: at once, also while the model loads",
+      summary: "Get the status, also while the model loads",
       security: [],
-      responses: { 200: jsonAnswer("It serves, or will.", healthSchema), 503: jsonAnswer("The model could not be loaded.", healthSchema) },
+      responses: {
+        200: jsonAnswer("The service is ready, idle or loading the model.", healthSchema),
+        503: jsonAnswer("The model could not be loaded.", healthSchema),
+      },
     },
     (c) => {
       const info = encoder.info();
@@ -32,7 +35,7 @@ export function infoRoutes({ encoder, config }: Service): OpenAPIHono {
       method: "get",
       path: "/info",
       tags: ["Service"],
-      summary: "What is served: waits for the model, which is not known before it is loaded",
+      summary: "Get the model and its limits. Waits until the model is loaded",
       responses: {
         200: jsonAnswer("The model and its limits.", serviceInfoSchema),
         ...failureAnswers(errorResponseSchema, [401, 421, 429, 500, 503]),

@@ -20,12 +20,12 @@ import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
 import { setComputeHeaders } from "./compute-headers.ts";
 
-/** Behind a model's name it says that the input is of queries: most clients of OpenAI can set nothing but the name. */
+/** Suffix of the model name that marks the input as queries, for OpenAI clients that can set only the model name. */
 const querySuffix = ":query";
 
-/** OpenAI's API of embeddings and of models, as it stands under `/v1`. */
+/** OpenAI's embeddings and models API, for mounting under `/v1`. */
 export function openAIRoutes({ encoder, config }: Service, pendingTexts: PendingTexts): OpenAPIHono {
-  /** The names by which the model is known: its id first. */
+  /** The model's id, followed by its aliases. */
   const names = async (c: Context): Promise<[string, ...string[]]> => {
     const { id } = await encoder.load({ signal: c.get("signal") });
     return [id, ...config.modelAliases];
@@ -38,10 +38,13 @@ export function openAIRoutes({ encoder, config }: Service, pendingTexts: Pending
       method: "post",
       path: "/embeddings",
       tags: ["OpenAI"],
-      summary: "Texts to vectors",
+      summary: "Embed texts",
       request: jsonBody(embeddingsRequestSchema),
       responses: {
-        200: { ...jsonAnswer("A vector per text, and the true count of tokens.", embeddingsResponseSchema), headers: computeHeaders },
+        200: {
+          ...jsonAnswer("One vector per text, and the number of tokens computed.", embeddingsResponseSchema),
+          headers: computeHeaders,
+        },
         ...openAIComputeFailures,
       },
     },
@@ -90,9 +93,9 @@ export function openAIRoutes({ encoder, config }: Service, pendingTexts: Pending
       method: "get",
       path: "/models",
       tags: ["OpenAI"],
-      summary: "The model, and its aliases as if each were one",
+      summary: "List the model and its aliases",
       responses: {
-        200: jsonAnswer("The names by which the model may be asked for.", openAIModelListSchema),
+        200: jsonAnswer("The model and its aliases.", openAIModelListSchema),
         ...failureAnswers(openAIErrorResponseSchema, modelFailures),
       },
     },
@@ -107,29 +110,29 @@ export function openAIRoutes({ encoder, config }: Service, pendingTexts: Pending
       method: "get",
       path: "/models/{model}",
       tags: ["OpenAI"],
-      summary: "One of them",
+      summary: "Get the model or an alias",
       request: { params: z.object({ model: z.string() }) },
       responses: {
-        200: jsonAnswer("It is served here.", openAIModelSchema),
+        200: jsonAnswer("The model.", openAIModelSchema),
         ...failureAnswers(openAIErrorResponseSchema, [404, ...modelFailures]),
       },
     },
     async (c) => {
-      const asked = c.req.param("model") ?? "";
-      checkName(asked, await names(c));
-      return c.json(modelOf(asked));
+      const name = c.req.param("model") ?? "";
+      checkName(name, await names(c));
+      return c.json(modelOf(name));
     },
   );
   return routes;
 }
 
-/** Throws `model_not_found` unless `asked` is one of the names, or the model's with its organization before it. */
-function checkName(asked: string, [id, ...aliases]: readonly [string, ...string[]]): void {
-  if (asked === id || aliases.includes(asked) || asked.endsWith(`/${id}`)) return;
-  throw new EncoderError("model_not_found", `The model served here is ${id}`, { path: "model" });
+/** Throws `model_not_found` unless `name` is the model's id, its id with an organization prefix, or an alias. */
+function checkName(name: string, [id, ...aliases]: readonly [string, ...string[]]): void {
+  if (name === id || aliases.includes(name) || name.endsWith(`/${id}`)) return;
+  throw new EncoderError("model_not_found", `Unknown model. This service has ${id}`, { path: "model" });
 }
 
-/** What the input is for, which the model's name and `input_type` may both say. Throws where they disagree. */
+/** The input type, from the model name's suffix or `input_type`. Throws `invalid_request` when they conflict. */
 function inputTypeOf(model: string, inputType: InputType | null): InputType {
   const query = model.endsWith(querySuffix);
   if (query && inputType === "passage") {

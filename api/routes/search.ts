@@ -4,7 +4,7 @@ import type { DocumentSearch } from "../document-search.ts";
 import { addRoute, computeFailures, jsonAnswer, jsonBody } from "../openapi.ts";
 import { readBody } from "./body.ts";
 
-/** `POST /search`: keyword, semantic or hybrid search in the documents of an index file. */
+/** `POST /search`: keyword, semantic or hybrid search over the documents of an index file. */
 export function searchRoutes(documents: DocumentSearch): OpenAPIHono {
   const routes = new OpenAPIHono();
   addRoute(
@@ -13,7 +13,7 @@ export function searchRoutes(documents: DocumentSearch): OpenAPIHono {
       method: "post",
       path: "/search",
       tags: ["Search"],
-      summary: "Passages that answer a query",
+      summary: "Search documents",
       request: jsonBody(searchRequestSchema),
       responses: { 200: jsonAnswer("Passages, best first.", searchResponseSchema), ...computeFailures },
     },

@@ -8,7 +8,7 @@ import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
 import { setComputeHeaders } from "./compute-headers.ts";
 
-/** `POST /similarity`, as Text Embeddings Inference has it: how near each of some sentences is to another. */
+/** `POST /similarity` of Text Embeddings Inference. It returns the cosine similarity of each sentence to a source sentence. */
 export function similarityRoutes({ encoder, config }: Service, pendingTexts: PendingTexts): OpenAPIHono {
   const routes = new OpenAPIHono();
   addRoute(
@@ -17,10 +17,10 @@ export function similarityRoutes({ encoder, config }: Service, pendingTexts: Pen
       method: "post",
       path: "/similarity",
       tags: ["Text Embeddings Inference"],
-      summary: "How near texts are to one",
+      summary: "Compare sentences with a source sentence",
       request: jsonBody(similarityRequestSchema),
       responses: {
-        200: { ...jsonAnswer("A cosine per sentence.", similarityResponseSchema), headers: computeHeaders },
+        200: { ...jsonAnswer("One cosine per sentence.", similarityResponseSchema), headers: computeHeaders },
         ...computeFailures,
       },
     },
@@ -50,7 +50,7 @@ export function similarityRoutes({ encoder, config }: Service, pendingTexts: Pen
   return routes;
 }
 
-/** The error with the place in the body where its text stands, for which an index alone would be misread. */
+/** Replaces the text's index in an error by its path in the body, because the source sentence shifts the indexes. */
 function withPath(error: unknown): unknown {
   if (!(error instanceof EncoderError) || error.details.index === undefined) return error;
   const { index, ...details } = error.details;

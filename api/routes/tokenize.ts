@@ -5,7 +5,7 @@ import type { PendingTexts } from "../pending-texts.ts";
 import type { Service } from "../service.ts";
 import { readBody, textsOf } from "./body.ts";
 
-/** `POST /tokenize`, as Text Embeddings Inference has it: the tokens of each text, and where they stand in it. */
+/** `POST /tokenize` of Text Embeddings Inference. It returns the tokens of each text with their positions. */
 export function tokenizeRoutes({ encoder, config }: Service, pendingTexts: PendingTexts): OpenAPIHono {
   const routes = new OpenAPIHono();
   addRoute(
@@ -14,9 +14,9 @@ export function tokenizeRoutes({ encoder, config }: Service, pendingTexts: Pendi
       method: "post",
       path: "/tokenize",
       tags: ["Text Embeddings Inference"],
-      summary: "Texts to tokens",
+      summary: "Tokenize texts",
       request: jsonBody(tokenizeRequestSchema),
-      responses: { 200: jsonAnswer("A list of tokens per text.", tokenizeResponseSchema), ...computeFailures },
+      responses: { 200: jsonAnswer("One list of tokens per text.", tokenizeResponseSchema), ...computeFailures },
     },
     async (c) => {
       const { inputs, add_special_tokens, prompt_name } = await readBody(c, tokenizeRequestSchema);

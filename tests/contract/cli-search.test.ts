@@ -93,8 +93,8 @@ describe("samevec index", () => {
     });
     const { code, stderr } = await running.ended;
     expect(code).toBe(130);
-    expect(stderr).toContain("the same command goes on from here");
-    const [, missing] = /(\d+) passages have no vector yet/.exec(stderr) ?? [];
+    expect(stderr).toContain("run the same command to continue");
+    const [, missing] = /(\d+) passages are not embedded yet/.exec(stderr) ?? [];
     expect(Number(missing)).toBeGreaterThan(0);
     expect(Number(missing)).toBeLessThan(120);
     expect((await readdir(folder)).filter((name) => name.endsWith(".part"))).toEqual([]);

@@ -82,7 +82,7 @@ describe("embed", () => {
     const { code, stdout, stderr } = await run(["embed", file, "--workers", "2"]);
     const records = recordsOf(stdout);
     expect(code).toBe(0);
-    expect(stderr).toBe("samevec: texts cut at the model's 512 tokens: 1\n");
+    expect(stderr).toBe("samevec: texts truncated at the model's limit of 512 tokens: 1\n");
     expect(places(stdout)).toEqual([1, 2, 4, 5]);
     const encoder = createEncoder({ workers: 1 });
     const { vectors, tokens, truncated } = await encoder.embed(texts);
@@ -120,7 +120,7 @@ describe("embed", () => {
     const { code, stdout, stderr } = await run(["embed", "-f", "jsonl", "--workers", "1"], { input: withBadLines });
     expect(code).toBe(1);
     expect(places(stdout)).toEqual([1, 3, 5]);
-    expect(stderr).toMatch(/^samevec: line 2: not valid JSON\nsamevec: line 4: not an object .*\nsamevec: bad lines, .*: 2\n$/);
+    expect(stderr).toMatch(/^samevec: line 2: not valid JSON\nsamevec: line 4: must be an object .*\nsamevec: invalid lines skipped: 2\n$/);
     expect(stderr).not.toContain("private");
   });
 
@@ -221,7 +221,7 @@ describe("an output that was begun", () => {
   });
 
   test("is never the input itself", async () => {
-    expect(await run(["embed", input, "-o", input])).toMatchObject({ code: 2, stderr: expect.stringContaining("is the input") });
+    expect(await run(["embed", input, "-o", input])).toMatchObject({ code: 2, stderr: expect.stringContaining("both input and output") });
     expect(await readFile(input, "utf8")).toBe(`${lines.join("\n")}\n`);
   });
 });

@@ -82,5 +82,5 @@ test("refuses settings that are wrong, by name", async () => {
 
 test("says when its port is taken", async () => {
   const first = await start();
-  await expect(start({ PORT: new URL(first.url).port })).rejects.toThrow(/port \d+ is taken/);
+  await expect(start({ PORT: new URL(first.url).port })).rejects.toThrow(/port \d+ is in use/);
 });

@@ -65,7 +65,7 @@ test("ends after SHUTDOWN_TIMEOUT whatever still waits, which is told so", async
   expect((await response).status).toBe(503);
   expect(await (await response).json()).toMatchObject({ code: "disposed" });
   expect(await ended).toBe(0);
-  expect(server.output).toContain("the time was up for 1 requests");
+  expect(server.output).toContain("requests not completed within SHUTDOWN_TIMEOUT: 1");
 });
 
 describe("ends 5 s after SHUTDOWN_TIMEOUT at the latest", () => {

@@ -62,9 +62,9 @@ describe("the lines of an input", () => {
 
   test.each([
     ["private", "not valid JSON"],
-    ['{"text":7,"private":1}', "not an object with a"],
-    ['"private"', "not an object with a"],
-    ['{"text":"private","id":{}}', "not an object with a"],
+    ['{"text":7,"private":1}', "must be an object with a"],
+    ['"private"', "must be an object with a"],
+    ['{"text":"private","id":{}}', "must be an object with a"],
     ['{"text":"private \\ud800"}', "lone surrogate"],
   ])("have a fault where JSONL is wrong, which quotes nothing: %s", async (line, fault) => {
     const [bad, good] = await lines(`${line}\n{"text":"a"}`, "jsonl");
