@@ -15,7 +15,6 @@ const notices = new Map(
 );
 const names = [...notices.keys()].map((key) => key.slice(0, key.lastIndexOf(" ")));
 
-
 /** Packages that the sources in a folder import, without imports of types alone. */
 async function importedPackages(folder: string): Promise<string[]> {
   const files = await readdir(new URL(folder, root), { recursive: true, withFileTypes: true });

@@ -149,7 +149,10 @@ for (const what of ["announced", "endless"] as const) {
   test(`refuses more bytes than a model may have (${what})`, async ({ page }) => {
     if (what === "endless") hub.served.set("tokenizer.json", "endless");
     const { failure } = await openPool(page, { ...here(), maxBytes: 100_000 });
-    expect(failure).toEqual({ code: "file_too_large", message: expect.stringMatching(/(tokenizer\.json|model\.onnx) is larger than the download limit/) });
+    expect(failure).toEqual({
+      code: "file_too_large",
+      message: expect.stringMatching(/(tokenizer\.json|model\.onnx) is larger than the download limit/),
+    });
     await expect.poll(() => page.workers()).toEqual([]);
   });
 }
