@@ -26,10 +26,15 @@ export function spawnEncoderProcess({ yielding }: { readonly yielding: boolean }
   if (running.size === 0) process.on("exit", killAll);
   running.add(child);
   const ended = new Promise<void>((resolve) => {
-    child.once("exit", () => {
+    const onEnd = () => {
       running.delete(child);
       if (running.size === 0) process.off("exit", killAll);
       resolve();
+    };
+    child.once("exit", onEnd);
+    // A process that could not be started has no exit.
+    child.once("error", () => {
+      if (child.pid === undefined) onEnd();
     });
   });
   return {

@@ -313,7 +313,7 @@ test("the page's index file is read by Node, and Node's by the page; a damaged o
     const documents = (await window.search.documents(id)).map(({ id, coverage }) => ({ id, coverage }));
     const answer = await window.search.search(id, "a stringed instrument", { mode: "semantic", filter: { builtIn: false } });
     file[file.length - 1] = (file.at(-1) ?? 0) ^ 1;
-    const refused = await window.search.importCollection("Damaged", new Blob([file])).catch((error) => error);
+    const refused = await window.search.importCollection("Damaged", new Blob([file])).catch(({ name, code }) => ({ name, code }));
     const names = (await window.search.state()).collections.map(({ name }) => name);
     return { documents, best: answer?.results[0]?.document.id, refused, names };
   }, node);

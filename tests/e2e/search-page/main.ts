@@ -1,4 +1,4 @@
-import { proxy, type Remote, wrap } from "comlink";
+import { proxy, type Remote, wrap } from "../../../shared/comlink.ts";
 import type { OpenSearch, SearchService, SearchState } from "../../../web/search/service.ts";
 
 declare global {
