@@ -1,13 +1,13 @@
-/** A promise that is settled from outside. */
+/** A promise with its resolving functions. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;
   resolve(value: T): void;
   reject(error: unknown): void;
 }
 
-/** Creates a {@link Deferred}. A rejection that nobody awaits is not reported as unhandled. */
+/** Creates a {@link Deferred}. An unhandled rejection is not reported. */
 export function deferred<T>(): Deferred<T> {
-  let resolve!: (value: T) => void; // set by the constructor below, before anyone can call it
+  let resolve!: (value: T) => void; // assigned synchronously by the Promise constructor
   let reject!: (error: unknown) => void;
   const promise = new Promise<T>((onResolve, onReject) => {
     resolve = onResolve;
@@ -17,7 +17,11 @@ export function deferred<T>(): Deferred<T> {
   return { promise, resolve, reject };
 }
 
-/** `promise`, or a rejection with `signal.reason` as soon as the signal aborts. The work behind `promise` continues. */
+/**
+ * Settles as `promise`, or rejects with `signal.reason` as soon as the signal aborts. The work behind `promise` continues.
+ * @example
+ * const model = await abortable(loadModel(), AbortSignal.timeout(5_000));
+ */
 export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return promise;
   promise.catch(() => {});
@@ -35,7 +39,7 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
 }
 
 /**
- * `promise`, or a rejection with the error of `onTimeout` after `timeout` ms. The work behind `promise` continues.
+ * Settles as `promise`, or rejects with the result of `onTimeout` after `timeout` ms. The work behind `promise` continues.
  * @example
  * await withTimeout(worker.load(), 5_000, () => new EncoderError("timeout", "The worker did not load within 5 s"));
  */
@@ -94,5 +98,5 @@ export class Mutex {
   }
 }
 
-/** Resolves in a later task of the event loop, so that other tasks of this thread run first. */
+/** Yields to the event loop: resolves in a later task. */
 export const nextTurn = () => new Promise<void>((resolve) => setTimeout(resolve, 0));

@@ -1,13 +1,13 @@
 /**
- * Comlink whose errors cross threads typed. Comlink itself carries only `name`, `message` and `stack` of an error. Both ends must import
- * Comlink's `expose` and `wrap` from here.
+ * Comlink with typed errors: an {@link EncoderError} keeps its code and details across threads. Comlink alone transfers only `name`,
+ * `message` and `stack`. Both ends must import `expose` and `wrap` from this file.
  */
 import { type TransferHandler, transferHandlers } from "comlink";
 import { EncoderError, type PlainEncoderError } from "./errors.ts";
 
 export { type Endpoint, expose, type ProxyMarked, proxy, type Remote, releaseProxy, transfer, wrap } from "comlink";
 
-// Comlink's own handler knows which values stand for a thrown error: its marker is not exported.
+// Comlink does not export the marker of a thrown error, but its own handler recognizes it.
 const comlinkErrors = transferHandlers.get("throw");
 if (!comlinkErrors) throw new Error("Comlink has no transfer handler for errors");
 

@@ -1,6 +1,6 @@
 /**
- * The policy of a script's response. A page's own, in its `<meta>`, does not reach workers that are fetched: each has the policy that
- * comes with its script, and documents are read and searched there. They may speak to their own origin alone, and make no code of text.
+ * The Content Security Policy of script responses. A worker is subject to the policy of its script, not to that of the page's `<meta>`.
+ * Workers read and search documents, so they may connect only to their own origin, and `eval` is forbidden.
  */
 export const scriptPolicy =
   "default-src 'none'; connect-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; frame-ancestors 'self'";

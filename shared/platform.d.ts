@@ -1,6 +1,6 @@
 /**
- * The web-standard globals that browsers, Node and edge isolates have in common, and no others: `shared/` is compiled
- * without the DOM and without Node, so that nothing of one platform slips into code that must run on all three.
+ * The web-standard globals that browsers, Node.js and edge isolates have in common. `shared/` is compiled with these declarations instead
+ * of the types of the DOM and Node.js, so it cannot use the API of a single platform.
  */
 
 declare class AbortSignal {

@@ -1,6 +1,6 @@
 import { EncoderError } from "./errors.ts";
 
-/** Cosine of the angle between two vectors of one length. */
+/** Cosine similarity of two vectors with the same number of dimensions. */
 export function cosineSimilarity(a: Float32Array, b: Float32Array): number {
   let dot = 0;
   let squaresA = 0;
@@ -15,7 +15,13 @@ export function cosineSimilarity(a: Float32Array, b: Float32Array): number {
   return dot / Math.sqrt(squaresA * squaresB);
 }
 
-/** The vector as asked for, in the buffer of `pooled` unless it is cut. Refuses one that is not finite: a lost GPU device gives NaN instead of an error. */
+/**
+ * Truncates and normalizes a vector, in place unless it is truncated. Throws `inference_failed` if it is not finite: a lost GPU device
+ * returns NaN instead of an error.
+ * @param pooled output of a session
+ * @param dimensions number of leading dimensions to keep
+ * @param normalize whether to L2-normalize the result
+ */
 export function finishVector(pooled: Float32Array<ArrayBuffer>, dimensions: number, normalize: boolean): Float32Array<ArrayBuffer> {
   const vector = dimensions < pooled.length ? pooled.slice(0, dimensions) : pooled;
   let squares = 0;
@@ -26,7 +32,7 @@ export function finishVector(pooled: Float32Array<ArrayBuffer>, dimensions: numb
   return vector;
 }
 
-/** base64 of little-endian float32 to numbers. */
+/** Decodes base64 of little-endian float32. */
 export function decodeVector(base64: string): Float32Array<ArrayBuffer> {
   const binary = atob(base64);
   const view = new DataView(new ArrayBuffer(binary.length));
@@ -34,7 +40,7 @@ export function decodeVector(base64: string): Float32Array<ArrayBuffer> {
   return Float32Array.from({ length: view.byteLength >> 2 }, (_, i) => view.getFloat32(i * 4, true));
 }
 
-/** Numbers to base64 of little-endian float32. */
+/** Encodes a vector as base64 of little-endian float32. */
 export function encodeVector(vector: Float32Array): string {
   const view = new DataView(new ArrayBuffer(vector.length * 4));
   for (const [i, component] of vector.entries()) view.setFloat32(i * 4, component, true);

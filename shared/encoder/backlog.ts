@@ -1,7 +1,7 @@
 import { EncoderError } from "../errors.ts";
 import type { Progress } from "./encoder.ts";
 
-/** How much work may be pending. */
+/** Limits of the pending work. */
 export interface BacklogLimits {
   /** Maximum estimated tokens that are queued or being computed. Default: no limit. */
   readonly maxTokens?: number | undefined;
@@ -15,15 +15,19 @@ interface AddOptions {
   readonly ready?: number;
 }
 
-/** The part of the limits that bulk requests leave to interactive ones. */
+/** Share of the limits that is reserved for interactive requests. */
 const interactiveShare = 0.1;
 
-/** Tokens per second of one worker, until a rate has been measured: those of a slow core. */
+/** Tokens per second of one worker until a rate is measured: the rate of a slow core. */
 const assumedRate = 2_000;
 
 /**
- * The pending work of an encoder, and its bounds. A request is admitted as a whole or rejected as a whole, before any of it is computed,
- * with `overloaded` and `details.retryAfter`. An empty backlog admits a request of any size: it would never be computed otherwise.
+ * Counts and limits the pending work of an encoder. A request is admitted or rejected as a whole, before any of its texts is computed. An
+ * empty backlog admits a request of any size: otherwise a large one would be rejected forever.
+ * @example
+ * const backlog = new Backlog({ maxTokens: 100_000 });
+ * backlog.add([12, 80], { bulk: false, workers: 2 });
+ * backlog.remove([12], { computed: true, workers: 2 });
  */
 export class Backlog {
   readonly #maxTokens: number;
@@ -42,10 +46,10 @@ export class Backlog {
   }
 
   /**
-   * Adds a request. Throws `overloaded` when it does not fit.
+   * Adds a request. Throws `overloaded` with `details.retryAfter` if it exceeds the limits.
    * @param tokens estimated tokens of each text
-   * @param workers how many compute at the same time
-   * @param ready how many of them have loaded. Default: all.
+   * @param workers number of workers that compute concurrently
+   * @param ready number of workers that have loaded. Default: all.
    */
   add(tokens: readonly number[], { bulk, workers, ready = workers }: AddOptions): void {
     const found = sum(tokens);
@@ -61,8 +65,8 @@ export class Backlog {
   }
 
   /**
-   * Removes texts that are computed, or that are no longer wanted.
-   * @param computed whether they count for the rate
+   * Removes texts that are computed or cancelled.
+   * @param computed whether the texts count for the rate
    */
   remove(tokens: readonly number[], { computed, workers }: { readonly computed: boolean; readonly workers: number }): void {
     const found = sum(tokens);
@@ -72,31 +76,31 @@ export class Backlog {
   #count(texts: number, tokens: number, computed: number, workers: number): void {
     this.#texts += texts;
     this.#tokens += tokens;
-    // Only while all workers are busy does the rate tell how much can be computed, and not how much was asked for.
+    // Only while all workers are busy does the rate measure capacity rather than demand.
     this.#rate.count(computed, workers > 0 && this.#texts > workers);
   }
 }
 
-/** Measurements older than this many ms count for a third or less. */
+/** Time constant of the exponential weight, in ms: older measurements count for about a third or less. */
 const memory = 30_000;
 
 /** Minimum measured time in ms before a rate is reported. */
-const enough = 1_000;
+const minMeasured = 1_000;
 
 /** Tokens per second, exponentially weighted in favour of recent work. */
 class Throughput {
-  /** Until when time was counted; null while it is not counted. */
+  /** End of the counted time; null while time is not counted. */
   #countedUntil: number | null = null;
   #milliseconds = 0;
   #tokens = 0;
 
-  /** Above 0; null until enough was measured. */
+  /** The rate; null until enough time is measured. */
   get tokensPerSecond(): number | null {
-    return this.#milliseconds < enough || this.#tokens === 0 ? null : (this.#tokens / this.#milliseconds) * 1e3;
+    return this.#milliseconds < minMeasured || this.#tokens === 0 ? null : (this.#tokens / this.#milliseconds) * 1e3;
   }
 
   /**
-   * @param tokens computed since the last call
+   * @param tokens tokens computed since the last call
    * @param saturated whether the time until the next call counts
    */
   count(tokens: number, saturated: boolean): void {

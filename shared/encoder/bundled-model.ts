@@ -6,10 +6,10 @@ import type { OpenedModel, OpenModel, SelfTest } from "./model-runner.ts";
 import type { Device, Session } from "./session.ts";
 import { createTokenizer, type Tokenizer } from "./tokenizer.ts";
 
-/** Gives one of a model's files by the name that its manifest gives it, checked against the manifest. */
+/** Loads a file of a model, by its name in the manifest. */
 export type LoadFile = (name: string) => Promise<Uint8Array<ArrayBuffer>>;
 
-/** The same files, refused with `integrity_failed` where one is not what the manifest names. */
+/** Wraps `load`: it rejects with `integrity_failed` for a file that differs from the manifest. */
 export function checkedFiles(manifest: Manifest, load: LoadFile): LoadFile {
   return async (name) => {
     const bytes = await load(name);
@@ -19,8 +19,10 @@ export function checkedFiles(manifest: Manifest, load: LoadFile): LoadFile {
 }
 
 /**
- * A model of `models/`: its session, its tokenizer and the vectors that it is known by.
- * @param opening the session, which may still be opening: the tokenizer is made while the weights arrive
+ * Opens a model of `models/` with a session. Rejects with `load_failed` if the tokenizer cannot be read.
+ * @param load returns verified files
+ * @param opening the session, or its promise: the tokenizer is created while the weights load
+ * @param otherwise opens the model in another way if the self-test fails
  */
 export async function openedBundledModel(
   manifest: Manifest,
@@ -35,19 +37,19 @@ export async function openedBundledModel(
 async function loadTokenizer({ tokenizer }: Manifest, load: LoadFile): Promise<Tokenizer> {
   const loadJson = async (name: string): Promise<object> => {
     const parsed: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await load(name)));
-    if (typeof parsed !== "object" || parsed === null) throw new EncoderError("load_failed", `${name} does not hold a JSON object`);
+    if (typeof parsed !== "object" || parsed === null) throw new EncoderError("load_failed", `${name} is not a JSON object`);
     return parsed;
   };
   return createTokenizer(await loadJson(tokenizer.model), await loadJson(tokenizer.config));
 }
 
-/** What callers may know of a bundled model. */
+/** The public properties of a bundled model. */
 export function modelOf({ id, fingerprint, dimensions, maxTokens, pooling, prompts }: Manifest): Model {
   return { id, fingerprint, dimensions, maxTokens, pooling, prompts };
 }
 
 function selfTestOf({ selfTest: { minCosine, texts } }: Manifest, device: Device): SelfTest {
-  // The engine is right on all lengths or on none: it is spared the text that only proves a GPU.
+  // One text only tests GPUs: the engine computes all lengths in the same way.
   const tested = device === "wasm" ? texts.filter(({ native }) => native !== undefined) : texts;
   return {
     minCosine: device === "wasm" ? "exact" : minCosine[device],

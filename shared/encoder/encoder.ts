@@ -2,7 +2,7 @@ import { EncoderError } from "../errors.ts";
 import type { Device } from "./session.ts";
 import type { Token, TruncationDirection } from "./tokenizer.ts";
 
-/** What a text is used for. Retrieval models put a different prompt before a query than before a passage. */
+/** The use of a text. Retrieval models prepend different prompts to queries and passages. */
 export type InputType = "passage" | "query";
 
 /** The public properties of a model. */
@@ -17,13 +17,13 @@ export interface Model {
   readonly prompts: { readonly [inputType in InputType]: string };
 }
 
-/** The options that determine which tokens of a text reach the model. */
+/** The options that determine the tokens of a text. */
 export interface InputOptions {
   /** Default `passage`. */
   readonly inputType?: InputType;
   /** Truncate a text at the model's limit (true, the default) or reject it with `text_too_long`. */
   readonly truncate?: boolean;
-  /** The end of a text that is cut off. Default `right`. */
+  /** The end of a text that is truncated. Default `right`. */
   readonly truncationDirection?: TruncationDirection;
 }
 
@@ -32,7 +32,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Texts and tokens of a call that are done. */
+/** Numbers of texts and tokens. */
 export interface Progress {
   readonly texts: number;
   readonly tokens: number;
@@ -41,9 +41,9 @@ export interface Progress {
 export interface EmbedOptions extends InputOptions, CallOptions {
   /** L2-normalize the vectors. Default true. */
   readonly normalize?: boolean;
-  /** Keep the first dimensions only, and normalize after that. Default: all. */
+  /** Number of leading dimensions to keep, before normalization. Default: all. */
   readonly dimensions?: number;
-  /** Called after each run with what is done so far. */
+  /** Called after each run with the texts and tokens of this call that are computed. */
   readonly onProgress?: (done: Progress) => void;
 }
 
@@ -51,7 +51,7 @@ export interface EmbedOptions extends InputOptions, CallOptions {
 export interface EmbeddingTime {
   /** From the call to the start of the run that computed the text, loading and tokenization included. */
   readonly queue: number;
-  /** The run that computed the text. Texts that share a run each count all of it. */
+  /** The run that computed the text. Each text of a run counts its full time. */
   readonly inference: number;
 }
 
@@ -60,7 +60,7 @@ export interface TokenizeOptions extends CallOptions {
   readonly inputType?: InputType;
   /** Whether the tokens that the tokenizer adds (`[CLS]`, `[SEP]`) are included. Default true. */
   readonly specialTokens?: boolean;
-  /** Reject with `too_many_tokens` when the texts have more tokens than this together. Default: no limit. */
+  /** Maximum total tokens of the texts. More are rejected with `too_many_tokens`. Default: no limit. */
   readonly maxTokens?: number;
 }
 
@@ -80,7 +80,7 @@ export interface EncoderInfo {
   /** Null until the first load has succeeded. */
   readonly model: Model | null;
   readonly device: Device | null;
-  /** Workers that have loaded the model, and how many there should be. */
+  /** Number of workers that have loaded the model, and the intended number. */
   readonly workers: { readonly ready: number; readonly size: number };
   /** Texts and estimated tokens that are queued or being computed. */
   readonly pending: Progress;
@@ -89,15 +89,18 @@ export interface EncoderInfo {
 }
 
 /**
- * Turns texts into vectors. A vector depends on its text and the options alone, never on other texts or load.
+ * Turns texts into vectors. A vector depends only on its text and the options, never on other texts or load.
  * Every method loads the model when needed. Concurrent first calls share one load; a failed load is retried by the next call.
+ * @example
+ * const { vectors } = await encoder.embed(["The tide comes in twice a day."]);
+ * const query = await encoder.embed("why does the sea come and go", { inputType: "query" });
  */
 export interface Encoder {
   /** Loads the model before the first text. Rejects with `load_failed`, `integrity_failed` or `self_test_failed`. */
   load(options?: CallOptions): Promise<Model>;
   /** Rejects with an {@link EncoderError} whose `details.index` is the index of the text, or with `signal.reason`. */
   embed(texts: string | readonly string[], options?: EmbedOptions): Promise<Embeddings>;
-  /** The tokens of each text before truncation, those of its prompt included. */
+  /** The tokens of each text, prompt included, without truncation. Rejects as `embed`, and with `too_many_tokens`. */
   tokenize(texts: string | readonly string[], options?: TokenizeOptions): Promise<Token[][]>;
   /** The current state, synchronously. */
   info(): EncoderInfo;
@@ -105,7 +108,7 @@ export interface Encoder {
   dispose(): Promise<void>;
 }
 
-/** The requested number of dimensions, or all. Throws `invalid_dimensions`. */
+/** Returns the requested number of dimensions, or all. Throws `invalid_dimensions`. */
 export function checkDimensions(dimensions: number | undefined, model: Model): number {
   if (dimensions === undefined) return model.dimensions;
   if (Number.isInteger(dimensions) && dimensions >= 1 && dimensions <= model.dimensions) return dimensions;
@@ -116,8 +119,8 @@ export function checkDimensions(dimensions: number | undefined, model: Model): n
 }
 
 /**
- * A list of texts. Throws `lone_surrogate` for a text that has no UTF-8 form, since every platform would replace the surrogate in its
- * own way.
+ * Returns the texts as a list. Throws `lone_surrogate` for a text that is not well-formed: it has no UTF-8 form, and platforms replace
+ * the surrogate differently.
  */
 export function textList(texts: string | readonly string[]): readonly string[] {
   const list = typeof texts === "string" ? [texts] : texts;
@@ -129,7 +132,7 @@ export function textList(texts: string | readonly string[]): readonly string[] {
   return list;
 }
 
-/** The mean of the texts' times. */
+/** The mean of several times; 0 without times. */
 export function meanTime(times: readonly EmbeddingTime[]): EmbeddingTime {
   const mean = (part: keyof EmbeddingTime) => times.reduce((sum, time) => sum + time[part], 0) / Math.max(1, times.length);
   return { queue: mean("queue"), inference: mean("inference") };

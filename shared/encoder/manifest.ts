@@ -1,4 +1,4 @@
-// The small build of zod: a page loads this file.
+// zod/mini, since pages load this file.
 import * as z from "zod/mini";
 import { EncoderError } from "../errors.ts";
 import { sha256Hex } from "../hash.ts";
@@ -8,23 +8,23 @@ const positive = z.int().check(z.positive());
 const sha256 = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const graph = z.object({
   file: z.string(),
-  /** Names of the input tensors that the graph takes, each int64 of [batch, tokens]. */
+  /** Names of the input tensors, each int64 [batch, tokens]. */
   inputs: z.array(z.string()),
 });
 
-/** A text whose vectors are known, for the self-test after load: base64 of little-endian float32, L2-normalized. */
+/** A text of the self-test with its expected vectors: L2-normalized little-endian float32 in base64. */
 const selfTestText = z.object({
   inputType: z.enum(["passage", "query"]),
   text: z.string(),
-  /** The engine's, to the bit. */
+  /** Vector of the engine, exact to the bit. */
   wasm: z.base64(),
-  /** cpu.onnx's, by exact int8 arithmetic. Not of texts that only prove a GPU. */
+  /** Vector of cpu.onnx in exact int8 arithmetic. Absent for the text that only tests GPUs. */
   native: z.optional(z.base64()),
-  /** gpu.onnx's. */
+  /** Vector of gpu.onnx. */
   webgpu: z.base64(),
 });
 
-/** `models/<id>/manifest.json`: what a bundled model is. */
+/** `models/<id>/manifest.json`: the description of a bundled model. */
 const manifestSchema = z.object({
   id: z.string(),
   source: z.string(),
@@ -35,9 +35,9 @@ const manifestSchema = z.object({
   pooling: z.enum(["cls", "mean"]),
   prompts: z.object({ query: z.string(), passage: z.string() }),
   architecture: z.object({ layers: positive, hidden: positive, heads: positive, intermediate: positive, vocabulary: positive }),
-  /** What each device reads beside the weights: the engine's parameters, or a graph. */
+  /** The file of each device besides the weights: the engine's parameters, or a graph. */
   devices: z.object({ wasm: z.object({ file: z.string() }), native: graph, webgpu: graph }),
-  /** Shards of int8 weights, the same for all devices. */
+  /** Shards of int8 weights, shared by all devices. */
   weights: z.array(z.string()),
   tokenizer: z.object({ model: z.string(), config: z.string() }),
   files: z.record(z.string(), z.object({ bytes: positive, sha256 })),
@@ -49,24 +49,24 @@ const manifestSchema = z.object({
 
 export type Manifest = z.infer<typeof manifestSchema>;
 
-/** Of a file: its size in bytes, and its SHA-256 in lower-case hex. */
+/** Size in bytes and SHA-256 in lower-case hex of a file. */
 export type FileDigest = Manifest["files"][string];
 
-/** Reads a manifest. Throws `load_failed` when it is not one. */
+/** Parses a manifest. Throws `load_failed` if it is not valid. */
 export function parseManifest(json: unknown): Manifest {
   const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) throw new EncoderError("load_failed", `The model's manifest is not valid: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }
 
-/** The files that a device needs, in the order in which they are best fetched: small first. */
+/** Names of the files that a device needs, in fetch order: small files first. */
 export function filesOf({ tokenizer, devices, weights }: Manifest, device: Device): string[] {
   return [tokenizer.config, devices[device].file, tokenizer.model, ...weights];
 }
 
 /**
- * SHA-256 over everything that decides a vector: all files by their hashes, architecture, token limit, pooling, prompts, and the
- * vectors of the self-test, which change with the engine's arithmetic. One fingerprint for all devices. `models/build` computes the same.
+ * SHA-256 of everything that determines a vector: the hashes of all files, architecture, token limit, pooling, prompts, and the engine's
+ * self-test vectors, which change with its arithmetic. All devices share the fingerprint. `models/build` computes the same value.
  */
 export async function fingerprintOf(manifest: Manifest): Promise<string> {
   const { architecture, tokenizer, devices, weights, files, maxTokens, pooling, prompts, selfTest } = manifest;
@@ -87,26 +87,25 @@ function sortedByKey(object: object): object {
 }
 
 /**
- * Refuses a file that is not the one that the manifest names.
- * Throws `integrity_failed`, with the file's name and what differs.
+ * Verifies a file by the manifest. Rejects with `integrity_failed`: the message names the file and the difference.
  */
 export async function checkIntegrity(manifest: Manifest, name: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   checkDigest(manifest, name, { bytes: bytes.byteLength, sha256: await sha256Hex(bytes) });
 }
 
-/** The same, for who has read the file already. */
+/** Verifies a file whose digest is known. Throws `integrity_failed`. */
 export function checkDigest(manifest: Manifest, name: string, found: FileDigest): void {
   const expected = manifest.files[name];
   if (!expected) throw new EncoderError("integrity_failed", `${name} is not a file of the model ${manifest.id}`);
   compareDigests(name, expected, found);
 }
 
-/** Throws `integrity_failed`, with what differs. */
+/** Throws `integrity_failed` if size or SHA-256 differ. */
 export function compareDigests(name: string, expected: FileDigest, found: FileDigest): void {
   if (found.bytes !== expected.bytes) {
     throw new EncoderError(
       "integrity_failed",
-      `${name} has ${found.bytes} bytes, not ${expected.bytes}: it is incomplete or another file`,
+      `${name} has ${found.bytes} bytes, not ${expected.bytes}: it is incomplete or a different file`,
       {
         limit: expected.bytes,
         found: found.bytes,
@@ -114,6 +113,6 @@ export function compareDigests(name: string, expected: FileDigest, found: FileDi
     );
   }
   if (found.sha256 !== expected.sha256) {
-    throw new EncoderError("integrity_failed", `${name} does not have the SHA-256 that the manifest names`);
+    throw new EncoderError("integrity_failed", `The SHA-256 of ${name} differs from the manifest`);
   }
 }

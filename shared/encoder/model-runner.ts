@@ -4,9 +4,9 @@ import type { InputOptions, InputType, Model, TokenizeOptions } from "./encoder.
 import { type Session, type TokenIds, textsOfRun } from "./session.ts";
 import { cutTokens, type Token, type Tokenizer } from "./tokenizer.ts";
 
-/** Texts whose vectors on this device are known. */
+/** Texts with expected vectors on this device. */
 export interface SelfTest {
-  /** Minimum cosine to a known vector; `exact` where a session must give the same bits. */
+  /** Minimum cosine to the expected vector; `exact` if the bits must be equal. */
   readonly minCosine: number | "exact";
   /** L2-normalized vectors. */
   readonly rows: readonly { readonly inputType: InputType; readonly text: string; readonly vector: Float32Array }[];
@@ -16,24 +16,24 @@ export interface OpenedModel {
   readonly model: Model;
   readonly tokenizer: Tokenizer;
   readonly session: Session;
-  /** Null for a model without known vectors. */
+  /** Null for a model without expected vectors. */
   readonly selfTest: SelfTest | null;
-  /** Opens the model in another way, for when this one fails its self-test. Null where there is none. */
+  /** Opens the model in another way, if this one fails its self-test. Null if there is no other way. */
   readonly otherwise: OpenModel | null;
 }
 
 /** Loads a model into a session of this platform. */
 export type OpenModel = () => Promise<OpenedModel>;
 
-/** A text with the options that determine its tokens. */
+/** A text, with the options that determine its tokens. */
 export interface EmbedItem extends InputOptions {
   readonly text: string;
 }
 
-/** A text as the model computes it: see {@link ModelRunner.prepare}. */
+/** A tokenized text: see {@link ModelRunner.prepare}. */
 export interface ModelInput {
   readonly ids: TokenIds;
-  /** Tokens that were cut off. */
+  /** Number of tokens removed by truncation. */
   readonly truncated: number;
 }
 
@@ -42,8 +42,8 @@ export interface ModelRunner extends Pick<OpenedModel, "model" | "session"> {
   /** Tokenizes and truncates a text. Throws `text_too_long`. */
   prepare(item: EmbedItem): ModelInput;
   /**
-   * Computes as many inputs, from the first on, as share a run: at least one. Rejects with `inference_failed`.
-   * @returns for each input that was computed `[dimensions]` float32, not normalized, in a buffer of its own
+   * Computes the first inputs, as many as fit into one run: at least one. Rejects with `inference_failed`.
+   * @returns for each computed input `[dimensions]` float32, not normalized, in a buffer of its own
    */
   run(inputs: readonly ModelInput[]): Promise<Float32Array<ArrayBuffer>[]>;
   /** Throws `too_many_tokens`. */
@@ -51,8 +51,11 @@ export interface ModelRunner extends Pick<OpenedModel, "model" | "session"> {
 }
 
 /**
- * Opens a model and tests it. A model that gives wrong vectors is closed and opened in the other ways that it offers. Rejects with
- * `load_failed`, `integrity_failed`, `device_unavailable` or `self_test_failed`.
+ * Opens a model and runs its self-test. If the test fails, the session is disposed and the model is opened in the next way: see
+ * {@link OpenedModel.otherwise}. Rejects with `load_failed`, `integrity_failed`, `device_unavailable` or `self_test_failed`.
+ * @example
+ * const runner = await openModelRunner(openWasmModel({ manifest, load, modules }));
+ * const [vector] = await runner.run([runner.prepare({ text: "how tides work" })]);
  */
 export async function openModelRunner(open: OpenModel): Promise<ModelRunner> {
   try {
@@ -92,7 +95,7 @@ function runnerOf({ model, tokenizer, session }: OpenedModel): ModelRunner {
       try {
         const vectors = await session.run(batch);
         if (vectors.length < batch.length) throw new EncoderError("inference_failed", "The session returned fewer vectors than texts");
-        // A lost GPU device gives NaN instead of an error.
+        // A lost GPU device returns NaN instead of an error.
         if (!vectors.every((vector) => vector.every(Number.isFinite))) {
           throw new EncoderError("inference_failed", "The model returned a vector that is not finite");
         }
@@ -110,12 +113,12 @@ function runnerOf({ model, tokenizer, session }: OpenedModel): ModelRunner {
   };
 }
 
-/** The rejection of texts that have more tokens than a call may have. */
+/** The rejection of texts with more tokens than the limit of the call. */
 export function tooManyTokens(limit: number): EncoderError {
   return new EncoderError("too_many_tokens", `The texts have more than ${limit} tokens, the limit of a request`, { limit });
 }
 
-/** Null when the session gives the vectors that the model is known by. */
+/** Null if the session returns the expected vectors. */
 async function selfTestFailure({ model, tokenizer, session, selfTest }: OpenedModel): Promise<EncoderError | null> {
   if (!selfTest) return null;
   const { minCosine, rows } = selfTest;
@@ -128,8 +131,8 @@ async function selfTestFailure({ model, tokenizer, session, selfTest }: OpenedMo
       const cosine = found ? cosineSimilarity(found, vector) : Number.NaN;
       const right = minCosine === "exact" ? found?.every((component, i) => component === vector[i]) : cosine >= minCosine;
       if (right) continue;
-      const bound = minCosine === "exact" ? "other bits than the known ones" : `below ${minCosine}`;
-      return failure("gives wrong vectors", `a self-test text has a cosine of ${cosine.toFixed(6)}, ${bound}`);
+      const bound = minCosine === "exact" ? "its bits differ from the expected vector" : `below ${minCosine}`;
+      return failure("returns wrong vectors", `a self-test text has a cosine of ${cosine.toFixed(6)}, ${bound}`);
     }
   } catch (error) {
     return failure("fails its self-test", error instanceof Error ? error.message : String(error), error);

@@ -6,13 +6,13 @@ interface WorkerFailure {
   readonly code: ErrorCode;
   /** The error's message, which may be shown to users. */
   readonly message: string;
-  /** Null where not one worker failed, but what all of them load from. */
+  /** Null if the preparation for all workers failed, rather than one worker. */
   readonly role: WorkerRole | null;
 }
 
-/** Events of an encoder, for logs and metrics: numbers and codes, never a text. A method must not throw and must not block. */
+/** Events of an encoder for logs and metrics: numbers and codes, never a text. Methods must not throw or block. */
 export interface EncoderObserver {
-  /** A worker has loaded the model and passed its self-test. Once per worker, however many callers waited for it. */
+  /** A worker has loaded the model and passed its self-test. Called once per worker. */
   onLoad?(event: { readonly ms: number; readonly role: WorkerRole; readonly device: Device }): void;
   /** A worker could not load the model. */
   onLoadFailure?(event: WorkerFailure): void;

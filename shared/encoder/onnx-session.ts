@@ -1,13 +1,13 @@
 import { EncoderError } from "../errors.ts";
 import { type BatchPolicy, type Device, paddedLength, type Session, type TokenIds } from "./session.ts";
 
-/** The part of ONNX Runtime's tensors that onnxruntime-node and onnxruntime-web have in common. */
+/** The common part of the tensors of onnxruntime-node and onnxruntime-web. */
 interface OnnxTensor {
   readonly data: unknown;
   dispose(): void;
 }
 
-/** The part of ONNX Runtime's sessions that onnxruntime-node and onnxruntime-web have in common. */
+/** The common part of the sessions of onnxruntime-node and onnxruntime-web. */
 interface OnnxRuntimeSession<Tensor> {
   run(feeds: Record<string, Tensor>): Promise<Readonly<Record<string, OnnxTensor>>>;
   release(): Promise<void>;
@@ -27,7 +27,10 @@ export interface OnnxSessionOptions<Tensor> {
   readonly batch: BatchPolicy;
 }
 
-/** A session over one of our graphs, which take token ids and give `pooled`, [batch, dimensions] float32. */
+/**
+ * Creates a session over a graph of `models/`, which takes token ids and returns `pooled`, [batch, dimensions] float32. Runs reject with
+ * `inference_failed` if the graph returns anything else.
+ */
 export function onnxSession<Tensor>({ runtime, Tensor, inputs, device, batch }: OnnxSessionOptions<Tensor>): Session {
   return {
     device,
@@ -38,11 +41,11 @@ export function onnxSession<Tensor>({ runtime, Tensor, inputs, device, batch }: 
       for (const name of inputs) feeds[name] = new Tensor("int64", inputData(name, texts, dims), dims);
       const { pooled } = await runtime.run(feeds);
       if (!pooled || !(pooled.data instanceof Float32Array)) {
-        throw new EncoderError("inference_failed", "The graph gave no float32 tensor named pooled");
+        throw new EncoderError("inference_failed", "The graph returned no float32 tensor named pooled");
       }
       const { data } = pooled;
       const width = data.length / texts.length;
-      // Copies, each in a buffer of its own: the runtime may use its buffer again, and vectors are transferred.
+      // Copies, each in a buffer of its own: the runtime may reuse its buffer, and vectors are transferred.
       const vectors = texts.map((_, row) => Float32Array.from(data.subarray(row * width, (row + 1) * width)));
       pooled.dispose();
       return vectors;

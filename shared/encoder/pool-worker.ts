@@ -7,14 +7,14 @@ import type { LoadedWorker, RemoteWorker, TextResult, WorkerHandle, WorkerRole }
 import type { Token } from "./tokenizer.ts";
 
 /**
- * A worker of a pool. Comlink neither notices a dead worker nor has timeouts: here every call ends, with its result or with
- * `worker_died` or `timeout`.
+ * A worker of a pool. Every call settles, with its result or with `worker_died` or `timeout`: Comlink neither notices a dead worker nor has
+ * timeouts.
  */
 export class PoolWorker<Prepared> {
   /** Null until the worker has loaded its model. */
   loaded: LoadedWorker | null = null;
   busy = false;
-  /** Whether its present or last batch is of interactive requests. */
+  /** Whether the current or last batch consists of interactive requests. */
   interactive = false;
   readonly role: WorkerRole;
   readonly #handle: WorkerHandle;
@@ -24,15 +24,15 @@ export class PoolWorker<Prepared> {
   #end: (error: EncoderError) => void = () => {};
 
   /**
-   * @param runTimeout ms for each call but `load`
+   * @param runTimeout maximum ms for each call except `load`
    * @param onDeath called when the worker dies by itself
    */
   constructor(handle: WorkerHandle, role: WorkerRole, runTimeout: number, onDeath: (error: EncoderError) => void) {
     this.#handle = handle;
     this.role = role;
     this.#runTimeout = runTimeout;
-    // Each method of a RemoteWorker takes clones and returns a promise, so the proxy is one; Comlink's own mapped type
-    // cannot see that through a type parameter.
+    // Every method of a RemoteWorker takes cloneable values and returns a promise, so the proxy has its type. Comlink's mapped type cannot
+    // derive that through a type parameter.
     this.#remote = wrap(handle.endpoint) as unknown as RemoteWorker<Prepared>;
     this.#ended = new Promise((_, reject) => {
       this.#end = reject;
@@ -41,13 +41,16 @@ export class PoolWorker<Prepared> {
     handle.onDeath((reason) => onDeath(new EncoderError("worker_died", `The encoder's worker died: ${reason}`)));
   }
 
-  /** @param timeout ms */
+  /**
+   * Loads the model. Rejects with the error of the worker, `worker_died` or `timeout`.
+   * @param timeout maximum ms
+   */
   async load(prepared: Prepared, timeout: number): Promise<LoadedWorker> {
     this.loaded = await this.#call(this.#remote.load(prepared, this.role), timeout);
     return this.loaded;
   }
 
-  /** Computes as many texts, from the first on, as share a run. `ms` is the time of the run. */
+  /** Computes the first texts, as many as fit into one run. `ms` is the time of the run. */
   async embed(items: readonly EmbedItem[]): Promise<{ readonly results: TextResult[]; readonly ms: number }> {
     const { results, ms } = await this.#call(this.#remote.embed(items), this.#runTimeout);
     if (results.length === 0) throw new EncoderError("internal", "The worker returned no result");
@@ -61,7 +64,7 @@ export class PoolWorker<Prepared> {
     return this.#call(this.#remote.tokenize(text, options), this.#runTimeout);
   }
 
-  /** Ends the worker. Its pending call rejects with `error`. */
+  /** Terminates the worker. Its pending call rejects with `error`. */
   terminate(error: EncoderError): unknown {
     this.#end(error);
     return this.#handle.terminate();
@@ -74,7 +77,7 @@ export class PoolWorker<Prepared> {
   }
 }
 
-/** The vector in a buffer of its own: from another process it comes as a view of the whole message. */
+/** Copies a vector that is a view of a larger buffer, as messages from another process are. */
 function ownBuffer(vector: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> {
   return vector.byteLength === vector.buffer.byteLength ? vector : vector.slice();
 }

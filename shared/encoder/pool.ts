@@ -27,24 +27,28 @@ import type { Token } from "./tokenizer.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
 export interface PoolOptions<Prepared> extends WorkersOptions<Prepared>, BacklogLimits {
-  /** Ms after which a request no longer takes turns with younger ones: see {@link TextQueue}. Default: it always does. */
+  /** Ms after which a request precedes all younger ones: see {@link TextQueue}. Default: no limit. */
   readonly patience?: number;
 }
 
 /**
- * An encoder over workers, the same in the page and in Node. An idle worker takes the next texts of the queue (see {@link TextQueue}). A
- * worker that dies, hangs or fails a run is replaced, and its texts are computed once more, each alone. A text that fails again is the
- * error of its own request, and is refused from then on.
+ * An encoder over workers, for pages and Node.js. An idle worker takes the next texts of the queue (see {@link TextQueue}). A worker that
+ * dies, hangs or fails a run is replaced, and its texts are repeated once, each alone. A text that fails again rejects its request, and
+ * later requests with this text are rejected with `quarantined_text`.
+ * @example
+ * const pool = new EncoderPool({ spawn: () => startWorker(), size: 2, prepare: () => readModelFiles() });
+ * const { vectors } = await pool.embed(["The tide comes in twice a day."]);
+ * await pool.dispose();
  */
 export class EncoderPool<Prepared> implements Encoder {
   readonly #queue: TextQueue<TextRequest>;
   readonly #backlog: Backlog;
   readonly #workers: Workers<Prepared>;
   readonly #quarantine = new Quarantine();
-  /** How often the pool was disposed. */
+  /** Number of calls to `dispose`. */
   #disposals = 0;
 
-  /** Starts nothing: the first call does. Throws `RangeError` for a size below 1. */
+  /** The first call starts the workers. Throws `RangeError` for a size below 1. */
   constructor({ patience, maxTokens, maxWait, ...options }: PoolOptions<Prepared>) {
     if (!Number.isInteger(options.size) || options.size < 1) {
       throw new RangeError(`EncoderPool: size must be an integer of at least 1, not ${options.size}`);
@@ -112,7 +116,7 @@ export class EncoderPool<Prepared> implements Encoder {
     const onAbort = () => request.fail(signal?.reason);
     signal?.addEventListener("abort", onAbort);
     this.#queue.add(request);
-    // A load that fails rejects the request with everything else in the queue.
+    // A failed load rejects all queued requests.
     this.#workers.load().catch(() => {});
     this.#dispatch();
     try {
@@ -122,7 +126,7 @@ export class EncoderPool<Prepared> implements Encoder {
     }
   }
 
-  /** Throws `overloaded`. From here on the request's texts count as pending, until each is computed or the request has failed. */
+  /** Counts the texts as pending, until each is computed or the request has failed. Throws `overloaded`. */
   #admit(request: TextRequest): void {
     const maxTokens = this.#workers.model?.maxTokens ?? Number.POSITIVE_INFINITY;
     const estimates = request.tokens.map((tokens) => Math.min(tokens, maxTokens));
@@ -176,16 +180,16 @@ export class EncoderPool<Prepared> implements Encoder {
       for (const { request, index } of batch) request.fail(error.details.index === undefined ? error : error.at(index));
       return;
     }
-    // After a failed run a runtime may fail every later one in its realm, so the worker is replaced, and not just the text failed.
+    // After a failed run, a runtime may fail every later run in its realm. Therefore the worker is replaced.
     this.#workers.retire(worker, error);
     for (const { request, index } of batch.toReversed()) {
       if (!request.isPending(index)) continue;
       if (request.alone.has(index)) {
-        // Refused from then on when its caller learns of it, who may send it again at once.
+        // Quarantined before the request is rejected, since the caller may retry immediately.
         void this.#quarantine.add(request.texts[index] ?? "").then(() => request.fail(error.at(index)));
         continue;
       }
-      // The observer, which was told of the retired worker, may have disposed of the pool.
+      // The observer may have disposed the pool when it was notified of the retired worker.
       if (!this.#workers.started) {
         request.fail(error.at(index));
         continue;
@@ -196,16 +200,16 @@ export class EncoderPool<Prepared> implements Encoder {
   }
 }
 
-/** A call's texts on their way through the pool. */
+/** The texts of a call and their results. */
 abstract class TextRequest<Result = unknown> implements QueuedRequest {
   readonly texts: readonly string[];
   readonly tokens: readonly number[];
   readonly interactive: boolean;
   abstract readonly mergeable: boolean;
-  /** Indexes of the texts whose worker failed them once. */
+  /** Indexes of the texts that have failed once, and are computed alone. */
   readonly alone = new Set<number>();
   onComputed: (index: number) => void = () => {};
-  /** Told which texts have no result. */
+  /** Called with the indexes of texts without a result. */
   onSettled: (left: readonly number[]) => void = () => {};
   readonly #done: Deferred<Result[]> = deferred();
   readonly #results: Result[];
@@ -228,12 +232,12 @@ abstract class TextRequest<Result = unknown> implements QueuedRequest {
     return this.#left.has(index);
   }
 
-  /** One per text, in input order. Rejects with what the request failed with. */
+  /** One result per text, in input order. Rejects with the error of the request. */
   get results(): Promise<Result[]> {
     return this.#done.promise;
   }
 
-  /** Computes texts, from the first of a batch on. Resolves to their number. */
+  /** Computes the first texts of a batch. Resolves with their number. */
   abstract compute(worker: PoolWorker<unknown>, batch: readonly QueuedText<TextRequest>[]): Promise<number>;
 
   complete(index: number, result: Result): void {
@@ -336,7 +340,7 @@ class TokenizeRequest extends TextRequest<Token[]> {
   }
 }
 
-/** Texts that failed two workers, by their hashes: they are refused, so that they do not end more workers. */
+/** Hashes of texts that failed in two workers. They are rejected, so that they do not end more workers. */
 class Quarantine {
   readonly #hashes = new Set<string>();
 
@@ -350,11 +354,11 @@ class Quarantine {
     if (this.#hashes.size > maxQuarantined) this.#hashes.delete(oldest);
   }
 
-  /** Rejects with `quarantined_text`. */
+  /** Rejects with `quarantined_text` if one of the texts is in quarantine. */
   async refuse(texts: readonly string[]): Promise<void> {
     const hashes = await Promise.all(texts.map(hashOf));
     const index = hashes.findIndex((hash) => this.#hashes.has(hash));
-    if (index >= 0) throw new EncoderError("quarantined_text", "The model failed on this text twice: it is not computed again", { index });
+    if (index >= 0) throw new EncoderError("quarantined_text", "The model failed on this text twice; it is not computed again", { index });
   }
 }
 

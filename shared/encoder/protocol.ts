@@ -5,17 +5,17 @@ import type { EmbedItem } from "./model-runner.ts";
 import type { BatchPolicy, Device } from "./session.ts";
 import type { Token } from "./tokenizer.ts";
 
-/** Which requests a worker takes: all, or interactive ones only. */
+/** The requests that a worker takes: all, or only interactive ones. */
 export type WorkerRole = "any" | "interactive";
 
-/** A worker's session. */
+/** Properties of a worker's session. */
 export interface LoadedWorker {
   readonly model: Model;
   readonly device: Device;
   readonly batch: BatchPolicy;
 }
 
-/** A text's vector, `[dimensions]` float32, not normalized, or the error of this text alone. */
+/** The vector of a text, `[dimensions]` float32, not normalized; or the error of this text. */
 export type TextResult<Failure = EncoderError> =
   | { readonly vector: Float32Array<ArrayBuffer>; readonly tokens: number; readonly truncated: number }
   | { readonly error: Failure };
@@ -24,16 +24,16 @@ export type TextResult<Failure = EncoderError> =
 export interface RemoteWorker<Prepared> {
   /** Called once, before the others. */
   load(prepared: Prepared, role: WorkerRole): Promise<LoadedWorker>;
-  /** Computes as many texts, from the first on, as share a run: at least one. `ms` is the time of the run. */
+  /** Computes the first texts, as many as fit into one run: at least one. `ms` is the time of the run. */
   embed(items: readonly EmbedItem[]): Promise<{ readonly results: TextResult<PlainEncoderError>[]; readonly ms: number }>;
   tokenize(text: string, options: Omit<TokenizeOptions, "signal">): Promise<Token[]>;
 }
 
-/** A running worker, as its platform provides it. */
+/** A running worker of a platform. */
 export interface WorkerHandle {
   readonly endpoint: Endpoint;
-  /** Calls back with the reason when the worker ends or fails by itself. */
+  /** Registers a listener that is called with the reason when the worker ends or fails by itself. */
   onDeath(listener: (reason: string) => void): void;
-  /** Ends the worker, whatever it is doing. Resolves when it has ended, where the platform tells. */
+  /** Terminates the worker immediately. Resolves when it has ended, if the platform reports that. */
   terminate(): unknown;
 }

@@ -4,11 +4,11 @@ export interface QueuedText<Request> {
   readonly index: number;
 }
 
-/** The part of a request that the queue reads. */
+/** The properties of a request that the queue reads. */
 export interface QueuedRequest {
   /** Estimated tokens of each text. */
   readonly tokens: readonly number[];
-  /** Whether somebody waits for the answer: see {@link isInteractive}. */
+  /** Whether a person waits for the answer: see {@link isInteractive}. */
   readonly interactive: boolean;
   /** Indexes of texts that are to be computed alone. */
   readonly alone: ReadonlySet<number>;

@@ -21,13 +21,13 @@ import { estimateTokens } from "./token-estimate.ts";
 export interface SessionEncoderOptions extends BacklogLimits {
   /** Maximum tokens of one call to `embed`, after truncation. More are rejected with `too_many_tokens`. Default: no limit. */
   readonly maxCallTokens?: number;
-  /** Ms after which a load that has not ended is given up with `timeout`, and forgotten. Default: no limit. */
+  /** Maximum ms for a load, which then rejects with `timeout`. The next call starts a new load. Default: no limit. */
   readonly loadTimeout?: number;
 }
 
 /**
- * An encoder on the calling thread: one session, one run at a time, with other tasks of the thread between two runs. For platforms with
- * one thread, such as an edge isolate.
+ * Creates an encoder on the calling thread: one session, one run at a time. Between runs, it yields to other tasks. For platforms with one
+ * thread, such as an edge isolate. Calls reject with `overloaded` if the request exceeds the backlog's limits.
  * @example
  * const encoder = createSessionEncoder(openWasmModel({ manifest, load, modules }));
  * const { vectors } = await encoder.embed("how tides work");
@@ -63,17 +63,17 @@ export function createSessionEncoder(openModel: OpenModel, options: SessionEncod
     return started;
   };
 
-  /** Each caller has a timer of its own: in an isolate a timer stops with the request that set it. */
+  /** Each caller sets its own timer: in an isolate, a timer ends with the request that set it. */
   const loaded = (signal: AbortSignal | undefined): Promise<ModelRunner> => {
     const started = open();
     if (runner || loadTimeout === undefined) return abortable(started, signal);
     const onTimeout = () => {
       const error = new EncoderError("timeout", `The model did not load within ${loadTimeout / 1000} s`, { limit: loadTimeout });
-      // The first caller that gives up speaks for all that wait for this load.
+      // The first timeout discards the load for all callers.
       if (opening === started) {
         opening = null;
         loadError = error;
-        // Should it end after all, it frees its memory.
+        // If the load completes later, its session is disposed.
         started.then(({ session }) => session.dispose()).catch(() => {});
       }
       return error;
@@ -81,7 +81,7 @@ export function createSessionEncoder(openModel: OpenModel, options: SessionEncod
     return abortable(withTimeout(started, loadTimeout, onTimeout), signal);
   };
 
-  /** Tokenizes all texts before the first run, so that the limit of a call is checked before any is computed. */
+  /** Tokenizes all texts before the first run: the token limit is checked before any text is computed. */
   const prepareAll = async (opened: ModelRunner, texts: readonly string[], options: EmbedOptions): Promise<ModelInput[]> => {
     const inputs: ModelInput[] = [];
     let tokens = 0;
@@ -125,7 +125,7 @@ export function createSessionEncoder(openModel: OpenModel, options: SessionEncod
     return { vectors, tokens, truncated: inputs.map(({ truncated }) => truncated), time: meanTime(times) };
   };
 
-  /** Runs a call whose texts count as pending until it ends. */
+  /** Runs a call. Its texts count as pending until the call settles. */
   const admitted = async <T>(texts: readonly string[], { signal }: CallOptions, call: () => Promise<T>): Promise<T> => {
     const maxTokens = model?.maxTokens ?? Number.POSITIVE_INFINITY;
     const estimates = texts.map((text) => Math.min(estimateTokens(text), maxTokens));
@@ -184,7 +184,7 @@ export function createSessionEncoder(openModel: OpenModel, options: SessionEncod
   };
 }
 
-/** Texts that are tokenized in one task of the thread. */
+/** Number of texts that are tokenized without yielding. */
 const textsPerTurn = 32;
 
 const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);

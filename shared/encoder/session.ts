@@ -2,46 +2,47 @@
 export type TokenIds = readonly number[];
 
 /**
- * What computes: the project's WebAssembly engine (pages, isolates, Node), ONNX Runtime's native library (Node), or ONNX Runtime on
- * WebGPU (pages).
+ * The runtime of a session: the WebAssembly engine (pages, isolates, Node.js), native ONNX Runtime (Node.js), or ONNX Runtime on WebGPU
+ * (pages).
  */
 export type Device = "wasm" | "native" | "webgpu";
 
-/** How many texts may share a run. */
+/** Limits of a run. */
 export interface BatchPolicy {
+  /** Maximum texts. */
   readonly texts: number;
-  /** The most tokens in one run, padding counted. A single longer text still runs, alone. */
+  /** Maximum tokens, padding included. A longer text runs alone. */
   readonly tokens: number;
-  /** Texts are padded to the longest of their run, and that to a multiple of so many tokens. Default: nothing is padded. */
+  /** Texts are padded to the longest text of the run, rounded up to a multiple of this. Default: no padding. */
   readonly lengthStep?: number;
 }
 
-/** One text a run. */
+/** One text per run. */
 export const oneTextPerRun: BatchPolicy = { texts: 1, tokens: Number.POSITIVE_INFINITY };
 
 /**
- * A loaded model on one device: the one seam between the platforms. Its owner runs one batch at a time (see
- * `createSessionEncoder`); no session guards itself.
+ * A loaded model on one device. Sessions are the seam between the platforms. The owner must run one batch at a time: sessions do not
+ * enforce that.
  */
 export interface Session {
   readonly device: Device;
   readonly batch: BatchPolicy;
   /**
-   * Token ids to pooled vectors, in the order given: each [dimensions] float32, not normalized, in a buffer of its own.
-   * Never called with more than `batch` allows, with an empty list, or while a run is under way.
+   * Computes the pooled vectors of token ids, in input order: each [dimensions] float32, not normalized, in a buffer of its own.
+   * @param texts at least one, within the limits of `batch`
    */
   run(texts: readonly TokenIds[]): Promise<Float32Array<ArrayBuffer>[]>;
   /** Frees the model. Called once, after the last run. */
   dispose(): Promise<void>;
 }
 
-/** The length, in tokens, to which a text of `length` tokens is padded when it is the longest of its run. */
+/** The padded length in tokens of a run whose longest text has `length` tokens. */
 export function paddedLength(length: number, { lengthStep = 1 }: BatchPolicy): number {
   return Math.ceil(length / lengthStep) * lengthStep;
 }
 
 /**
- * How many texts, from the one at `first` on, share a run: at least one.
+ * Number of consecutive texts, starting at `first`, that fit into one run: at least one.
  * @param lengths tokens of each text
  */
 export function textsOfRun(lengths: readonly number[], policy: BatchPolicy, first = 0): number {

@@ -1,20 +1,20 @@
-/** UTF-16 units of a text whose words are counted; longer texts are estimated by their length. */
+/** Maximum UTF-16 units of a text whose words are counted. Longer texts are estimated by their length. */
 const countedCharacters = 256;
 
 /** `[CLS]` and `[SEP]`. */
 const specialTokens = 2;
 
 /**
- * About how many tokens a text has. Exact counts need the tokenizer, which runs in the workers. Short texts are estimated by their words
- * and signs, so that those of equal length are computed together; long texts at four characters a token.
+ * Estimates the tokens of a text. Exact counts need the tokenizer, which runs in the workers. Short texts are estimated by their words and
+ * punctuation, so that texts of equal length are computed together; long texts at four characters per token.
  */
 export function estimateTokens(text: string): number {
   if (text.length > countedCharacters) return Math.ceil(text.length / 4);
-  return specialTokens + countWordsAndSigns(text);
+  return specialTokens + countWords(text);
 }
 
-/** Counts runs of letters and digits, signs, and characters of East Asian scripts, each of which is a token by itself. */
-function countWordsAndSigns(text: string): number {
+/** Counts words, punctuation marks, and characters of East Asian scripts, each of which is one token. */
+function countWords(text: string): number {
   let count = 0;
   let inWord = false;
   for (let i = 0; i < text.length; i++) {

@@ -1,6 +1,6 @@
 import type { Tokenizer as WordPieces } from "@huggingface/tokenizers";
 
-/** A part of a text, in code points: from `start` up to `stop`, which is behind it. */
+/** A part of a text, in code points. `stop` is exclusive. */
 interface Span {
   readonly start: number;
   readonly stop: number;
@@ -10,24 +10,25 @@ interface LocatedToken extends Span {
   readonly token: string;
 }
 
-/** Where the tokens of a text stand in it; null where that cannot be told. */
+/** Returns the spans of tokens in their text; null if they cannot be determined. */
 export type LocateTokens = (text: string, tokens: readonly string[]) => Span[] | null;
 
 /**
- * The JavaScript tokenizer says which tokens a text has, but not where. This goes its way once more with its own parts
- * (normalizer, word splitter, vocabulary), and remembers of every normalized character which one it came from.
+ * Locates tokens in a text, since the JavaScript tokenizer returns tokens without offsets. The locator repeats tokenization with the
+ * tokenizer's own parts (normalizer, word splitter, vocabulary) and tracks the source of every normalized character.
  *
- * A character may be dropped (control characters, accents), may become several (a Hangul syllable its letters, whose
- * tokens then share its span), or be set between spaces (Chinese characters). What the result rests on is checked for
- * each text, and null given in its place: that it has the same tokens as the tokenizer gave, and that a text normalizes
- * to as many characters as its parts do. Only WordPiece writes its tokens so that they can be found again: a tokenizer
- * of another kind gets null.
+ * Normalization may drop a character (control characters, accents), expand it (a Hangul syllable to its letters, whose tokens then share
+ * its span) or surround it with spaces (Chinese characters). The locator returns null if the tokens differ from those of the tokenizer, or
+ * if a text does not normalize to as many characters as its parts. It also returns null for tokenizers other than WordPiece.
  *
- * @param tokenizer its `tokenize` gives the tokens that are to be located, special ones left out
+ * @param tokenizer its `tokenize` returns the tokens to locate, without special tokens
+ * @example
+ * const locate = tokenLocator(tokenizer);
+ * locate("High tide", tokenizer.tokenize("High tide")); // [{ start: 0, stop: 4 }, { start: 5, stop: 9 }]
  */
 export function tokenLocator(tokenizer: WordPieces): LocateTokens {
   const { model } = tokenizer;
-  // Not `instanceof`: transformers.js carries a copy of the package, with classes of its own.
+  // `instanceof` fails for transformers.js, which bundles its own copy of the package.
   if (model?.config.type !== "WordPiece") return () => null;
   const literals = literalPattern(tokenizer);
   const wordPieces = { tokenizer, model, prefix: model.config.continuing_subword_prefix ?? "" };
@@ -50,11 +51,11 @@ export function tokenLocator(tokenizer: WordPieces): LocateTokens {
 interface WordPieceTokenizer {
   readonly tokenizer: WordPieces;
   readonly model: NonNullable<WordPieces["model"]>;
-  /** What a token begins with that goes on with a word. */
+  /** Prefix of a token that continues a word. */
   readonly prefix: string;
 }
 
-/** Adds the tokens of a stretch of text without literals. False when it does not normalize character by character. */
+/** Adds the tokens of a section without literals. False if the section does not normalize character by character. */
 function locateWords(
   { tokenizer, model, prefix }: WordPieceTokenizer,
   characters: readonly string[],
@@ -63,7 +64,7 @@ function locateWords(
 ): boolean {
   const normalize = (text: string) => tokenizer.normalizer?.normalize(text) ?? text;
   const normalized = normalize(characters.join(""));
-  /** For every UTF-16 unit of `normalized` the character that it came from. */
+  /** The source character of every UTF-16 unit of `normalized`. */
   const sources = characters.flatMap((character, index) => new Array<number>(normalize(character).length).fill(offset + index));
   if (sources.length !== normalized.length) return false;
   const spanOf = (from: number, to: number): Span => ({ start: sources[from] ?? offset, stop: (sources[to - 1] ?? offset) + 1 });
@@ -76,7 +77,7 @@ function locateWords(
     const pieces = model.encode([word]);
     for (const token of pieces) {
       const continues = from > cursor - word.length && token.startsWith(prefix);
-      // A word that the vocabulary cannot spell is one unknown token, however long.
+      // A word outside the vocabulary is one unknown token of any length.
       const length = pieces.length === 1 ? word.length : token.length - (continues ? prefix.length : 0);
       located.push({ token, ...spanOf(from, from + length) });
       from += length;
@@ -86,12 +87,12 @@ function locateWords(
   return true;
 }
 
-/** Matches and captures what the tokenizer takes for one token before it normalizes: "[MASK]" and its like. */
+/** Matches and captures tokens that the tokenizer recognizes before normalization, such as "[MASK]". */
 function literalPattern(tokenizer: WordPieces): RegExp {
   const literals = Array.from(tokenizer.get_added_tokens_decoder().values())
     .filter(({ normalized, content }) => !normalized && content !== "")
     .map(({ content }) => content)
-    // The longest wins where several begin at one place.
+    // Longest first: a regular expression takes the first alternative that matches.
     .sort((a, b) => b.length - a.length)
     .map((content) => content.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&"));
   return new RegExp(literals.length > 0 ? `(${literals.join("|")})` : "(?!)", "u");

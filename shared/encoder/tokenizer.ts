@@ -1,39 +1,41 @@
 import { Tokenizer as WordPieces } from "@huggingface/tokenizers";
 import { tokenLocator } from "./token-offsets.ts";
 
-/** One token of a text, as Text Embeddings Inference names its parts. */
+/** One token of a text, with the field names of Text Embeddings Inference. */
 export interface Token {
   readonly id: number;
-  /** The part of the text that it stands for; where that is not known, the token's own form in the vocabulary. */
+  /** The part of the text that the token covers; if unknown, the token's form in the vocabulary. */
   readonly text: string;
-  /** Whether the tokenizer put it around the text, as `[CLS]` and `[SEP]`. A caller's own "[SEP]" is not special. */
+  /** Whether the tokenizer added the token (`[CLS]`, `[SEP]`). A "[SEP]" in the text is not special. */
   readonly special: boolean;
-  /** Its first code point in the text. Null for special tokens, for those of a prompt, and where it is not known. */
+  /** First code point in the text. Null for special tokens, for tokens of the prompt, and if unknown. */
   readonly start: number | null;
-  /** The code point behind its last one. */
+  /** Code point after the last one. */
   readonly stop: number | null;
 }
 
-/** Which end of a text is cut off. */
+/** The end of a text that is truncated. */
 export type TruncationDirection = "left" | "right";
 
-/** Texts to token ids, special tokens included. */
+/** Converts texts to tokens. */
 export interface Tokenizer {
-  /** All token ids of a text, however long: `[CLS] … [SEP]` for BERT. */
+  /** All token ids of a text, without truncation: `[CLS] … [SEP]` for BERT. */
   encode(text: string): number[];
-  /** All tokens of a text behind a prompt. Positions are counted from where the text begins. */
+  /** All tokens of prompt and text. Positions are relative to the start of the text. */
   tokenize(text: string, options: { prompt: string; specialTokens: boolean }): Token[];
 }
 
 /**
- * The tokenizer of transformers.js (the package that it is built on), from the two published JSON files. It is plain
- * JavaScript and the same code in every realm: docs/decisions/0003 tells why it is not loaded through transformers.js.
+ * Creates a tokenizer with the package that transformers.js uses. It is plain JavaScript, the same on every platform: see
+ * docs/decisions/0003.
+ * @param model the parsed tokenizer.json
+ * @param config the parsed tokenizer_config.json
  */
 export function createTokenizer(model: object, config: object): Tokenizer {
   return tokenizerOf(new WordPieces(model, config));
 }
 
-/** The same over a tokenizer that somebody else has made. */
+/** Wraps a tokenizer of the package. */
 export function tokenizerOf(tokenizer: WordPieces): Tokenizer {
   const locate = tokenLocator(tokenizer);
   const leading = leadingSpecialTokens(tokenizer);
@@ -63,14 +65,14 @@ export function tokenizerOf(tokenizer: WordPieces): Tokenizer {
   };
 }
 
-/** How many special tokens stand before a text's own. */
+/** Number of special tokens before the text. */
 function leadingSpecialTokens(tokenizer: WordPieces): number {
   const probe = "a";
   const [first = probe] = tokenizer.tokenize(probe);
   return Math.max(0, tokenizer.tokenize(probe, { add_special_tokens: true }).indexOf(first));
 }
 
-/** `ids` cut to `limit` tokens from one end (by default the last ones go); the special tokens at both ends (`[CLS]`, `[SEP]`) stay. */
+/** Truncates `ids` to `limit` tokens at one end (default `right`). The special tokens at both ends (`[CLS]`, `[SEP]`) are kept. */
 export function cutTokens(ids: readonly number[], limit: number, direction: TruncationDirection = "right"): readonly number[] {
   const first = ids[0];
   const last = ids.at(-1);

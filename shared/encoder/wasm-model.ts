@@ -9,14 +9,15 @@ import type { Session } from "./session.ts";
 export interface WasmModelOptions {
   readonly manifest: Manifest;
   readonly load: LoadFile;
-  /** The engine's builds that this platform may use. */
+  /** The engine's builds for this platform. */
   readonly modules: EngineModules;
+  /** Called with bytes that are no longer needed: see {@link EngineFiles}. */
   readonly release?: NonNullable<EngineFiles["release"]>;
 }
 
 /**
- * Opens a bundled model on the WebAssembly engine, on one thread: in the fastest build that gives the model's known bits. Rejects with
- * `device_unavailable` where there is no WebAssembly SIMD.
+ * Opens a bundled model on the WebAssembly engine, on one thread, in the fastest build that passes the self-test. Opening rejects with
+ * `device_unavailable` without WebAssembly SIMD, with `integrity_failed` for a wrong file, and with `load_failed`.
  * @example
  * const encoder = createSessionEncoder(openWasmModel({ manifest, load: checkedFiles(manifest, load), modules: { plain } }));
  */
@@ -25,7 +26,7 @@ export function openWasmModel(options: WasmModelOptions): OpenModel {
 }
 
 async function openFirstOf([first, ...others]: CompiledBuild[], options: WasmModelOptions): Promise<OpenedModel> {
-  if (!first) throw new TypeError("compileBuilds gives at least one build");
+  if (!first) throw new TypeError("compileBuilds returned no build");
   const otherwise = others.length > 0 ? () => openFirstOf(others, options) : null;
   return openedBundledModel(options.manifest, options.load, openSession(first, options), otherwise);
 }
@@ -41,7 +42,7 @@ async function openSession({ module, build }: CompiledBuild, { manifest, load, r
     device: "wasm",
     batch: runLimits,
     run: async (texts) => engine.run(texts),
-    // Memory and module are garbage once nothing refers to the session.
+    // The garbage collector frees memory and module.
     dispose: async () => {},
   };
 }

@@ -5,9 +5,11 @@ import type { RemoteWorker, TextResult, WorkerRole } from "./protocol.ts";
 import { textsOfRun } from "./session.ts";
 
 /**
- * Exposes a model to an {@link EncoderPool}. The worker's entry chooses the session, since it knows the platform.
- * @param opener maps what the pool has prepared, and the worker's role, to the way in which the model is opened
- * @param endpoint the other end; default: a Web Worker's own scope
+ * Exposes a model to an {@link EncoderPool}. The worker's entry chooses the session for its platform.
+ * @param opener returns the function that opens the model, given the pool's prepared data and the worker's role
+ * @param endpoint the endpoint of the pool. Default: the global scope of a Web Worker.
+ * @example
+ * exposeEncoder<Prepared>(({ manifest, load, modules }) => openWasmModel({ manifest, load, modules }));
  */
 export function exposeEncoder<Prepared>(opener: (prepared: Prepared, role: WorkerRole) => OpenModel, endpoint?: Endpoint): void {
   let runner: ModelRunner | null = null;
@@ -28,7 +30,7 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared, role: Worke
       const { prepare, run, session } = loaded();
       const prepared: (ModelInput | PlainEncoderError)[] = [];
       const inputs: ModelInput[] = [];
-      // Tokenized one by one: a text that does not fit into the run is left for the next call.
+      // Tokenizes one text at a time, and stops at the first text that does not fit into the run.
       for (const item of items) {
         try {
           const input = prepare(item);

@@ -11,48 +11,48 @@ export interface WorkersOptions<Prepared> {
   /** Number of workers that take any text. Each holds the model and computes one run at a time. */
   readonly size: number;
   /**
-   * Additional workers reserved for interactive requests, so that a query never waits for a bulk job. Each takes the memory of a worker.
+   * Number of additional workers reserved for interactive requests, so that a query never waits for a bulk job. Each holds the model.
    * Default 0.
    */
   readonly interactiveWorkers?: number;
-  /** Prepares, once for all workers, what each of them loads from. A failure is forgotten. */
+  /** Prepares the data that workers load the model from. Called once for all workers, and again after a failure. */
   readonly prepare: () => Promise<Prepared>;
   /** Maximum ms for a worker to load. Default 120,000. */
   readonly loadTimeout?: number;
   /** Maximum ms for one call to a worker, after which it counts as hung. Default 60,000. */
   readonly runTimeout?: number;
   /**
-   * Whether loading is retried without a call after every worker failed to load, after 1, 2, 4 … and at most 30 s. Default false: the
-   * next call retries. A pool that retries must be disposed.
+   * Whether loading is retried automatically after all workers failed to load, after 1, 2, 4 … and at most 30 s. Default false: the next
+   * call retries. A pool that retries must be disposed.
    */
   readonly keepTrying?: boolean;
   readonly observer?: EncoderObserver;
 }
 
-/** A worker that fails to load is tried again after 1, 2, 4 … and at most 30 s. */
+/** Delays of retries in ms: 1, 2, 4 … and at most 30 s. */
 const firstRetryDelay = 1_000;
 const maxRetryDelay = 30_000;
 
 interface WorkersEvents {
-  /** A worker has loaded, or a started one is to be given work. */
+  /** A worker has loaded. */
   onReady(): void;
-  /** No worker is left that may load: whatever is queued fails. */
+  /** No worker is left: queued requests fail. */
   onStopped(error: EncoderError): void;
 }
 
-/** Supervises the workers of a pool: starts them, loads their models once, and replaces those that die, hang or fail. */
+/** Supervises the workers of a pool: starts them, loads their models once, and replaces workers that die, hang or fail. */
 export class Workers<Prepared> {
   readonly #options: Required<Omit<WorkersOptions<Prepared>, "prepare">>;
   readonly #events: WorkersEvents;
   readonly #workers = new Set<PoolWorker<Prepared>>();
   readonly #prepared;
-  /** The load that callers wait for: resolved by the first worker that is ready, rejected when none is left that may load. */
+  /** The pending or completed load: resolves when the first worker is ready, rejects when no worker is left. */
   #loading: Deferred<Model> | null = null;
   #model: Model | null = null;
-  /** Why no worker could load, until one has. */
+  /** The error of the last failed load, until a worker has loaded. */
   #error: EncoderError | null = null;
   #retry: unknown = null;
-  /** Since the last successful load. */
+  /** Number of retries since the last successful load. */
   #retries = 0;
 
   constructor({ prepare, ...options }: WorkersOptions<Prepared>, events: WorkersEvents) {
@@ -71,18 +71,18 @@ export class Workers<Prepared> {
     return this.#model;
   }
 
-  /** How many workers there should be. */
+  /** The intended number of workers. */
   get size(): number {
     return this.#options.size + this.#options.interactiveWorkers;
   }
 
-  /** Whether the workers are started, and not stopped since. */
+  /** Whether the workers are started. */
   get started(): boolean {
     return this.#loading !== null;
   }
 
   get state() {
-    // A retried load is not reported as loading: it failed, and may fail again.
+    // A retry is reported as failed until it succeeds.
     return this.ready.length > 0 ? "ready" : this.#error ? "failed" : this.#loading ? "loading" : "idle";
   }
 
@@ -106,7 +106,7 @@ export class Workers<Prepared> {
     return loading.promise;
   }
 
-  /** Ends a worker whose call failed, and starts its successor. */
+  /** Terminates a worker whose call failed, and starts its replacement. */
   retire(worker: PoolWorker<Prepared>, error: EncoderError): void {
     const known = this.#workers.delete(worker);
     worker.terminate(error);
@@ -119,7 +119,7 @@ export class Workers<Prepared> {
     this.#fill();
   }
 
-  /** Ends all workers, and forgets what they loaded from. */
+  /** Terminates all workers and discards the prepared data. */
   async dispose(error: EncoderError): Promise<void> {
     const terminated = this.#stop(error);
     this.#prepared.forget();
@@ -127,7 +127,7 @@ export class Workers<Prepared> {
     await terminated;
   }
 
-  /** Starts as many workers as are missing. */
+  /** Starts the missing workers. */
   #fill(): void {
     const { size, interactiveWorkers } = this.#options;
     try {
@@ -164,7 +164,7 @@ export class Workers<Prepared> {
     }
   }
 
-  /** Retries later while other workers serve. When no worker is left, everything that is queued fails. */
+  /** Retries later while other workers serve. If no worker is left, queued requests fail. */
   #onFailedLoad(error: EncoderError, role: WorkerRole | null): void {
     this.#options.observer.onLoadFailure?.({ code: error.code, message: error.message, role });
     if (this.#workers.size === 0) {

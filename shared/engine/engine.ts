@@ -4,29 +4,29 @@ import { checkModel, type EngineModel, shape } from "./model.ts";
 import { type EngineFiles, loadWeights, type WordTable } from "./weights.ts";
 
 /**
- * The most that shares a run: texts of any lengths, whose tokens stand one after the other without padding. A run takes no longer than
- * one text of 512 tokens, so that no interactive text waits longer for it.
+ * Maximum texts and total tokens of a run. Texts have any length and are not padded. A run takes at most the time of one text of 512
+ * tokens, which bounds the time that an interactive text waits.
  */
 export const runLimits = { texts: 32, tokens: shape.maxTokens } as const;
 
 /** A loaded model. */
 export interface Engine {
   readonly build: EngineBuild;
-  /** Bytes of WebAssembly memory, which do not change. The word table lies outside it. */
+  /** Size of the WebAssembly memory in bytes. It is constant. The word table is stored outside. */
   readonly memoryBytes: number;
   /**
-   * Computes the vectors of some texts, within {@link runLimits}. A vector's bits depend on its text alone.
+   * Computes the vectors of texts. The bits of a vector depend on its text alone. Before computing anything, throws `empty_input` for a text
+   * without tokens, `text_too_long` for more than 512 tokens, and `invalid_request` for a token outside the vocabulary or a run that exceeds
+   * {@link runLimits}.
    * @param texts token ids, special tokens included
    * @returns for each text [384] float32, not normalized, in a buffer of its own
-   * Throws, before anything is computed: `empty_input` for a text without tokens, `text_too_long` for one of more than 512,
-   * `invalid_request` for a token that is not in the vocabulary or for more than a run takes.
    */
   run(texts: readonly (readonly number[])[]): Float32Array<ArrayBuffer>[];
 }
 
 /**
- * Loads a model into a new instance of the engine. Rejects with `load_failed` where the model or the memory is not right for it, with
- * `integrity_failed` where a file is. Nothing is left of an instance that was refused.
+ * Loads a model into a new instance of the engine. Rejects with `load_failed` if the model is not supported or memory cannot be allocated,
+ * and with `integrity_failed` if a file does not match the model.
  * @example
  * const [first] = await compileBuilds({ plain: await readFile("plain.wasm") });
  * const engine = await loadEngine(first.module, first.build, manifest, files);
@@ -44,7 +44,7 @@ export async function loadEngine(module: WebAssembly.Module, build: EngineBuild,
 
 function runnerOf(exports: EngineExports, { architecture, pooling }: EngineModel, words: WordTable): Engine["run"] {
   const { hidden } = shape;
-  // Views of a memory that does not grow any more.
+  // The views stay valid, since the memory does not grow after loading.
   const bytes = new Uint8Array(exports.memory.buffer, exports.wordsAddress(), runLimits.tokens * hidden);
   const scales = new Float32Array(exports.memory.buffer, exports.wordScalesAddress(), runLimits.tokens);
   const ends = new Uint32Array(exports.memory.buffer, exports.textEndsAddress(), runLimits.texts);
@@ -61,7 +61,7 @@ function runnerOf(exports: EngineExports, { architecture, pooling }: EngineModel
       }
       ends[text] = row;
     }
-    if (exports.run(texts.length, pooling === "mean" ? 1 : 0) === 0) throw new EncoderError("internal", "The WASM engine refused a run");
+    if (exports.run(texts.length, pooling === "mean" ? 1 : 0) === 0) throw new EncoderError("internal", "The WASM engine rejected a run");
     return texts.map((_, text) => pooled.slice(text * hidden, (text + 1) * hidden));
   };
 }
@@ -80,7 +80,7 @@ function checkRun(texts: readonly (readonly number[])[], vocabulary: number): vo
       });
     }
     if (!ids.every((id) => Number.isInteger(id) && id >= 0 && id < vocabulary)) {
-      throw new EncoderError("invalid_request", `The text has a token that is not in the vocabulary of ${vocabulary}`, { index });
+      throw new EncoderError("invalid_request", `The text has a token outside the vocabulary of ${vocabulary} tokens`, { index });
     }
     tokens += found;
   }

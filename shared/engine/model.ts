@@ -1,6 +1,6 @@
 import { EncoderError } from "../errors.ts";
 
-/** What the engine must know of a model. */
+/** The properties of a model that the engine needs. */
 export interface EngineModel {
   readonly architecture: Architecture;
   readonly maxTokens: number;
@@ -9,28 +9,28 @@ export interface EngineModel {
 
 export interface Architecture {
   readonly layers: number;
-  /** Width of a token's vector. */
+  /** Dimensions of a token's vector. */
   readonly hidden: number;
   readonly heads: number;
-  /** Width of the feed-forward part. */
+  /** Width of the feed-forward layer. */
   readonly intermediate: number;
   readonly vocabulary: number;
 }
 
-/** The shape that the engine is compiled for: `assembly/shape.ts`. */
+/** The shape for which the engine is compiled: see `assembly/shape.ts`. */
 export const shape = { hidden: 384, heads: 12, intermediate: 1536, maxTokens: 512 } as const;
 
 /** Rows and columns of a packed matrix. */
 export const matrixWidth = shape.hidden;
 export const matricesPerLayer = 12;
 
-/** Beyond these, a manifest is taken for damaged. */
+/** A manifest with larger values is invalid. */
 const maxLayers = 48;
 const maxVocabulary = 1_000_000;
 
 /**
- * Refuses a model that the engine does not compute, with `load_failed` and the reason. It computes BERT encoders of 384 dimensions, 12
- * heads and 1536 intermediate columns, of any number of layers and any vocabulary.
+ * Throws `load_failed` for a model that the engine does not support. It supports BERT encoders with 384 dimensions, 12 heads and 1536
+ * intermediate columns, with up to 48 layers and a vocabulary of up to 1,000,000 tokens.
  */
 export function checkModel({ architecture, maxTokens }: EngineModel): void {
   const { layers, vocabulary } = architecture;
@@ -42,7 +42,7 @@ export function checkModel({ architecture, maxTokens }: EngineModel): void {
   if (!isCount(vocabulary, maxVocabulary)) throw unsupported(`it has ${vocabulary} tokens in its vocabulary, not 1 to ${maxVocabulary}`);
 }
 
-/** Floats of engine.bin before the scales of the words: embedding norm, token type, layers, scales of the positions. */
+/** Number of floats in engine.bin before the word scales: embedding norm, token type, layers, position scales. */
 export function parameterCount({ layers }: Architecture): number {
   return shape.hidden * 3 + layers * shape.hidden * 24 + shape.maxTokens;
 }

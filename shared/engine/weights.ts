@@ -2,19 +2,22 @@ import { EncoderError } from "../errors.ts";
 import type { EngineExports } from "./builds.ts";
 import { type Architecture, type EngineModel, matricesPerLayer, matrixWidth, parameterCount, shape } from "./model.ts";
 
-/** Where the engine reads a model from. */
+/** The files from which the engine loads a model. */
 export interface EngineFiles {
-  /** The name of engine.bin: all floats, in the order of `models/build/engine.py`. */
+  /** Name of engine.bin, which contains all floats in the order of `models/build/engine.py`. */
   readonly parameters: string;
-  /** The names of the shards of int8 weights, in order. */
+  /** Names of the shards of int8 weights, in order. */
   readonly shards: readonly string[];
-  /** Gives a file's bytes, checked against the manifest. */
+  /** Returns the bytes of a file, verified by the manifest. */
   load(name: string): Promise<Uint8Array<ArrayBuffer>>;
-  /** Told of bytes that are not needed any more, where memory is short. */
+  /** Called with bytes that are no longer needed, for hosts with little memory. */
   release?(bytes: Uint8Array<ArrayBuffer>): void;
 }
 
-/** The dense parts of a layer in the order of the shards, each [inputs, outputs] int8: the index of its first packed matrix. */
+/**
+ * The dense parts of a layer in the order of the shards, each [inputs, outputs] int8 in units of `matrixWidth`. `matrix` is the index of the
+ * first packed matrix.
+ */
 const parts = [
   { part: "query", inputs: 1, outputs: 1, matrix: 2 },
   { part: "key", inputs: 1, outputs: 1, matrix: 0 },
@@ -24,13 +27,13 @@ const parts = [
   { part: "output", inputs: 4, outputs: 1, matrix: 8 },
 ] as const;
 
-/** The word table: rows of int8, and a scale for each row. */
+/** Word embeddings: int8 rows, with one scale per row. */
 export interface WordTable {
   readonly rows: Uint8Array;
   readonly scales: Float32Array;
 }
 
-/** Writes a model into an engine's memory. Returns the word table, which stays outside of it. */
+/** Writes a model into the engine's memory. Returns the word table, which is not copied. Rejects with `integrity_failed`. */
 export async function loadWeights(engine: EngineExports, { architecture }: EngineModel, files: EngineFiles): Promise<WordTable> {
   const scales = await loadParameters(engine, architecture, files);
   const memory = new Uint8Array(engine.memory.buffer);
@@ -52,7 +55,7 @@ export async function loadWeights(engine: EngineExports, { architecture }: Engin
   return { rows, scales };
 }
 
-/** Writes the floats of engine.bin. Returns the scales of the words. */
+/** Writes the floats of engine.bin. Returns the word scales. */
 async function loadParameters(engine: EngineExports, architecture: Architecture, files: EngineFiles): Promise<Float32Array> {
   const { parameters: name } = files;
   const bytes = await files.load(name);
@@ -64,15 +67,15 @@ async function loadParameters(engine: EngineExports, architecture: Architecture,
       found: bytes.byteLength,
     });
   }
-  // A copy, which is aligned wherever the bytes stand in their buffer.
+  // A copy is aligned, whatever the offset of the bytes in their buffer.
   const floats = new Float32Array(bytes.slice().buffer);
-  if (!floats.every(Number.isFinite)) throw new EncoderError("integrity_failed", `${name} has a number that is not finite`);
+  if (!floats.every(Number.isFinite)) throw new EncoderError("integrity_failed", `${name} contains a number that is not finite`);
   new Float32Array(engine.memory.buffer, engine.parametersAddress(), count).set(floats.subarray(0, count));
   files.release?.(bytes);
   return floats.slice(count);
 }
 
-/** Tensors of known sizes, one after the other, from shards of which each holds whole tensors. */
+/** Reads tensors of known sizes in sequence. A tensor never spans two shards. */
 class WeightStream {
   readonly #files: EngineFiles;
   #shard = new Uint8Array(0);
@@ -84,7 +87,7 @@ class WeightStream {
     this.#files = files;
   }
 
-  /** The next tensor, in the shard's own memory: it is gone with the call after. */
+  /** Returns the next tensor as a view of its shard, valid until the next call. Rejects with `integrity_failed`. */
   async next(bytes: number, tensor: string): Promise<Uint8Array<ArrayBuffer>> {
     if (this.#offset === this.#shard.byteLength) await this.#open(tensor);
     const left = this.#shard.byteLength - this.#offset;
@@ -99,12 +102,12 @@ class WeightStream {
     return this.#shard.subarray(start, start + bytes);
   }
 
-  /** Refuses bytes that no tensor took. */
+  /** Throws `integrity_failed` if bytes remain. */
   end(): void {
     const left = this.#shard.byteLength - this.#offset;
     if (left > 0) throw new EncoderError("integrity_failed", `${this.#name} has ${left} bytes more than this model needs`);
     const unread = this.#files.shards[this.#nextShard];
-    if (unread !== undefined) throw new EncoderError("integrity_failed", `This model needs nothing of ${unread}`);
+    if (unread !== undefined) throw new EncoderError("integrity_failed", `This model does not need ${unread}`);
   }
 
   async #open(tensor: string): Promise<void> {

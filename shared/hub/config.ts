@@ -1,27 +1,27 @@
-// The small build of zod: pages load this file too.
+// zod/mini, since pages load this file.
 import * as z from "zod/mini";
 import type { Model } from "../encoder/encoder.ts";
 import { EncoderError } from "../errors.ts";
 
-/** What a repository says of its model in the files of sentence-transformers. */
+/** The properties of a model in the configuration files of sentence-transformers. */
 export type HubConfig = Pick<Model, "dimensions" | "maxTokens" | "pooling" | "prompts">;
 
-/** Reads a JSON file of a model's repository. Null where the repository has no such file. */
+/** Reads a JSON file of a model's repository. Null if the repository has no such file. */
 export type ReadJson = (name: string) => Promise<unknown>;
 
 const modulesSchema = z.array(z.object({ type: z.string(), path: z.string() }));
 
-const wholePositive = z.int().check(z.positive());
+const positiveInteger = z.int().check(z.positive());
 
-/** sentence-transformers writes one `pooling_mode` today and wrote one flag a mode for years. */
+/** Current versions of sentence-transformers write one `pooling_mode`; older ones wrote a flag for each mode. */
 const poolingSchema = z.union([
   z.object({
-    embedding_dimension: wholePositive,
+    embedding_dimension: positiveInteger,
     pooling_mode: z.union([z.string(), z.array(z.string())]),
     include_prompt: z._default(z.boolean(), true),
   }),
   z.pipe(
-    z.catchall(z.object({ word_embedding_dimension: wholePositive, include_prompt: z._default(z.boolean(), true) }), z.unknown()),
+    z.catchall(z.object({ word_embedding_dimension: positiveInteger, include_prompt: z._default(z.boolean(), true) }), z.unknown()),
     z.transform(({ word_embedding_dimension, include_prompt, ...flags }) => ({
       embedding_dimension: word_embedding_dimension,
       pooling_mode: Object.keys(flags).filter((name) => name.startsWith("pooling_mode_") && flags[name] === true),
@@ -42,16 +42,17 @@ const promptsSchema = z.object({
   default_prompt_name: z.nullish(z.string()),
 });
 
-const limitSchema = z.object({ max_seq_length: z.nullish(wholePositive), do_lower_case: z.nullish(z.boolean()) });
-const modelLimitSchema = z.object({ max_position_embeddings: wholePositive });
-/** Tokenizers without a limit of their own name one of about 1e30. */
+const limitSchema = z.object({ max_seq_length: z.nullish(positiveInteger), do_lower_case: z.nullish(z.boolean()) });
+const modelLimitSchema = z.object({ max_position_embeddings: positiveInteger });
+/** Tokenizers without a limit declare a value of about 1e30. */
 const tokenizerLimitSchema = z.object({ model_max_length: z.number().check(z.positive()) });
 
 /**
- * Reads pooling, prompts and token limit as sentence-transformers would, and refuses what this encoder does not
- * compute or what the files leave open: a wrong guess gives vectors that look right and find the wrong texts.
- * @param id the model's, for the messages
- * @returns rejects with `load_failed`, naming the file and what was found in it
+ * Reads pooling, prompts and token limit as sentence-transformers does. Rejects with `load_failed` if a feature is unsupported or a value
+ * is missing: a wrong guess would return plausible vectors with wrong search results.
+ * @param id id of the model, for messages
+ * @example
+ * const { dimensions, prompts } = await readHubConfig("org/name", async (name) => JSON.parse(await readText(name)));
  */
 export async function readHubConfig(id: string, read: ReadJson): Promise<HubConfig> {
   const refusal = (reason: string) => new EncoderError("load_failed", `The model ${id} cannot be used: ${reason}`);
@@ -66,7 +67,7 @@ export async function readHubConfig(id: string, read: ReadJson): Promise<HubConf
 
   const readRequired = async <T>(name: string, schema: z.ZodMiniType<T>, subject: string): Promise<T> => {
     const value = await readOptional(name, schema);
-    if (value === null) throw refusal(`its repository has no ${name}, which would tell its ${subject}`);
+    if (value === null) throw refusal(`its repository has no ${name}, which defines its ${subject}`);
     return value;
   };
 
@@ -78,16 +79,16 @@ export async function readHubConfig(id: string, read: ReadJson): Promise<HubConf
       const found = modules.map(({ type }) => type).join(", ") || "nothing";
       throw refusal(`modules.json lists ${found}; supported are a Transformer, a Pooling and at most a Normalize, in this order`);
     }
-    if (transformer.path !== "") throw refusal(`modules.json puts the Transformer at "${transformer.path}", not at the top`);
-    if (!/^\w[\w.-]*$/.test(pooling.path)) throw refusal(`modules.json puts the Pooling at "${pooling.path}", which is no folder's name`);
+    if (transformer.path !== "") throw refusal(`modules.json puts the Transformer at "${transformer.path}", not at the root`);
+    if (!/^\w[\w.-]*$/.test(pooling.path)) throw refusal(`modules.json puts the Pooling at "${pooling.path}", which is not a folder name`);
 
     const name = `${pooling.path}/config.json`;
     const config = await readRequired(name, poolingSchema, "pooling");
     const modes = [config.pooling_mode].flat();
     const mode = modes.length === 1 ? poolingModes[modes[0] ?? ""] : undefined;
-    if (!mode) throw refusal(`${name} asks for the pooling ${modes.join(" and ") || "of no mode"}; supported are cls and mean`);
+    if (!mode) throw refusal(`${name} requests the pooling ${modes.join(" and ") || "of no mode"}; supported are cls and mean`);
     if (!config.include_prompt)
-      throw refusal(`${name} leaves prompts out of the pooling (include_prompt is false), which is not supported`);
+      throw refusal(`${name} excludes prompts from the pooling (include_prompt is false), which is not supported`);
     return { pooling: mode, dimensions: config.embedding_dimension };
   };
 
@@ -97,8 +98,8 @@ export async function readHubConfig(id: string, read: ReadJson): Promise<HubConf
     const prompts = new Map(Object.entries(config.prompts ?? {}));
     const fallback = config.default_prompt_name == null ? "" : prompts.get(config.default_prompt_name);
     if (fallback === undefined)
-      throw refusal(`the default_prompt_name of ${name}, "${config.default_prompt_name}", is none of its prompts`);
-    // The names that encode_query and encode_document of sentence-transformers look for, in their order.
+      throw refusal(`the default_prompt_name of ${name}, "${config.default_prompt_name}", is not one of its prompts`);
+    // The names that encode_query and encode_document of sentence-transformers use, in order of precedence.
     return {
       query: prompts.get("query") ?? fallback,
       passage: prompts.get("document") ?? prompts.get("passage") ?? prompts.get("corpus") ?? fallback,
@@ -108,7 +109,7 @@ export async function readHubConfig(id: string, read: ReadJson): Promise<HubConf
   const readLimit = async (): Promise<number> => {
     const name = "sentence_bert_config.json";
     const own = await readOptional(name, limitSchema);
-    if (own?.do_lower_case) throw refusal(`${name} asks for lower case before the tokenizer (do_lower_case), which is not supported`);
+    if (own?.do_lower_case) throw refusal(`${name} requests lower case before the tokenizer (do_lower_case), which is not supported`);
     if (own?.max_seq_length) return own.max_seq_length;
     const model = await readRequired("config.json", modelLimitSchema, "token limit");
     const tokenizer = await readRequired("tokenizer_config.json", tokenizerLimitSchema, "token limit");
@@ -118,7 +119,7 @@ export async function readHubConfig(id: string, read: ReadJson): Promise<HubConf
   return { ...(await readPooling()), prompts: await readPrompts(), maxTokens: await readLimit() };
 }
 
-/** Whether it is a module of sentence-transformers itself: a class of the repository's own may do anything. */
+/** Whether a module is a class of sentence-transformers. Classes of the repository are not supported. */
 function isModule({ type }: { readonly type: string }, name: string): boolean {
   return type.startsWith("sentence_transformers.") && type.endsWith(`.${name}`);
 }

@@ -4,14 +4,14 @@ import type { Tokenizer } from "../encoder/tokenizer.ts";
 import { EncoderError } from "../errors.ts";
 import { graphFile } from "./repository.ts";
 
-/** The part of a tensor of transformers.js that is read here. */
+/** The part of a transformers.js tensor that this file uses. */
 interface HubTensor {
   readonly data: unknown;
   readonly dims: readonly number[];
   dispose(): void;
 }
 
-/** The part of a model of transformers.js that is used here. */
+/** The part of a transformers.js model that this file uses. */
 export interface HubRuntime<Tensor extends HubTensor> {
   readonly model: {
     (inputs: Record<string, Tensor>): Promise<Readonly<Record<string, unknown>>>;
@@ -26,8 +26,8 @@ export interface HubRuntime<Tensor extends HubTensor> {
 }
 
 /**
- * A session over a model that transformers.js has loaded, proven by one run. Where it cannot be used it is let go, and refused with
- * `load_failed`.
+ * Creates a session over a model that transformers.js has loaded, and tests it with one run. If the run fails, the model is disposed and
+ * the call rejects with `load_failed`.
  */
 export async function openHubSession<Tensor extends HubTensor>(
   runtime: HubRuntime<Tensor>,
@@ -56,19 +56,19 @@ function hubSession<Tensor extends HubTensor>(
     batch: oneTextPerRun,
     async run([ids = []]) {
       const dims = [1, ids.length];
-      // Where a graph takes `token_type_ids`, transformers.js adds them as zeros.
+      // transformers.js adds `token_type_ids` of zeros if the graph has that input.
       const outputs = await model({
         input_ids: new Tensor("int64", BigInt64Array.from(ids, BigInt), dims),
         attention_mask: new Tensor("int64", new BigInt64Array(ids.length).fill(1n), dims),
       });
       const states: unknown = outputs.last_hidden_state;
       if (!(states instanceof Tensor) || !(states.data instanceof Float32Array)) {
-        throw new EncoderError("inference_failed", `${graphFile} gives no float32 output named last_hidden_state`);
+        throw new EncoderError("inference_failed", `${graphFile} returns no float32 output named last_hidden_state`);
       }
       if (states.data.length !== ids.length * dimensions) {
         throw new EncoderError(
           "inference_failed",
-          `${graphFile} gives a state of [${states.dims}], but its pooling is of ${dimensions} dimensions`,
+          `${graphFile} returns a state of [${states.dims}], but its pooling has ${dimensions} dimensions`,
         );
       }
       const vector = pooling === "cls" ? states.data.subarray(0, dimensions) : meanOfRows(states.data, dimensions);
@@ -82,7 +82,7 @@ function hubSession<Tensor extends HubTensor>(
   };
 }
 
-/** The mean over all tokens: a text runs alone, so that none of them is padding. Summed in float64. */
+/** The mean of all tokens, summed in float64. A text runs alone, so no token is padding. */
 function meanOfRows(states: Float32Array, width: number): Float64Array {
   const sums = new Float64Array(width);
   for (let row = 0; row < states.length; row += width) {

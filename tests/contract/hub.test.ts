@@ -229,22 +229,22 @@ describe("a model that the hub cannot give is refused, and the next call tries a
     {
       what: "no modules.json",
       spoil: () => void hub.served.set("modules.json", "missing"),
-      message: /no modules\.json, which would tell its pooling/,
+      message: /no modules\.json, which defines its pooling/,
     },
     {
       what: "no pooling",
       spoil: () => void hub.served.set("1_Pooling/config.json", "missing"),
-      message: /no 1_Pooling\/config\.json, which would tell its pooling/,
+      message: /no 1_Pooling\/config\.json, which defines its pooling/,
     },
     {
       what: "no prompts file",
       spoil: () => void hub.served.set("config_sentence_transformers.json", "missing"),
-      message: /no config_sentence_transformers\.json, which would tell its prompts/,
+      message: /no config_sentence_transformers\.json, which defines its prompts/,
     },
     {
       what: "max pooling",
       spoil: () => hub.serveJson("1_Pooling/config.json", () => ({ word_embedding_dimension: 32, pooling_mode_max_tokens: true })),
-      message: /1_Pooling\/config\.json asks for the pooling pooling_mode_max_tokens; supported are cls and mean/,
+      message: /1_Pooling\/config\.json requests the pooling pooling_mode_max_tokens; supported are cls and mean/,
     },
     {
       what: "two poolings at once",
@@ -291,7 +291,7 @@ describe("a model that the hub cannot give is refused, and the next call tries a
     {
       what: "a default prompt that is none",
       spoil: () => hub.serveJson("config_sentence_transformers.json", () => ({ prompts: {}, default_prompt_name: "query" })),
-      message: /default_prompt_name .*"query", is none of its prompts/,
+      message: /default_prompt_name .*"query", is not one of its prompts/,
     },
     {
       what: "lower case before the tokenizer",

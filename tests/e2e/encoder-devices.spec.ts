@@ -105,8 +105,8 @@ test("stays on the engine where WebGPU is measured to be slower", async ({ page 
 for (const [failure, reason] of [
   ["load", /WebGPU failed: .*no memory is left on the graphics device/],
   ["hang at load", /WebGPU failed: .*did not answer within/],
-  ["wrong vectors", /WebGPU failed: .*gives wrong vectors on this device/],
-  ["wrong vectors of long texts", /WebGPU failed: .*gives wrong vectors on this device/],
+  ["wrong vectors", /WebGPU failed: .*returns wrong vectors on this device/],
+  ["wrong vectors of long texts", /WebGPU failed: .*returns wrong vectors on this device/],
 ] as const) {
   test(`stays on the engine where WebGPU fails at its start: ${failure}`, async ({ page }) => {
     await withGraphicsCard(page, { gpu: "simulated", failure });

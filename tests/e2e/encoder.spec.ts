@@ -174,7 +174,7 @@ test("refuses weights that are not the ones that the manifest names", async ({ p
   await page.route(modelUrl("weights-1.bin"), (route) => route.fulfill({ body }));
   expect((await loadOutcome(page, { device: "wasm" })).failure).toEqual({
     code: "integrity_failed",
-    message: "weights-1.bin does not have the SHA-256 that the manifest names",
+    message: "The SHA-256 of weights-1.bin differs from the manifest",
   });
 });
 

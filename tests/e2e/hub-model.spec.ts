@@ -116,7 +116,7 @@ const refusals: readonly { readonly what: string; readonly model?: string; reado
   { what: "a revision that is not there", model: "tiny/bert@v3", message: /there is no such revision/ },
   { what: "no graph", spoil: () => hub.served.set("onnx/model.onnx", "missing"), message: /no onnx\/model\.onnx/ },
   { what: "a graph that is none", spoil: () => hub.served.set("onnx/model.onnx", Buffer.from("no graph")), message: /./ },
-  { what: "no pooling", spoil: () => hub.served.set("modules.json", "missing"), message: /no modules\.json, which would tell its pooling/ },
+  { what: "no pooling", spoil: () => hub.served.set("modules.json", "missing"), message: /no modules\.json, which defines its pooling/ },
   {
     what: "a file that is not JSON",
     spoil: () => hub.served.set("modules.json", Buffer.from("<html>")),
@@ -125,7 +125,7 @@ const refusals: readonly { readonly what: string; readonly model?: string; reado
   {
     what: "max pooling",
     spoil: () => hub.serveJson("1_Pooling/config.json", () => ({ embedding_dimension: 32, pooling_mode: "max" })),
-    message: /asks for the pooling max; supported are cls and mean/,
+    message: /requests the pooling max; supported are cls and mean/,
   },
   {
     what: "other dimensions than its graph's",

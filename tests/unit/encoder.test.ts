@@ -139,7 +139,7 @@ describe("the self-test", () => {
   };
 
   test.each([
-    ["gives wrong vectors", wrong],
+    ["returns wrong vectors", wrong],
     ["gives vectors that are not finite", notFinite],
     ["fails", failing],
     ["gives no vector", async () => []],

@@ -173,7 +173,7 @@ describe("files that are checked against a manifest", () => {
       const files = filesOf({ ...tinyFiles, [name]: flipped(tinyFiles[name]) });
       const release = vi.fn();
       const loading = loadTiny("plain", tinyModel(), { ...files, load: checkedFiles(manifest, files.load), release });
-      await expect(loading).rejects.toEqual(refusal("integrity_failed", `${name} does not have the SHA-256`));
+      await expect(loading).rejects.toEqual(refusal("integrity_failed", `The SHA-256 of ${name} differs`));
       // Nothing behind it was asked for, and it was not taken for read.
       expect(files.loaded.at(-1)).toBe(name);
       expect(release).toHaveBeenCalledTimes(files.loaded.length - 1);

@@ -1,10 +1,10 @@
-// GELU, row by row, and 2^x: by polynomials of our own, since no host's math library gives the same bits as another's.
+// GELU by rows, and 2^x. Both use polynomials, since the math libraries of hosts return different bits.
 
 import { factors } from "./memory";
 import { largestLane, quantizeForProduct, ROUNDING, scaleFor } from "./quantization";
 import { ROW_BYTES } from "./shape";
 
-/** GELU of up to four consecutive rows in place, quantized for the product that comes next. */
+/** Applies GELU to up to four consecutive rows in place, and quantizes them for the next product. */
 export function geluRows(address: u32, rows: u32, quantized: u32, scales: u32): void {
   for (let r: u32 = 0, row = address; r < rows; r++, row += ROW_BYTES) {
     let m = f32x4.splat(0);
@@ -42,7 +42,7 @@ function gelu(x: v128): v128 {
   return f32x4.add(half, f32x4.mul(half, erf));
 }
 
-/** 2^x for x <= 0, to a relative error of 2e-7: the integer part into the exponent, the rest by a polynomial. */
+/** 2^x for x <= 0, with a relative error of 2e-7: the integer part sets the exponent, a polynomial computes the rest. */
 // @ts-expect-error: decorator
 @inline
 export function powerOfTwo(x: v128): v128 {

@@ -6,17 +6,17 @@ import { contextRows, scoreRows } from "./products";
 import { largestLane, largestMagnitude, quantizeEight, quantizeFourRows, scaleFor, sumOfLanes } from "./quantization";
 import { HEAD, HEADS, PROBABILITY_SUM, ROW_BYTES } from "./shape";
 
-/** From a product of a query and a key to a power of two: 1 / sqrt(HEAD), and the logarithm of e to the base 2. */
+/** Factor from the product of query and key to the exponent of 2: log2(e) / sqrt(HEAD). */
 const SCORE_UNIT: f32 = 0.17677669529 * 1.44269504089;
 const HEAD_BYTES: u32 = HEAD * 4;
-/** Of rows that have key, value and query side by side. */
+/** Stride in bytes of rows with key, value and query side by side. */
 const STRIDE: u32 = ROW_BYTES * 3;
 
 /**
  * Attention of `queryCount` queries to a text of `count` tokens.
  * @param keyValues the text's first row of keys, values and queries
- * @param query the first query; the next stands `queryStride` bytes behind it
- * @param to rows of floats, one a query
+ * @param query the first query; queries are `queryStride` bytes apart
+ * @param to output: one row of floats per query
  */
 export function attend(keyValues: u32, count: u32, query: u32, queryStride: u32, queryCount: u32, to: u32): void {
   const columns = (count + 7) & ~7, pairs = (count + 1) >> 1, scoreBytes = columns << 2;
@@ -37,7 +37,7 @@ export function attend(keyValues: u32, count: u32, query: u32, queryStride: u32,
   }
 }
 
-/** Eight keys side by side, each with a scale of its own. The last key stands in for those that are missing to a multiple of 8. */
+/** Packs keys in groups of eight, with one scale per key. Repeats the last key up to a multiple of 8. */
 // @ts-expect-error: decorator
 @inline
 function quantizeKeys(from: u32, count: u32, columns: u32): void {
@@ -54,7 +54,7 @@ function quantizeKeys(from: u32, count: u32, columns: u32): void {
   }
 }
 
-/** Pairs of tokens side by side, with one scale for all, which is returned. */
+/** Packs values in pairs of tokens, with a common scale. Returns the scale. */
 // @ts-expect-error: decorator
 @inline
 function quantizeValues(from: u32, count: u32, pairs: u32): f32 {
@@ -73,7 +73,7 @@ function quantizeValues(from: u32, count: u32, pairs: u32): f32 {
   return scale;
 }
 
-/** Four queries, from the `first` on. The last one stands in for those that are missing. */
+/** Packs four queries, starting at `first`. Repeats the last one if there are fewer. */
 // @ts-expect-error: decorator
 @inline
 function quantizeQueries(from: u32, stride: u32, first: u32, count: u32): void {
@@ -88,8 +88,8 @@ function quantizeQueries(from: u32, stride: u32, first: u32, count: u32): void {
 }
 
 /**
- * Replaces a row of scores, which are powers of two, by exponentials whose largest is 1. Those behind `count`, up to `columns`,
- * become 0. Stores the factor to integer probabilities, and returns the scale from their sums to the mean.
+ * Replaces a row of scores, which are exponents of 2, by exponentials with a maximum of 1. Those from `count` to `columns` become 0.
+ * Stores the factor to integer probabilities, and returns the scale from weighted sums to the weighted mean.
  */
 // @ts-expect-error: decorator
 @inline

@@ -5,10 +5,10 @@ import { largestLane, quantizeForProduct, scaleFor, sumOfLanes } from "./quantiz
 import { EPSILON, HIDDEN, ROW_BYTES } from "./shape";
 
 /**
- * Normalizes up to four rows in place, after adding the rows at `add` (0: none), and quantizes them, times `inputScale`, for the
- * product that comes next.
+ * Adds the rows at `add` (0: none) to up to four rows, normalizes them in place, and quantizes them, times `inputScale`, for the next
+ * product.
  * @param norm weight and bias
- * @param scales one scale a row
+ * @param scales output: one scale per row
  */
 export function normalizeRows(address: u32, add: u32, rows: u32, norm: u32, inputScale: u32, quantized: u32, scales: u32): void {
   for (let r: u32 = 0; r < rows; r++, address += ROW_BYTES) {
@@ -22,7 +22,7 @@ export function normalizeRows(address: u32, add: u32, rows: u32, norm: u32, inpu
   quantizeForProduct(fourRows, quantized);
 }
 
-/** Normalizes a row in place; times `inputScale` into `to`. Returns the largest magnitude of the latter. */
+/** Normalizes a row in place, and writes it, times `inputScale`, to `to`. Returns the largest magnitude in `to`. */
 // @ts-expect-error: decorator
 @inline
 function normalizeRow(address: u32, norm: u32, inputScale: u32, to: u32): f32 {

@@ -1,11 +1,11 @@
-// Weights, once at load, into the order in which products read them.
+// Reorders weights at load, to the order in which products read them.
 
 import { columnSumsOf, RELAXED, weights } from "./memory";
 import { HIDDEN, MATRIX } from "./shape";
 
 /**
  * Packs HIDDEN x HIDDEN int8 weights, in rows of `stride` bytes, into the matrix of this index: panels of 8 outputs, in which
- * pairs of inputs stand side by side for `i32x4.dot_i16x8_s`, or fours for the relaxed dot, which needs the column sums as well.
+ * inputs are interleaved in pairs for `i32x4.dot_i16x8_s`, or in fours for the relaxed dot, which also needs the column sums.
  */
 export function pack(source: u32, stride: u32, matrix: u32): void {
   let to = weights + matrix * MATRIX;

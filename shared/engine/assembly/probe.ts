@@ -1,4 +1,4 @@
-// The kernel that most of a run's time goes to, on numbers of its own: by it a host finds which build is fastest.
+// Runs the kernel that dominates a run's time on generated numbers, to find the fastest build of a host.
 
 import { context, factors, parameters, quantizedStates, rowCapacity, scratchAddress, stateScales, states, weights } from "./memory";
 import { pack } from "./packing";
@@ -6,7 +6,7 @@ import { product } from "./products";
 import { largestMagnitude, quantizeForProduct, scaleFor } from "./quantization";
 import { HIDDEN, MATRIX, ROW_BYTES } from "./shape";
 
-/** Fills rows and weights with made-up numbers. To be called once, on an instance that is used for nothing else. */
+/** Fills rows and weights with generated numbers. To be called once, on an instance without a model. */
 export function prepareProbe(): void {
   let seed: u32 = 1;
   const source = scratchAddress();
@@ -30,8 +30,8 @@ export function prepareProbe(): void {
 }
 
 /**
- * Multiplies as many rows as are reserved, a multiple of 4, by one matrix.
- * @returns a hash of the product's bits, which is the same in every build
+ * Multiplies all reserved rows, a multiple of 4, by one matrix.
+ * @returns a hash of the product's bits, equal in all builds
  */
 export function probe(): u32 {
   product(quantizedStates, stateScales, rowCapacity, weights, HIDDEN, parameters, parameters, 0, context, ROW_BYTES);

@@ -1,21 +1,21 @@
-// Products of quantized rows and packed weights: exact in i32, then floats by the row's and the column's scale.
+// Products of quantized rows and packed weights: exact in i32, then converted to floats by the scales of row and column.
 
 import { columnSumsOf, keyScales, keys, panel, probabilities, queries, queryScales, RELAXED, scores, values } from "./memory";
 import { HEAD, HIDDEN } from "./shape";
 
-/** For hosts that check the bounds of each access by instructions, as workerd does: half the loads, for a shuffle each. */
+/** Replaces half of the loads by shuffles, for hosts that check memory bounds with explicit instructions, such as workerd. */
 // @ts-expect-error: set by the build
 const BOUNDS_CHECKED: bool = CHECKED_BUILD != 0;
 
-/** From so many rows on, a panel is widened to i16 once, for all rows but the first four. */
+/** Minimum rows for which a panel is widened to i16 once, for all rows after the first four. */
 const WIDEN_FROM: u32 = 8;
 
-// How a tile's sums become floats: times row and column scale plus a bias; times both scales; times the row scale alone.
+// Conversion of a tile's sums to floats: times row and column scale plus bias; times both scales; times the row scale.
 const WITH_BIAS: u32 = 0, SCALED: u32 = 1, ROW_SCALED: u32 = 2;
 
 /**
- * Packed rows times `columns` columns of weights, to rows of floats `stride` bytes apart. Added is a vector (addStride 0) or a
- * matrix, which may be the result's own place.
+ * Multiplies packed rows by `columns` columns of weights, to rows of floats `stride` bytes apart. Adds a vector (addStride 0) or a matrix,
+ * which may be the output itself.
  */
 export function product(a: u32, rowScale: u32, rows: u32, w: u32, columns: u32, scale: u32, add: u32, addStride: u32, to: u32, stride: u32): void {
   for (let column: u32 = 0; column < columns; column += 8, w += HIDDEN * 8, scale += 32, add += 32, to += 32) {
@@ -28,7 +28,7 @@ export function product(a: u32, rowScale: u32, rows: u32, w: u32, columns: u32, 
   }
 }
 
-// Functions of their own, not inlined into `product`: V8 allocates registers function by function, and these fit.
+// Not inlined into `product`: V8 allocates registers per function, and each of these fits into the registers.
 
 /** Weights as i16, from `panel`. */
 function wideRows(a: u32, w: u32, rows: u32, rowScale: u32, scale: u32, add: u32, addStride: u32, to: u32, stride: u32): void {
@@ -48,7 +48,7 @@ function narrowRows(a: u32, w: u32, rows: u32, rowScale: u32, scale: u32, add: u
   else if (rows == 3) tile(3, true, false, WITH_BIAS, a, w, HIDDEN >> 1, rowScale, scale, add, addStride, to, stride);
 }
 
-/** Four rows, and the widened weights into `panel`: the stores cost next to nothing here. */
+/** Four rows. Stores the widened weights in `panel`: the stores are almost free here. */
 function firstRows(a: u32, w: u32, rowScale: u32, scale: u32, add: u32, addStride: u32, to: u32, stride: u32): void {
   tile(4, true, true, WITH_BIAS, a, w, HIDDEN >> 1, rowScale, scale, add, addStride, to, stride);
 }

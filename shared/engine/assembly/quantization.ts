@@ -1,12 +1,12 @@
-// Floats to integers. A row is quantized by its own largest magnitude, so that it depends on no other row.
+// Quantizes floats to integers. Each row is scaled by its own largest magnitude, so it does not depend on other rows.
 
 import { factors, RELAXED } from "./memory";
 import { HIDDEN, LARGEST_ACTIVATION, ROW_BYTES } from "./shape";
 
-/** Adding this leaves a float's nearest integer (ties to even) in the low bits of its mantissa: for magnitudes below 2^22. */
+/** Adding this to a float puts its nearest integer (ties to even) into the low mantissa bits, for magnitudes below 2^22. */
 export const ROUNDING: f32 = 12582912;
 const ROUNDING_BITS: i32 = 0x4b400000;
-/** Rows of smaller magnitudes are quantized as if they had this one. */
+/** Minimum magnitude by which a row is quantized. */
 const SMALLEST_MAGNITUDE: f32 = 1e-8;
 
 // pmin and pmax are one instruction on x64, where min and max are several; no operand is NaN.
@@ -32,7 +32,7 @@ export function largestMagnitude(address: u32, n: u32): f32 {
   return largestLane(m);
 }
 
-/** Stores the factor from a row's floats to its integers, and returns the scale from its integers to its floats. */
+/** Stores the factor from floats to integers of a row, and returns the scale from integers to floats. */
 // @ts-expect-error: decorator
 @inline
 export function scaleFor(magnitude: f32, factorAddress: u32): f32 {
@@ -91,7 +91,7 @@ export function quantizeForProduct(from: u32, to: u32): void {
   }
 }
 
-/** Stores four lanes of 32 bits, 16 bytes apart. */
+/** Stores four 32-bit lanes, 16 bytes apart. */
 // @ts-expect-error: decorator
 @inline
 function storeFours(to: u32, v: v128): void {

@@ -1,6 +1,6 @@
-// A run: the tokens of some texts, whose rows stand one after the other without padding, to one vector a text.
-// Every float operation is float32, in a fixed order, without fused arithmetic, and every row is quantized by itself: a text's
-// vector has the same bits on every host, in every build, and whatever shares its run.
+// A run computes one vector per text. The rows of the tokens of all texts are contiguous, without padding.
+// Every float operation is float32, in a fixed order, without fused arithmetic, and every row is quantized separately. Therefore the
+// vector of a text has the same bits on every host, in every build, and with any other texts in the run.
 
 import { geluRows } from "./activation";
 import { attend } from "./attention";
@@ -18,14 +18,14 @@ import {
   MAX_TOKENS, OUTPUT_BIAS, OUTPUT_MATRIX, OUTPUT_NORM, OUTPUT_SCALE, QUERY_MATRIX, ROW_BYTES, TOKEN_TYPE,
 } from "./shape";
 
-/** Of rows that have key, value and query side by side. */
+/** Stride in bytes of rows with key, value and query side by side. */
 const STRIDE: u32 = ROW_BYTES * 3;
 
 /**
- * Computes the vectors of `texts` texts, not normalized. Before, the host writes the int8 rows of their tokens, the rows' scales and,
- * for each text, the row behind its last.
- * @param mean whether all tokens are pooled by their mean, instead of the first alone
- * @returns false, and nothing is computed, where texts or tokens are more than was reserved
+ * Computes the vectors of `texts` texts, not normalized. Before the call, the host writes the int8 rows of their tokens, the scales of the
+ * rows, and the end of each text's rows.
+ * @param mean whether to pool the mean of all tokens instead of the first token
+ * @returns false, without computing, if texts or tokens exceed the reserved numbers
  */
 export function run(texts: u32, mean: bool): bool {
   if (texts - 1 >= textCapacity) return false;
@@ -52,7 +52,7 @@ function endOf(text: u32): u32 {
   return load<u32>(textEnds + (text << 2));
 }
 
-/** Word, position and token type, added and normalized. */
+/** Adds word, position and token type embeddings, and normalizes the sum. */
 function embedTokens(texts: u32, rows: u32): void {
   for (let t: u32 = 0, row: u32 = 0; t < texts; t++) {
     const end = endOf(t);
@@ -88,7 +88,7 @@ function runLayer(layer: u32, texts: u32, rows: u32): void {
   runAfterAttention(layer, rows, states, quantizedStates, stateScales);
 }
 
-/** The last layer of a model with CLS pooling: only the first token of each text leaves it, and only keys and values need the others. */
+/** The last layer with CLS pooling: outputs only the first token of each text. The other tokens provide only keys and values. */
 function runLastLayer(texts: u32, rows: u32): void {
   const layer = layers - 1, p = parametersOf(layer), scales = p + (ATTENTION_SCALES << 2), biases = p + (ATTENTION_BIASES << 2);
   product(quantizedStates, stateScales, rows, matrixOf(layer, KEY_MATRIX), HIDDEN * 2, scales, biases, 0, keyValueQuery, STRIDE);
@@ -107,7 +107,7 @@ function runLastLayer(texts: u32, rows: u32): void {
   memory.copy(pooled, firstStates, texts * ROW_BYTES);
 }
 
-/** A text's first row, from its place among quantized rows, which stand by fours, to the text's place. */
+/** Copies a text's first row from the quantized rows, which are interleaved in fours, to the row of the text. */
 // @ts-expect-error: decorator
 @inline
 function copyFirstToken(text: u32, row: u32): void {
@@ -118,8 +118,8 @@ function copyFirstToken(text: u32, row: u32): void {
 }
 
 /**
- * What comes behind attention in a layer: its output product and the feed-forward part, each with its residual and norm.
- * `context`, which is read first, takes the results of the products.
+ * The rest of a layer after attention: its output product and the feed-forward layer, each with residual and norm. `context` is read first,
+ * and then overwritten by the results of the products.
  */
 function runAfterAttention(layer: u32, rows: u32, states: u32, quantized: u32, scales: u32): void {
   const p = parametersOf(layer);
@@ -133,7 +133,7 @@ function runAfterAttention(layer: u32, rows: u32, states: u32, quantized: u32, s
   product(quantized, scales, rows, matrixOf(layer, ATTENTION_OUTPUT_MATRIX), HIDDEN, outputScale, outputBias, 0, context, ROW_BYTES);
   normalizeAll(rows, states, p + (ATTENTION_NORM << 2), p + (INTERMEDIATE_INPUT_SCALE << 2), quantized, scales);
 
-  // A quarter of the intermediate columns at a time, each quantized by itself: that is finer, and takes a quarter of the memory.
+  // A quarter of the intermediate columns at a time, each quantized separately: more precise, with a quarter of the memory.
   for (let quarter: u32 = 0; quarter < 4; quarter++) {
     const columns = quarter * ROW_BYTES, scale = p + (INTERMEDIATE_SCALE << 2) + columns, bias = p + (INTERMEDIATE_BIAS << 2) + columns;
     product(quantized, scales, rows, matrixOf(layer, INTERMEDIATE_MATRIX + quarter), HIDDEN, scale, bias, 0, intermediate, ROW_BYTES);
@@ -145,7 +145,7 @@ function runAfterAttention(layer: u32, rows: u32, states: u32, quantized: u32, s
       p + (OUTPUT_SCALE << 2), add, addStride, context, ROW_BYTES,
     );
   }
-  // What is quantized behind the last layer is not read; its scale there is the layer's own.
+  // After the last layer, the quantized rows are not read. The scale is then arbitrary.
   const next = layer + 1 < layers ? parametersOf(layer + 1) : p;
   normalizeAll(rows, states, p + (OUTPUT_NORM << 2), next + (ATTENTION_INPUT_SCALE << 2), quantized, scales);
 }
@@ -160,7 +160,7 @@ function normalizeAll(rows: u32, states: u32, norm: u32, inputScale: u32, quanti
   }
 }
 
-/** The mean of each text's rows, summed in their order. */
+/** Computes the mean of each text's rows, summed in order. */
 function poolMeans(texts: u32): void {
   for (let t: u32 = 0, start: u32 = 0; t < texts; t++) {
     const end = endOf(t), count = f32x4.splat(<f32>(end - start)), to = pooled + t * ROW_BYTES;

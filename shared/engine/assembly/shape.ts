@@ -1,32 +1,32 @@
-// The shape that the engine is compiled for, and the bounds that its integer arithmetic relies on.
+// The shape for which the engine is compiled, and the bounds on which its integer arithmetic relies.
 
-/** Width of a token's vector. */
+/** Dimensions of a token's vector. */
 export const HIDDEN: u32 = 384;
 export const HEADS: u32 = 12;
-/** Width of an attention head. */
+/** Dimensions of an attention head. */
 export const HEAD: u32 = HIDDEN / HEADS;
-/** Width between the two products of the feed-forward part. */
+/** Width of the feed-forward layer. */
 export const INTERMEDIATE: u32 = HIDDEN * 4;
 /** Added to the variance by LayerNormalization. */
 export const EPSILON: f32 = 1e-12;
 
-/** Activations are quantized to integers of at most this magnitude: 14 bits, so that two 7-bit halves hold one. */
+/** Maximum magnitude of a quantized activation: 14 bits, which two 7-bit halves can represent. */
 export const LARGEST_ACTIVATION: i32 = 8191;
 const LARGEST_WEIGHT: i32 = 127;
-/** The integer probabilities of a softmax row sum to at most this, besides their roundings. */
+/** Maximum sum of the integer probabilities of a softmax row, before rounding. */
 export const PROBABILITY_SUM: i32 = 260000;
-/** Tokens of a text. The roundings of so many probabilities add at most half of it to their sum. */
+/** Maximum tokens of a text. Rounding this many probabilities adds at most half of this number to their sum. */
 export const MAX_TOKENS: u32 = 512;
 
-// Sums of products are exact: none reaches 2^31.
+// Sums of products are exact, since all stay below 2^31.
 if (<i64>HIDDEN * LARGEST_ACTIVATION * LARGEST_WEIGHT > <i64>i32.MAX_VALUE) ERROR("A product of weights overflows");
 if (<i64>HEAD * LARGEST_ACTIVATION * LARGEST_ACTIVATION > <i64>i32.MAX_VALUE) ERROR("A product of queries and keys overflows");
 if (<i64>(PROBABILITY_SUM + <i32>MAX_TOKENS / 2) * LARGEST_ACTIVATION > <i64>i32.MAX_VALUE)
   ERROR("A product of probabilities and values overflows");
 
-/** Weights are packed, and products computed, as matrices of HIDDEN x HIDDEN int8. */
+/** Weights are packed and multiplied as matrices of HIDDEN x HIDDEN int8. */
 export const MATRIX: u32 = HIDDEN * HIDDEN;
-/** Of a layer, in this order: key, value, query, attention output, four of the first and four of the second feed-forward product. */
+/** Matrices of a layer, in order: key, value, query, attention output, four of the first and four of the second feed-forward product. */
 export const MATRICES_PER_LAYER: u32 = 12;
 export const KEY_MATRIX: u32 = 0,
   QUERY_MATRIX: u32 = 2,
@@ -34,7 +34,7 @@ export const KEY_MATRIX: u32 = 0,
   INTERMEDIATE_MATRIX: u32 = 4,
   OUTPUT_MATRIX: u32 = 8;
 
-// Where a layer's floats stand in engine.bin, counted in floats from the layer's first.
+// Offsets of a layer's floats in engine.bin, in floats from the start of the layer.
 export const ATTENTION_INPUT_SCALE: u32 = 0;
 /** Weight scales of key, value and query, then their biases. */
 export const ATTENTION_SCALES: u32 = HIDDEN,
@@ -55,5 +55,5 @@ export const FLOATS_PER_LAYER: u32 = HIDDEN * 24;
 export const FLOATS_BEFORE_LAYERS: u32 = HIDDEN * 3;
 export const TOKEN_TYPE: u32 = HIDDEN * 2;
 
-/** Bytes of a row of HIDDEN floats. */
+/** Size of a row of HIDDEN floats in bytes. */
 export const ROW_BYTES: u32 = HIDDEN * 4;
