@@ -3,44 +3,44 @@ import type { PythonPeers } from "./peers/install.ts";
 import type { PeerModel } from "./peers/peer-model.ts";
 import { formatSpread, spreadOf } from "./statistics.ts";
 
-/** How much is measured, and with what. */
+/** Options of a run. */
 export interface Plan {
-  /** The command that starts the same run. */
+  /** The command that repeats the run. */
   readonly command: string;
   readonly rounds: number;
-  /** Few texts and one round: checks that a benchmark runs. */
+  /** Few texts and one round, to test the benchmark itself. */
   readonly quick: boolean;
   readonly peer: PeerModel;
-  /** Null without `--peers`. */
+  /** The Python peers; null without `--peers`. */
   readonly python: PythonPeers | null;
 }
 
-/** A statement about the product, its figure over all rounds, and whether the median bears it out. */
+/** A statement about the product, its figure over all rounds, and whether the median confirms it. */
 export interface Claim {
   readonly claim: string;
   readonly value: string;
   readonly holds: boolean;
 }
 
-/** What a result says in the report. */
+/** The part of a result in the report. */
 export interface Report {
   readonly title: string;
   /** Markdown blocks. */
   readonly sections: readonly string[];
   readonly claims?: readonly Claim[];
-  /** Rows of README's table: the question, and the figure. */
+  /** Rows of the table in README.md: question and figure. */
   readonly headlines?: readonly (readonly [string, string])[];
 }
 
-/** One file of this folder. Its result is kept in `results/<name>.json`. */
+/** A benchmark. Its result is stored in `results/<name>.json`. */
 export interface Benchmark {
   readonly name: string;
   measure(plan: Plan): Promise<object>;
-  /** Throws where `result` does not have the benchmark's schema. */
+  /** Throws if `result` does not match the benchmark's schema. */
   report(result: unknown): Report;
 }
 
-/** Joins a benchmark's schema, measurement and report. */
+/** Defines a benchmark by its schema, measurement and report. */
 export function defineBenchmark<Result extends object>({
   name,
   schema,
@@ -58,12 +58,12 @@ export function defineBenchmark<Result extends object>({
 interface Bound {
   readonly least?: number;
   readonly most?: number;
-  /** How the figure is shown. Default: a ratio. */
+  /** Formats the figure. Default: as a ratio. */
   readonly digits?: number;
   readonly unit?: string;
 }
 
-/** A claim about the median of `values`. Empty where nothing was measured. */
+/** Creates a claim about the median of `values`. Empty if nothing was measured. */
 export function claimThat(
   claim: string,
   values: readonly number[],
@@ -74,7 +74,7 @@ export function claimThat(
   return [{ claim, value: `${formatSpread(values, digits)} ${unit}`.trim(), holds: median >= least && median <= most }];
 }
 
-/** Progress goes to stderr: stdout has the report of a quick run. */
+/** Writes progress to stderr: stdout is for the report. */
 export const log = (line: string) => console.error(line);
 
 /** A contender's requirement is missing: it is skipped, and the report says so. */

@@ -8,8 +8,8 @@ import { search } from "./search.ts";
 import { service } from "./service.ts";
 import { start } from "./start.ts";
 
-/** In the order in which they run and are reported. */
+/** All benchmarks, in the order of runs and report. */
 export const benchmarks: readonly Benchmark[] = [encode, service, browser, edge, engine, start, search, ratios];
 
-/** What runs when no benchmark is named. */
+/** Benchmarks that run by default. */
 export const usual: readonly string[] = [encode, service, browser, edge, engine, start].map(({ name }) => name);

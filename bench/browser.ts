@@ -1,4 +1,4 @@
-/** A page's pool against transformers.js `pipeline` in a worker, in Chromium on WASM; and a page's first visit. */
+/** Compares a page's pool with transformers.js `pipeline` in a worker, in Chromium on WASM, and measures the first visit. */
 import type { Browser, BrowserContext } from "playwright";
 import { z } from "zod";
 import { claimThat, defineBenchmark, type Plan, Unavailable } from "./benchmark.ts";
@@ -13,18 +13,18 @@ import { measureUsage, memoryOf } from "./usage.ts";
 
 const longestTask = z.object({ loading: z.number(), embedding: z.number() });
 const visitSchema = z.object({
-  /** From the navigation to the first vector. */
+  /** Time from the navigation to the first vector. */
   ms: z.number(),
-  /** What the server sent. */
+  /** Bytes sent by the server. */
   bytes: z.number(),
-  /** Of the page's own thread, in ms; 0 below 50. */
+  /** Longest task of the page's thread in ms; 0 below 50. */
   longestTask: z.number(),
 });
 
 const schema = comparisonSchema({ longestTask }).extend({
-  /** Chromium's version. */
+  /** Version of Chromium. */
   browser: z.string(),
-  /** Of a person's first and, in a browser that was started anew, second visit. */
+  /** The first visit, and the second visit in a restarted browser. */
   visits: z.array(z.object({ contender: z.string(), round: z.number(), cold: visitSchema, warm: visitSchema })),
 });
 
@@ -63,7 +63,7 @@ async function measure({ command, rounds, quick, peer }: Plan): Promise<BrowserR
       await using browser = await launchChromium();
       version = browser.version();
       const found = await measureInPage(browser, server.url, method(server.model), { warmUp, texts });
-      // Batches start as single texts do: their visits would be the same.
+      // Methods that differ only in batch size have the same visits.
       if (id !== "pipeline-32") visits.push({ contender: id, round, ...(await measureVisits(server, method(server.model))) });
       return found;
     },
@@ -93,7 +93,7 @@ async function measureInPage(
       if (method.encoder === "samevec") throw cause;
       throw new Unavailable("transformers.js could not load its model; name a folder that holds it by --peer-model", { cause });
     });
-  // V8 optimizes the code meanwhile.
+  // V8 optimizes the code during these calls.
   await page.evaluate((texts) => benchPage.embed(texts), warmUp);
   const takeLongestTask = () => page.evaluate(() => benchPage.longestTask());
   const loading = await takeLongestTask();
@@ -111,10 +111,10 @@ async function measureInPage(
   return { vectors: vectors.map((vector) => Float32Array.from(vector)), figures };
 }
 
-/** Two visits of one person: the first, and one after a restart of the browser. */
+/** Two visits with one profile: the first, and one after a restart of the browser. */
 async function measureVisits(server: LocalServer, method: PageMethod) {
   await using proxy = await countingProxy(server.url);
-  // Awaited here: the proxy closes when this block is left.
+  // Awaited here, since the proxy closes at the end of this block.
   return await withProfile("block", async (visit) => {
     const measureVisit = async (context: BrowserContext) => {
       const page = await context.newPage();
@@ -132,7 +132,7 @@ async function browserCpuSeconds(browser: Browser): Promise<number> {
   return (await processesOf(browser)).reduce((sum, { cpuTime }) => sum + cpuTime, 0);
 }
 
-/** Of the page's process, workers included: the largest renderer. Chromium keeps a smaller one in reserve. */
+/** Peak memory of the page's process, workers included: the largest renderer. Chromium keeps a smaller spare renderer. */
 async function pagePeakBytes(browser: Browser): Promise<number | null> {
   const renderers = (await processesOf(browser)).filter(({ type }) => type === "renderer");
   const known = renderers.flatMap(({ id }) => memoryOf(id)?.peak ?? []);

@@ -1,18 +1,18 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 
-/** The longest that a child may stay silent, in ms. */
+/** Maximum ms until a child answers. */
 const patience = 10 * 60_000;
 
 /** A Python script that speaks Node's IPC protocol: lines of JSON on the descriptor that `NODE_CHANNEL_FD` names. */
 export interface Program {
-  /** Path of the interpreter. */
+  /** Path of the Python interpreter. */
   readonly interpreter: string;
   readonly script: URL;
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** A process that answers each message with one. */
+/** A process that answers each message with one message. */
 export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
 
@@ -26,7 +26,7 @@ export class Child implements AsyncDisposable {
     }
   }
 
-  /** Rejects when the process ends, or stays silent too long, instead of answering. */
+  /** Sends a message and returns the answer. Rejects if the process ends or does not answer in time. */
   async ask<Answer>(message: object): Promise<Answer> {
     const settled = new AbortController();
     const signal = AbortSignal.any([settled.signal, AbortSignal.timeout(patience)]);
@@ -37,7 +37,7 @@ export class Child implements AsyncDisposable {
       });
       this.#process.send(message);
       const [received] = await Promise.race([answer, ended]);
-      return received as Answer; // what the entry of this child answers with
+      return received as Answer; // the type is defined by the entry of this child
     } finally {
       settled.abort();
     }
@@ -56,7 +56,7 @@ export async function kill(process: ChildProcess): Promise<void> {
   await exited;
 }
 
-/** The child's side. The process ends with the one that forked it: worker threads would keep it alive. */
+/** The child's side. Exits with its parent, since worker threads would keep the process alive. */
 export function answerMessages<Message>(answer: (message: Message) => Promise<object>): void {
   process.once("disconnect", () => process.exit());
   process.on("message", async (message: Message) => {

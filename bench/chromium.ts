@@ -1,4 +1,4 @@
-/** Chromium, and the servers that its pages come from. */
+/** Chromium, and servers for its pages. */
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
@@ -14,7 +14,7 @@ export function launchChromium(): Promise<Browser> {
   return chromium.launch(launchOptions(findBrowser()));
 }
 
-/** One person's browser: each visit starts it anew, and what it has downloaded stays. */
+/** A browser profile. Each visit starts a new browser with the same storage. */
 export async function withProfile<Result>(
   serviceWorkers: "allow" | "block",
   use: (visit: <Seen>(task: (context: BrowserContext) => Promise<Seen>) => Promise<Seen>) => Promise<Result>,
@@ -30,22 +30,22 @@ export async function withProfile<Result>(
       }
     });
   } finally {
-    // A closed browser may still write for a moment.
+    // A closed browser may still write for a short time.
     await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 }
 
 export interface LocalServer extends AsyncDisposable {
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   readonly url: string;
 }
 
-/** On a free port of this machine. */
+/** Serves an app on a free local port. */
 export function serveLocally(app: Hono): Promise<LocalServer> {
   return listening(createAdaptorServer({ fetch: app.fetch }) as Server);
 }
 
-/** Counts what a local server sends, whoever asks: pages, workers, service workers. */
+/** A proxy that counts the bytes sent by a local server, to pages, workers and service workers. */
 export async function countingProxy(target: string): Promise<LocalServer & { takeBytes(): number }> {
   const { hostname, port } = new URL(target);
   let bytes = 0;
@@ -54,11 +54,11 @@ export async function countingProxy(target: string): Promise<LocalServer & { tak
     upstream.on("data", (chunk) => {
       bytes += chunk.length;
     });
-    // A browser that is closed resets its connections: that is no error.
+    // A closing browser resets its connections, which is not an error.
     pipeline(client, upstream, () => {});
     pipeline(upstream, client, () => {});
   });
-  /** Headers included, since the last call. */
+  /** Bytes since the last call, headers included. */
   const takeBytes = () => {
     const taken = bytes;
     bytes = 0;

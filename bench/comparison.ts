@@ -1,4 +1,4 @@
-/** Contenders on the same texts, by turns: what `encode` and `browser` share. */
+/** Comparison of contenders on the same texts, shared by `encode` and `browser`. */
 import { z } from "zod";
 import { cosineSimilarity } from "../shared/vector.ts";
 import { log, Unavailable } from "./benchmark.ts";
@@ -11,21 +11,21 @@ const measurementSchema = z.object({
   texts: z.string(),
   round: z.number(),
   ...usageSchema.shape,
-  /** Of the process, loading included; null where the platform does not tell. */
+  /** Peak memory of the process, loading included; null if the platform does not report it. */
   peakBytes: z.number().nullable(),
-  /** The worst cosine of any text's vector to the reference's of the same round. */
+  /** Minimum cosine of a vector to the reference's vector in the same round. */
   worstCosine: z.number(),
 });
 
 type Measurement = z.infer<typeof measurementSchema>;
 type Figures = Omit<Measurement, "contender" | "texts" | "round" | "worstCosine">;
 
-/** @param extra what one benchmark measures beside the usual figures */
+/** @param extra schema of additional figures */
 export const comparisonSchema = <Extra extends z.ZodRawShape>(extra: Extra) =>
   z.object({
     environment: environmentSchema,
     rounds: z.number(),
-    /** The first is the reference, to which the others are compared. */
+    /** The first contender is the reference. */
     contenders: z.array(z.object({ id: z.string(), label: z.string(), precision: z.enum(["int8", "float32"]).optional() })).min(1),
     textSets: z.array(z.object({ name: z.string(), texts: z.number(), tokens: z.number() })),
     measurements: z.array(measurementSchema.extend(extra)),
@@ -38,7 +38,7 @@ export interface Contender {
   readonly label: string;
 }
 
-/** In every round each contender takes its turn, and each round starts with another: a machine that slows down hits all alike. */
+/** Runs all contenders in every round, with a rotating start: a machine that slows down affects all equally. */
 export async function compare<Each extends Contender, Found extends Figures>({
   contenders,
   textSets,
@@ -48,7 +48,7 @@ export async function compare<Each extends Contender, Found extends Figures>({
   readonly contenders: readonly Each[];
   readonly textSets: readonly { readonly name: string; readonly texts: readonly string[] }[];
   readonly rounds: number;
-  /** Rejects with {@link Unavailable} for a contender that is to be skipped. */
+  /** Rejects with {@link Unavailable} to skip a contender. */
   readonly measure: (contender: Each, texts: readonly string[], round: number) => Promise<{ vectors: Float32Array[]; figures: Found }>;
 }) {
   const measurements: (Found & Pick<Measurement, "contender" | "texts" | "round" | "worstCosine">)[] = [];
@@ -81,7 +81,7 @@ export async function compare<Each extends Contender, Found extends Figures>({
 
 type Measured = readonly Pick<Measurement, "contender" | "texts" | "round" | "seconds">[];
 
-/** Texts per second of one contender over those of another, in each round that has both. */
+/** Ratios of the texts per second of two contenders, in each round with both. */
 export function speedRatios(measurements: Measured, texts: string, of: string, over: string): number[] {
   const own = measurements.filter((each) => each.texts === texts && each.contender === of);
   return own.flatMap(({ round, seconds }) => {
@@ -94,7 +94,7 @@ interface Compared<Found> extends Omit<z.infer<ReturnType<typeof comparisonSchem
   readonly measurements: readonly Found[];
 }
 
-/** A table for each set of texts. @param columns of one benchmark: a figure of a measurement, by its heading */
+/** A table for each set of texts. @param columns additional figures by heading */
 export function comparisonTables<Found extends Measurement>(
   { contenders, textSets, measurements, skipped, rounds }: Compared<Found>,
   columns: Readonly<Record<string, (each: Found) => number | null>>,

@@ -20,19 +20,19 @@ export async function cranfieldQueries(): Promise<CranfieldRecord[]> {
 
 export const textsOf = (records: readonly CranfieldRecord[]) => records.map(({ text }) => text);
 
-/** By query, the relevance of documents, from 1 (least) to 4. Documents that are not in it are irrelevant. */
+/** Relevance of documents by query, from 1 (least) to 4. Missing documents are irrelevant. */
 export async function cranfieldJudgments(): Promise<Map<number, Map<number, number>>> {
   const judgments = new Map<number, Map<number, number>>();
   for (const line of (await contentOf("cranqrel")).trim().split("\n")) {
     const [query = 0, document = 0, code = 0] = line.trim().split(/\s+/).map(Number);
     const ofQuery = judgments.get(query) ?? new Map<number, number>();
-    // In the file 1 is the most relevant and 4 the least, and -1 stands for 4.
+    // In the file, 1 is the most relevant and 4 the least; -1 means 4.
     judgments.set(query, ofQuery.set(document, code === -1 ? 1 : 5 - code));
   }
   return judgments;
 }
 
-/** A record starts with `.I number`. Its fields start with a line of a dot and a letter: `.T` for the title, `.W` for the text. */
+/** Parses records. A record starts with `.I number`, and its fields with a dot and a letter: `.T` is the title, `.W` the text. */
 async function recordsOf(file: string): Promise<CranfieldRecord[]> {
   const records = (await contentOf(file)).split(/^\.I \d+$/m).slice(1);
   return records.map((record, i) => {

@@ -12,7 +12,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const wrangler = join(root, "node_modules/wrangler/bin/wrangler.js");
 const config = join(root, "wrangler.toml");
 
-/** A folder with what `wrangler deploy` would upload. */
+/** A folder with the bundle of `wrangler deploy`. */
 export class EdgeBundle implements AsyncDisposable {
   readonly #directory: string;
 
@@ -20,7 +20,7 @@ export class EdgeBundle implements AsyncDisposable {
     this.#directory = directory;
   }
 
-  /** @param script another worker than wrangler.toml's, by its path from the root */
+  /** @param script path of a worker relative to the root. Default: the worker of wrangler.toml */
   static async make(script?: string): Promise<EdgeBundle> {
     const directory = await mkdtemp(join(tmpdir(), "samevec-edge-"));
     const entry = script === undefined ? [] : [script];
@@ -29,7 +29,7 @@ export class EdgeBundle implements AsyncDisposable {
     return new EdgeBundle(directory);
   }
 
-  /** An isolate in a workerd of its own that has yet to see its first request. */
+  /** Starts an isolate in a new workerd, without any request. */
   async start(): Promise<AsyncDisposable & { readonly origin: string }> {
     const { compatibility_date: compatibilityDate = "", compatibility_flags: compatibilityFlags, vars } = unstable_readConfig({ config });
     const files = await readdir(this.#directory);
@@ -61,13 +61,13 @@ export class EdgeBundle implements AsyncDisposable {
   }
 }
 
-/** Has an isolate compute a text of so many tokens. */
+/** Requests the vector of a text with the given number of tokens. */
 export async function embedTokens(origin: string, tokens: number): Promise<void> {
   const response = await fetch(`${origin}/embed`, {
     method: "POST",
-    // workerd closes a connection that was idle for 5 s just when the next request is sent.
+    // workerd closes connections after 5 s idle, which may coincide with the next request.
     headers: { "content-type": "application/json", connection: "close" },
-    body: JSON.stringify({ inputs: "word ".repeat(tokens - 2) }), // beside [CLS] and [SEP]
+    body: JSON.stringify({ inputs: "word ".repeat(tokens - 2) }), // [CLS] and [SEP] are added
   });
   const body = await response.text();
   const computed = Number(response.headers.get("x-compute-tokens"));

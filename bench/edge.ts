@@ -1,4 +1,4 @@
-/** Latency and cost of a text in an edge isolate, as `wrangler deploy` would upload it, in workerd. */
+/** Latency and cost of a text in an edge isolate: workerd with the bundle of `wrangler deploy`. */
 import { z } from "zod";
 import { claimThat, defineBenchmark, log, type Plan } from "./benchmark.ts";
 import { EdgeBundle, embedTokens } from "./edge-isolate.ts";
@@ -7,17 +7,17 @@ import { figuresOf, formatEach, formatSpread, spreadOf, table } from "./statisti
 import { descendantsCpuMs } from "./usage.ts";
 
 const textsSchema = z.object({
-  /** Of each text, special tokens included. */
+  /** Tokens of each text, special tokens included. */
   tokens: z.number(),
-  /** From the request to the last byte of its answer, for a client: the median. */
+  /** Median time from the request to the last byte of the response. */
   ms: z.number(),
-  /** Processor time of workerd per text; null where the platform does not tell. */
+  /** Processor time of workerd per text; null if the platform does not report it. */
   cpuMs: z.number().nullable(),
 });
 
 const schema = z.object({
   environment: environmentSchema,
-  /** `first`: a fresh isolate's first text, which it loads the model for. */
+  /** `first`: the first text of a new isolate, which includes loading the model. */
   rounds: z.array(z.object({ first: textsSchema, texts: z.array(textsSchema) })).min(1),
 });
 
@@ -37,7 +37,7 @@ async function measure({ command, rounds: count, quick }: Plan): Promise<z.infer
   for (let round = 0; round < count; round++) {
     await using isolate = await bundle.start();
     const first = await measureTexts(isolate.origin, 16, 1);
-    // V8 optimizes the code meanwhile, on other threads.
+    // V8 optimizes the code during these calls, on other threads.
     await measureTexts(isolate.origin, 128, quick ? 2 : 20);
     const texts: Texts[] = [];
     for (const { tokens, times } of lengths) texts.push(await measureTexts(isolate.origin, tokens, quick ? 1 : times));
@@ -59,7 +59,7 @@ async function measureTexts(origin: string, tokens: number, times: number): Prom
   return { tokens, ms: spreadOf(milliseconds).median, cpuMs: before === null || after === null ? null : (after - before) / times };
 }
 
-/** US dollars, by Cloudflare's documentation (Workers: Pricing; Workers AI: Pricing) on 2026-11-21, beyond what the paid plan includes. */
+/** Prices in US dollars beyond the paid plan, by Cloudflare's documentation (Workers: Pricing; Workers AI: Pricing) on 2026-11-21. */
 const prices = { millionCpuMs: 0.02, millionRequests: 0.3, workersAI: 0.02 };
 
 export const edge = defineBenchmark({

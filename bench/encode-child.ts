@@ -1,4 +1,4 @@
-/** The process of one contender in Node: loads it with the first job and keeps it. */
+/** Process of one contender in Node.js. The first job loads the contender. */
 import { basename, dirname, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Unavailable } from "./benchmark.ts";
@@ -6,20 +6,20 @@ import { answerMessages } from "./child.ts";
 import type { PeerModel } from "./peers/peer-model.ts";
 import { type LoopDelay, measureUsage, ownCpuSeconds, ownPeakBytes, type Usage, watchEventLoop } from "./usage.ts";
 
-/** The product's pool, or transformers.js' `pipeline`. */
+/** The product's pool, or `pipeline` of transformers.js. */
 export type NodeMethod = { readonly workers: number } | { readonly textsPerCall: number };
 
 export interface EncodeJob {
   readonly method: NodeMethod;
   readonly peer: PeerModel;
-  /** Embedded before anything is measured. */
+  /** Texts that are embedded before the measurement. */
   readonly warmUp: readonly string[];
   readonly texts: readonly string[];
 }
 
 export interface Encoded {
   readonly vectors: Float32Array[];
-  /** `loopDelay` is null where the process only waits for a blocking call. */
+  /** `loopDelay` is null if a call blocks the process. */
   readonly figures: Usage & { readonly peakBytes: number; readonly loopDelay: LoopDelay | null };
 }
 
@@ -43,7 +43,7 @@ answerMessages(async (job: EncodeJob): Promise<EncodeAnswer> => {
   }
 });
 
-/** Imports only what the method needs: a module that is merely loaded counts in peak memory. */
+/** Imports only the modules of the method, since loaded modules add to peak memory. */
 async function open({ method, peer, warmUp }: EncodeJob): Promise<Embed> {
   const embed = await ("workers" in method ? openPool(method.workers) : openPipeline(peer, method.textsPerCall));
   await embed(warmUp);
@@ -59,7 +59,7 @@ async function openPool(workers: number): Promise<Embed> {
   return async (texts) => (await encoder.embed(texts)).vectors;
 }
 
-/** As transformers.js' documentation shows it, on the published int8 graph. Threads are the runtime's choice: one for each core. */
+/** As in the documentation of transformers.js, on the published int8 graph. The runtime uses one thread per core. */
 async function openPipeline(peer: PeerModel, textsPerCall: number): Promise<Embed> {
   const { env, pipeline } = await import("@huggingface/transformers");
   const model = "hub" in peer ? peer.hub : basename(resolve(peer.directory));
@@ -75,7 +75,7 @@ async function openPipeline(peer: PeerModel, textsPerCall: number): Promise<Embe
     for (let start = 0; start < texts.length; start += textsPerCall) {
       const pooled = await extract(texts.slice(start, start + textsPerCall), { pooling: "cls", normalize: true });
       const [rows = 0, width = 0] = pooled.dims;
-      const numbers = pooled.data as Float32Array; // of a float32 tensor
+      const numbers = pooled.data as Float32Array; // the tensor is float32
       for (let row = 0; row < rows; row++) vectors.push(numbers.slice(row * width, (row + 1) * width));
     }
     return vectors;

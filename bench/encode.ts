@@ -1,4 +1,4 @@
-/** The product's pool in Node against other libraries, on the same texts. */
+/** Compares the product's pool in Node.js with other libraries, on the same texts. */
 import type { z } from "zod";
 import { claimThat, defineBenchmark, type Plan, Unavailable } from "./benchmark.ts";
 import { Child } from "./child.ts";
@@ -61,7 +61,7 @@ async function measure({ command, rounds, quick, peer, python }: Plan): Promise<
   };
 }
 
-/** In a fresh process that has warmed up. */
+/** Measures a contender in a new process, after a warm-up. */
 async function encodeIn(
   method: EncodeContender["method"],
   { peer, python }: { readonly peer: PeerModel; readonly python: PythonPeers | null },
@@ -77,7 +77,7 @@ async function encodeIn(
   return answer;
 }
 
-/** The answer of `peers/contender.py`: vectors are one run of little-endian float32 in base64. */
+/** The answer of `peers/contender.py`. `vectors` is base64 of all vectors as little-endian float32. */
 interface PythonAnswer extends Pick<Encoded, "figures"> {
   readonly vectors: string;
   readonly dimensions: number;
@@ -89,7 +89,7 @@ async function encodeInPython(method: PythonMethod, python: PythonPeers, texts: 
   await using child = new Child(program);
   const settings = { ...method, models: python.models };
   const { vectors, dimensions, figures } = await child.ask<PythonAnswer>({ settings, ...texts }).catch((cause: unknown) => {
-    // A peer that fails on one machine must not end the run: its own message is on stderr.
+    // A failing peer must not end the run. It prints its own message to stderr.
     throw new Unavailable("its process failed", { cause });
   });
   const numbers = new Float32Array(Uint8Array.from(Buffer.from(vectors, "base64")).buffer);
@@ -97,7 +97,7 @@ async function encodeInPython(method: PythonMethod, python: PythonPeers, texts: 
   return { vectors: rows, figures };
 }
 
-/** Queries, abstracts, and two abstracts in one, by turns: some 20, 240 and 480 tokens. */
+/** Queries, abstracts, and pairs of abstracts in turns: about 20, 240 and 480 tokens. */
 function mixedTexts(queries: readonly string[], abstracts: readonly string[], ofEach: number) {
   const texts = Array.from({ length: ofEach }, (_, i) => {
     const long = abstracts.slice(ofEach + 2 * i, ofEach + 2 * (i + 1)).join(" ");
@@ -106,10 +106,10 @@ function mixedTexts(queries: readonly string[], abstracts: readonly string[], of
   return { name: "texts of mixed lengths", texts: texts.flat().filter((text) => text !== "") };
 }
 
-/** A hundred texts of 4 to 22 words: after them code is compiled, and memory has grown. */
+/** Warm-up: a hundred texts of 4 to 22 words, after which code is compiled and memory has grown. */
 const warmUp = Array.from({ length: 100 }, (_, i) => "warm up ".repeat(2 + (i % 10)));
 
-/** The speed over the fastest library's, on abstracts. Empty where there is no other. */
+/** Ratio of the speed to that of the fastest library, on abstracts. Empty without another library. */
 function ratiosToBest({ measurements }: Comparison): number[] {
   const others = new Set(measurements.map(({ contender }) => contender).filter((id) => !id.startsWith("pool-")));
   const ratios = Array.from(others, (id) => speedRatios(measurements, "abstracts", "pool-2", id)).filter((each) => each.length > 0);

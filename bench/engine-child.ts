@@ -1,4 +1,4 @@
-/** A rival's process: prepares it with the first message. */
+/** Process of a rival. The first message prepares the rival. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { importNativeRuntime, openNativeSession } from "../api/node/native-session.ts";
@@ -10,11 +10,11 @@ import { ownCpuSeconds } from "./usage.ts";
 export interface EngineJob {
   readonly rival: WasmRival | "onnxruntime-node";
   readonly lengths: readonly number[];
-  /** 0 only reads the rival's files. */
+  /** Number of repetitions; 0 only reads the rival's files. */
   readonly times: number;
 }
 
-/** Processor time is that of all threads. */
+/** Processor time of all threads. */
 export type EngineAnswer = { readonly ms: number; readonly cpuMs: number };
 
 let preparing: Promise<TimedRun> | undefined;

@@ -1,6 +1,6 @@
 /**
- * The WebAssembly engine and ONNX Runtime Web, each on one thread, with the same model. Knows neither Node nor the DOM: it runs in a
- * process, in a page's worker and in an isolate.
+ * The WebAssembly engine and ONNX Runtime Web, each on one thread, with the same model. Without the API of a single platform: it runs in
+ * Node.js, in a Web Worker and in an isolate.
  */
 import type { Manifest } from "../shared/encoder/manifest.ts";
 import { onnxSession } from "../shared/encoder/onnx-session.ts";
@@ -17,12 +17,12 @@ export type WasmRival = (typeof wasmRivals)[number];
 
 export interface RivalHost {
   readonly manifest: Manifest;
-  /** Reads a file of the repository, by its path from the root. */
+  /** Reads a file of the repository, by its path relative to the root. */
   read(path: string): Promise<Bytes>;
   importOnnxRuntime(): Promise<OnnxRuntime>;
 }
 
-/** Computes texts of so many tokens, `times` times, and gives the time that took, in ms. The first call opens the rival. */
+/** Computes texts with the given numbers of tokens `times` times, and returns the duration in ms. The first call opens the rival. */
 export type TimedRun = (lengths: readonly number[], times: number) => Promise<number>;
 
 export function timedRun(open: () => Promise<Run>): TimedRun {
@@ -37,7 +37,7 @@ export function timedRun(open: () => Promise<Run>): TimedRun {
   };
 }
 
-/** Reads all files that the rival needs before it returns, so that reading is no part of the measured time. */
+/** Reads all files of a rival in advance, so that the measured time does not include reading. */
 export async function prepareRival(rival: WasmRival, { manifest, read, importOnnxRuntime }: RivalHost): Promise<TimedRun> {
   const { devices, weights } = manifest;
   const files = new Map<string, Bytes>();
@@ -64,7 +64,7 @@ export async function prepareRival(rival: WasmRival, { manifest, read, importOnn
   return timedRun(async () => oneByOne(await openOnnxSession(await importOnnxRuntime(), manifest, load, buffer)));
 }
 
-/** Texts of unlike lengths, for a graph that takes only equal ones. */
+/** Runs texts one by one, for a graph that requires equal lengths. */
 function oneByOne(session: Session): Run {
   return async (texts) => {
     for (const ids of texts) await session.run([ids]);
@@ -85,14 +85,14 @@ export async function openOnnxSession(
   const runtime = await InferenceSession.create(await load(native.file), {
     executionProviders: ["wasm"],
     externalData,
-    // Texts differ in length: memory patterns would keep one plan for each length seen.
+    // Memory patterns would store one plan for each text length.
     enableMemPattern: false,
     logSeverityLevel: 3,
   });
   return onnxSession({ runtime, Tensor, inputs: native.inputs, device: "wasm", batch: oneTextPerRun });
 }
 
-/** `[CLS]`, words of the vocabulary, `[SEP]`: which words they are does not matter. */
+/** `[CLS]`, arbitrary words of the vocabulary, `[SEP]`. */
 function textOf(tokens: number): TokenIds {
   return [101, ...Array.from({ length: tokens - 2 }, (_, i) => 1996 + ((i * 7919) % 20_000)), 102];
 }

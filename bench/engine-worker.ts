@@ -1,4 +1,4 @@
-/** A worker of a page in which a rival computes: the benchmark calls `prepare`, then `compute`. */
+/** Web Worker of a rival. The benchmark calls `prepare`, then `compute`. */
 import type { Manifest } from "../shared/encoder/manifest.ts";
 import { prepareRival, type TimedRun, type WasmRival } from "./engine-rivals.ts";
 
@@ -8,7 +8,7 @@ declare global {
   var compute: TimedRun;
 }
 
-/** By its path: a worker has no import map. */
+/** Imported by path: workers have no import map. */
 const onnxRuntime = "/node_modules/onnxruntime-web/dist/ort.wasm.bundle.min.mjs";
 
 globalThis.prepare = async (rival, manifest) => {

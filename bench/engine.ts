@@ -1,4 +1,4 @@
-/** The WebAssembly engine against ONNX Runtime Web, on one thread each, in Chromium, workerd and Node. */
+/** Compares the WebAssembly engine with ONNX Runtime Web, on one thread each, in Chromium, workerd and Node.js. */
 import { fileURLToPath } from "node:url";
 import { serveStatic } from "@hono/node-server/serve-static";
 import { Hono } from "hono";
@@ -23,9 +23,9 @@ const measurementSchema = z.object({
   rival: z.enum(keysOf(rivals)),
   case: z.enum(["first vector", "16 tokens", "128 tokens", "512 tokens", "8 short texts"]),
   round: z.number(),
-  /** Per run: one text, or all eight. The median of a round's turns. */
+  /** Time per run of one text or all eight: the median of a round. */
   ms: z.number(),
-  /** Of the computing thread; in workerd and Node of the process. Null where the platform does not tell. */
+  /** Processor time of the computing thread; in workerd and Node.js of the process. Null if the platform does not report it. */
   cpuMs: z.number().nullable(),
 });
 
@@ -38,7 +38,7 @@ const schema = z.object({
 
 type Measurement = z.infer<typeof measurementSchema>;
 
-/** Computes texts of so many tokens, `times` times. The first run opens the rival, whose files are in memory. */
+/** Computes texts with the given numbers of tokens `times` times. The first run opens the rival, whose files are in memory. */
 interface Started extends AsyncDisposable {
   run(lengths: readonly number[], times: number): Promise<Pick<Measurement, "ms" | "cpuMs">>;
 }
@@ -52,9 +52,9 @@ interface Host {
 
 interface Case {
   readonly name: Measurement["case"];
-  /** Tokens of each text. The engine computes all in one run. ONNX Runtime takes them one by one: its graph wants equal lengths. */
+  /** Tokens of each text. The engine computes all in one run. ONNX Runtime runs them one by one: its graph requires equal lengths. */
   readonly lengths: readonly number[];
-  /** Runs in a turn: enough for a clock of tenths of a ms. */
+  /** Runs per turn: enough for a clock with a resolution of 0.1 ms. */
   readonly times: number;
 }
 
@@ -83,7 +83,7 @@ async function measure({ command, rounds, quick }: Plan): Promise<z.infer<typeof
 
 type Found = Omit<Measurement, "host" | "round">;
 
-/** All rivals of a host are open at once and take turns. */
+/** Opens all rivals of a host and measures them in turns. */
 async function measureHost(host: Host, round: number, turns: number): Promise<Found[]> {
   const found: Found[] = [];
   const open: { rival: Measurement["rival"]; started: Started }[] = [];
@@ -93,7 +93,7 @@ async function measureHost(host: Host, round: number, turns: number): Promise<Fo
       open.push({ rival, started });
       found.push({ rival, case: "first vector", ...(await started.run([16], 1)) });
     }
-    // V8 optimizes the code meanwhile, on other threads.
+    // V8 optimizes the code during these calls, on other threads.
     for (const { started } of open) await started.run([128], turns > 1 ? 20 : 2);
     for (const { name, lengths, times } of host.cases) {
       const timings = open.map((each) => ({ ...each, ms: [] as number[], cpuMs: [] as number[] }));
@@ -128,7 +128,7 @@ const inNode: Host = {
   },
 };
 
-/** The repository, for pages of this machine. */
+/** Serves the repository to local pages. */
 function repository(): Hono {
   const root = fileURLToPath(new URL("../../", import.meta.url));
   const app = new Hono();
@@ -137,7 +137,7 @@ function repository(): Hono {
   return app;
 }
 
-/** Each rival in a worker of its own page. */
+/** Each rival runs in a worker of its own page. */
 function inChromium(browser: Browser, url: string): Host {
   return {
     id: "chromium",
@@ -158,7 +158,7 @@ function inChromium(browser: Browser, url: string): Host {
   };
 }
 
-/** The deployed worker, and the same with ONNX Runtime: a request for each text. */
+/** The deployed worker, and its variant with ONNX Runtime. One request per text. */
 function inWorkerd(bundles: Readonly<Record<WasmRival, EdgeBundle>>): Host {
   return {
     id: "workerd",
@@ -176,7 +176,7 @@ function inWorkerd(bundles: Readonly<Record<WasmRival, EdgeBundle>>): Host {
   };
 }
 
-/** Only one of the open rivals computes: the others' threads use next to nothing meanwhile. */
+/** Only one rival computes at a time: the threads of the others are almost idle. */
 function withCpu(
   names: Parameters<typeof descendantsCpuMs>[0],
   run: (lengths: readonly number[], times: number) => Promise<number>,
@@ -196,7 +196,7 @@ type Time = keyof typeof times;
 const measured = (measurements: readonly Measurement[], cell: Cell, rival: Measurement["rival"]) =>
   measurements.filter((each) => each.host === cell.host && each.case === cell.case && each.rival === rival);
 
-/** The engine's time over ONNX Runtime Web's, in each round. */
+/** Ratio of the engine's time to ONNX Runtime Web's, in each round. */
 function shares(measurements: readonly Measurement[], cell: Cell, time: Time): number[] {
   const others = measured(measurements, cell, "onnxruntime-web");
   return measured(measurements, cell, "engine").flatMap((own) => {

@@ -5,7 +5,7 @@ import { modelOf } from "../shared/encoder/bundled-model.ts";
 import { parseManifest } from "../shared/encoder/manifest.ts";
 import { createTokenizer, cutTokens } from "../shared/encoder/tokenizer.ts";
 
-/** The bundled model's folder, seen from `dist/bench`. */
+/** Folder of the bundled model, relative to `dist/bench`. */
 export const modelDirectory = new URL("../../models/bge-small-en-v1.5/", import.meta.url);
 
 const readJson = async (url: URL): Promise<unknown> => JSON.parse(await readFile(url, "utf8"));
@@ -25,11 +25,11 @@ export const environmentSchema = z.object({
 /** Machine, versions and model of a run. */
 export type Environment = z.infer<typeof environmentSchema>;
 
-/** @param packages those of package.json whose versions the result names */
+/** @param packages packages whose versions are part of the result */
 export async function describeEnvironment(command: string, packages: readonly string[]): Promise<Environment> {
   const versions = z.record(z.string(), z.string());
   const packageSchema = z.object({ dependencies: versions, devDependencies: versions });
-  // package.json pins exact versions: they are the installed ones.
+  // package.json pins exact versions.
   const { dependencies, devDependencies } = packageSchema.parse(await readJson(new URL("../../package.json", import.meta.url)));
   const { id, fingerprint } = await readManifest();
   const pinned = packages.map((name) => [name, dependencies[name] ?? devDependencies[name] ?? "not a dependency"]);
@@ -45,7 +45,7 @@ export async function describeEnvironment(command: string, packages: readonly st
   };
 }
 
-/** A line of Markdown. */
+/** Describes an environment in a line of Markdown. */
 export function environmentLine({ command, date, cpu, cores, memoryBytes, platform, versions, model }: Environment): string {
   const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [

@@ -1,4 +1,4 @@
-/** `npm run bench`: see bench/README.md. */
+/** Entry of `npm run bench`: see bench/README.md. */
 import { parseArgs } from "node:util";
 import { log, type Plan } from "./benchmark.ts";
 import { benchmarks, usual } from "./benchmarks.ts";
@@ -7,7 +7,7 @@ import { nothingGotWorse } from "./ratios.ts";
 import { renderReport, writeReport } from "./report.ts";
 import { saveResult } from "./results.ts";
 
-// Measured processes inherit this: the runtime reports nothing to its makers.
+// Measured processes inherit this setting, which disables telemetry of the runtime.
 process.env.ORT_DISABLE_TELEMETRY ??= "1";
 
 const { values, positionals: chosen } = parseArgs({

@@ -1,6 +1,6 @@
-/** What the benchmark asks its page for. Both sides import it: the process that drives the browser, and the page. */
+/** The protocol between the benchmark process and its page. */
 
-/** A way to embed in a browser, on WASM. */
+/** A compared method, on WASM in a browser. */
 export type PageMethod =
   | { readonly encoder: "samevec"; readonly workers: number }
   | { readonly encoder: "pipeline"; readonly textsPerCall: number; readonly model: PageModel };
@@ -8,21 +8,21 @@ export type PageMethod =
 /** The peers' model. */
 export interface PageModel {
   readonly name: string;
-  /** The path of the page's server that has a folder of that name; null for the hub. */
+  /** Path of the model's parent folder on the page's server; null for the hub. */
   readonly served: string | null;
 }
 
-/** The page's global. A page loads one method. */
+/** Global object of the page. A page loads one method. */
 export interface BenchPage {
   /** Resolves when every worker is ready. */
   load(method: PageMethod): Promise<void>;
-  /** Loads and embeds a text as soon as it can. @returns ms from the navigation to its vector */
+  /** Loads the model and embeds a text. @returns ms from the navigation to its vector */
   first(method: PageMethod, text: string): Promise<number>;
-  /** Keeps the vectors for `vectors`: handing them over would be a task of the page's thread. @returns how long it took, in s */
+  /** Embeds texts. `vectors` returns the result: a transfer here would count as a task of the page. @returns duration in s */
   embed(texts: readonly string[]): Promise<number>;
-  /** Those of the last call, L2-normalized. */
+  /** Vectors of the last call, L2-normalized. */
   vectors(): number[][];
-  /** The longest task of the page's own thread since the last call, in ms; 0 below the 50 ms that browsers report. */
+  /** Longest task of the page's thread since the last call, in ms; 0 below 50 ms, which browsers do not report. */
   longestTask(): number;
 }
 

@@ -15,7 +15,7 @@ const pageConfig = fileURLToPath(new URL("../../bench/page/vite.config.ts", impo
 const builtPage = fileURLToPath(new URL("page", import.meta.url));
 const peerPath = "/peer/";
 
-/** Builds the benchmark's page and serves it, with the peers' model if that is a folder. */
+/** Builds and serves the benchmark's page, and the peers' model if it is a folder. */
 export async function servePage(peer: PeerModel): Promise<LocalServer & { readonly model: PageModel }> {
   await build({ configFile: pageConfig, logLevel: "warn" });
   await compressAssets();
@@ -29,7 +29,7 @@ export async function servePage(peer: PeerModel): Promise<LocalServer & { readon
   return { ...(await serveLocally(app)), model };
 }
 
-/** Scripts and the peers' runtime are gzipped, as on a content network. The engine's files are compressed already. */
+/** Compresses scripts and the peers' runtime with gzip, as a CDN does. The engine's files are already compressed. */
 async function compressAssets(): Promise<void> {
   const folder = join(builtPage, "assets");
   for (const name of await readdir(folder)) {

@@ -13,17 +13,17 @@ import { measureScans } from "./search-vectors.ts";
 import { spreadOf } from "./statistics.ts";
 import { ownCpuSeconds } from "./usage.ts";
 
-/** Two parts measured one after the other, so that a busy machine hits both. */
+/** A ratio of two parts, which are measured one after the other, so that load affects both. */
 export interface Ratio {
   readonly id: string;
   readonly says: string;
-  /** The share of the kept figure that it may fall to. Wide where a busy machine disturbs one part more than the other. */
+  /** Minimum share of the stored value. Low if load affects one part more than the other. */
   readonly room: number;
-  /** More is better. @param round its texts differ from those of the rounds before */
+  /** Higher is better. @param round each round uses different texts */
   measure(round: number): Promise<number>;
 }
 
-/** Opens what the ratios measure while `use` runs. */
+/** Opens the measured parts while `use` runs. */
 export async function withRatios<Result>(use: (ratios: readonly Ratio[]) => Promise<Result>): Promise<Result> {
   const [one, two] = [createEncoder({ workers: 1 }), createEncoder({ workers: 2 })];
   await using engine = new Child("engine-child.js");
@@ -48,20 +48,20 @@ export async function withRatios<Result>(use: (ratios: readonly Ratio[]) => Prom
   }
 }
 
-/** Of all threads: other processes hardly change it. */
+/** Processor time of all threads, which hardly depends on other processes. */
 async function cpuSecondsOf(task: () => unknown): Promise<number> {
   const before = ownCpuSeconds();
   await task();
   return ownCpuSeconds() - before;
 }
 
-/** Others in each round. */
+/** Different texts in each round. */
 const textsOfRound = (texts: readonly string[], count: number, round: number) =>
   Array.from({ length: count }, (_, i) => `${round} ${texts[(round * count + i) % texts.length]}`);
 
 /**
- * Near 1 where two workers compute two texts of one length at once, 0.5 where one waits for the other. Texts per second would
- * tell less: on a busy machine two threads get no more than one.
+ * Near 1 if two workers compute two texts of equal length in parallel, 0.5 if one waits for the other. Texts per second would be less
+ * informative: on a busy machine, two threads may get no more time than one.
  */
 const twoWorkers = (encoder: Encoder): Ratio => ({
   id: "two-workers",
@@ -84,7 +84,7 @@ const twoWorkers = (encoder: Encoder): Ratio => ({
   },
 });
 
-/** Texts of one length share runs when they come together. */
+/** Concurrent texts of equal length share runs. */
 const shortTexts = (encoder: Encoder, queries: readonly string[]): Ratio => ({
   id: "short-texts",
   says: "speed on 75 queries that come together over that on others that come one by one",
@@ -110,7 +110,7 @@ const oneBitCodes = ({ passageVectors, queryVectors }: Library): Ratio => ({
 
 const relevanceSchema = z.object({ answered: z.array(z.object({ query: z.string(), answer: z.string() })) });
 
-/** The same each time. */
+/** Deterministic. */
 const hybridQuality = (encoder: Encoder, library: Library): Ratio => ({
   id: "hybrid-quality",
   says: "mean reciprocal rank of answers by words and meaning over that by words",
@@ -149,7 +149,7 @@ const secondWorkerMemory = (abstracts: readonly string[]): Ratio => ({
   },
 });
 
-/** By turns, in processor time. V8's register allocation decides it: another V8 may change it. */
+/** In turns, by processor time. The result depends on V8's register allocation, so another version of V8 may change it. */
 const engineSpeed = (engine: Child, onnxRuntime: Child): Ratio => {
   const rivals = [
     { child: engine, rival: "engine" },
@@ -167,7 +167,7 @@ const engineSpeed = (engine: Child, onnxRuntime: Child): Ratio => {
     says: "speed of the WASM engine over that of ONNX Runtime Web, in Node, on texts of 128 tokens",
     room: 0.88,
     async measure(round) {
-      // V8 optimizes the code meanwhile.
+      // V8 optimizes the code during these calls.
       if (round === 0) await timesOf(20);
       const turns: number[][] = [];
       for (let turn = 0; turn < 9; turn++) turns.push(await timesOf(2));
@@ -180,7 +180,7 @@ const engineSpeed = (engine: Child, onnxRuntime: Child): Ratio => {
 const readText = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), "utf8");
 
 async function builtInLibrary(): Promise<Library> {
-  const header = JSON.parse(await readText("dist/library/library.json")) as LibraryHeader; // what the build wrote
+  const header = JSON.parse(await readText("dist/library/library.json")) as LibraryHeader; // written by the build
   const packed = new Uint8Array(await readFile(new URL("../../dist/library/vectors.bin", import.meta.url)));
   return readLibrary(header, packed.buffer);
 }

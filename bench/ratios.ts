@@ -1,4 +1,4 @@
-/** Ratios among the product's own parts, which a change is held to: `npm run bench -- --check`. A busy machine changes them little. */
+/** Regression check of ratios between parts of the product: `npm run bench -- --check`. Ratios depend little on the load of the machine. */
 import { z } from "zod";
 import { defineBenchmark, log, type Plan } from "./benchmark.ts";
 import { describeEnvironment, environmentSchema } from "./environment.ts";
@@ -8,7 +8,7 @@ import { formatSpread, spreadOf, table } from "./statistics.ts";
 
 const schema = z.object({
   environment: environmentSchema,
-  /** By id, in each round: more is better. */
+  /** Values of each round, by id. Higher is better. */
   ratios: z.array(z.object({ id: z.string(), says: z.string(), rounds: z.array(z.number()).min(1) })),
 });
 
@@ -23,10 +23,10 @@ async function measure({ command, rounds }: Plan): Promise<z.infer<typeof schema
   return { environment: await describeEnvironment(command, ["onnxruntime-node"]), ratios };
 }
 
-/** Rounds in which a ratio has to be good once: a busy machine spoils one, hardly all. */
+/** Maximum rounds. A ratio must pass in one of them, since a busy machine may disturb some. */
 const mostRounds = 6;
 
-/** Whether every ratio is once as good as the kept one, less its room. Throws where one is not kept. */
+/** Whether every ratio reaches its stored value, less the tolerance, in one round. Throws if a ratio has no stored value. */
 export async function nothingGotWorse(): Promise<boolean> {
   const result = await readResult("ratios");
   if (!result) throw new Error("No ratios are kept for this model: npm run bench -- ratios");

@@ -8,7 +8,7 @@ import { table } from "./statistics.ts";
 const introduction =
   "`npm run bench` writes this page from `bench/results`: do not edit it. A figure is the median of all rounds, with the lowest and the highest in brackets. `bench/README.md` says how each is measured.";
 
-/** Writes docs/benchmarks.md, and README's table, from the kept results of the bundled model. */
+/** Writes docs/benchmarks.md and the table in README.md from the stored results of the bundled model. */
 export async function writeReport(): Promise<void> {
   const reports: Report[] = [];
   for (const benchmark of benchmarks) {

@@ -4,16 +4,16 @@ import { environmentSchema, readManifest } from "./environment.ts";
 
 const fileOf = (name: string) => new URL(`../../bench/results/${name}.json`, import.meta.url);
 
-/** What all results share. A benchmark's own schema checks the rest. */
+/** The common part of all results. Each benchmark's schema validates the rest. */
 const resultSchema = z.looseObject({ environment: environmentSchema });
 
-/** Keeps a result as `bench/results/<name>.json`. */
+/** Stores a result as `bench/results/<name>.json`. */
 export async function saveResult(name: string, result: object): Promise<void> {
   await mkdir(new URL(".", fileOf(name)), { recursive: true });
   await writeFile(fileOf(name), `${JSON.stringify(result, null, 1)}\n`);
 }
 
-/** Null without such a file, and for a result of another model's fingerprint, which is logged and never shown. */
+/** Reads a stored result. Null if there is none, or if its model has another fingerprint, which is logged. */
 export async function readResult(name: string): Promise<z.infer<typeof resultSchema> | null> {
   let content: string;
   try {

@@ -1,4 +1,4 @@
-/** The process of one search, whose memory is measured: about `size` passages made of real ones. */
+/** Process of one search, whose memory is measured: about `size` passages, generated from real ones. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { SearchMode } from "../shared/search/fusion.ts";
@@ -34,7 +34,7 @@ answerMessages(async (job: SearchJob): Promise<SearchSize> => {
   return { passages: engine.size, buildMs, query: byMode, memoryBytes, fileBytes: file.length, nearest };
 });
 
-/** The search with an encoder that knows all vectors: nothing is computed. */
+/** Creates the search with an encoder that returns known vectors without computing. */
 async function engineOver({ model, vectors, queries }: SearchJob): Promise<SearchEngine> {
   const made = perturbed(vectors);
   const asked = new Map(queries.map(({ text, vector }) => [text.trim(), Float32Array.from(vector)]));
@@ -52,8 +52,8 @@ async function engineOver({ model, vectors, queries }: SearchJob): Promise<Searc
 }
 
 /**
- * The real documents, then copies in which three of ten words come from elsewhere in the collection. The vocabulary does not
- * grow with them: lists of passages per word are longer than those of real texts.
+ * The real documents, then copies in which three of ten words are replaced by words of the collection. The vocabulary does not grow, so
+ * the lists of passages per word are longer than those of real texts.
  */
 function* grown(documents: readonly Document[], count: number): Iterable<Document> {
   const words = documents.map(({ text }) => text.split(/(?<=\s)/));
@@ -68,9 +68,9 @@ function* grown(documents: readonly Document[], count: number): Iterable<Documen
   }
 }
 
-/** JavaScript's heap and the buffers outside it, in bytes. */
+/** JavaScript heap and external buffers, in bytes. */
 function memoryInUse(): number {
-  // The second collection frees buffers whose owners the first one freed.
+  // The second collection frees buffers of objects that the first one collected.
   collectGarbage();
   collectGarbage();
   const { heapUsed, arrayBuffers } = process.memoryUsage();

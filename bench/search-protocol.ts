@@ -1,4 +1,4 @@
-/** What a search measures in a process of its own, and what it is given. */
+/** Messages between the search benchmark and its child process. */
 import { z } from "zod";
 import type { Model } from "../shared/encoder/encoder.ts";
 import type { Document } from "../shared/search/library.ts";
@@ -7,13 +7,13 @@ export const percentilesSchema = z.object({ p50: z.number(), p95: z.number() });
 
 export const sizeSchema = z.object({
   passages: z.number(),
-  /** From documents to a searchable index. */
+  /** Time from documents to a searchable index. */
   buildMs: z.number(),
   query: z.object({ keyword: percentilesSchema, semantic: percentilesSchema, hybrid: percentilesSchema }),
   /** Texts included. */
   memoryBytes: z.number(),
   fileBytes: z.number(),
-  /** The vector index alone against a full scan, and the share of its ten best that the index finds. */
+  /** The vector index compared with a full scan, and its recall of the best ten. */
   nearest: z.object({ recall: z.number(), index: percentilesSchema, full: percentilesSchema }),
 });
 
@@ -21,7 +21,7 @@ export type SearchSize = z.infer<typeof sizeSchema>;
 
 export interface SearchJob {
   readonly model: Model;
-  /** Real documents, their number of passages, and the passages' vectors. */
+  /** Real documents, their number of passages, and the vectors of the passages. */
   readonly documents: readonly Document[];
   readonly passages: number;
   readonly vectors: readonly Float32Array[];

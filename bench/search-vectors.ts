@@ -1,10 +1,10 @@
 import { VectorIndex } from "../shared/search/vector-index.ts";
 import { percentiles } from "./statistics.ts";
 
-/** Results per query, compared with those of a full scan. */
+/** Results per query, which are compared with a full scan. */
 const wanted = 10;
 
-/** The vector index against a full scan of the same vectors: ms per query, and how much of the best ten the index finds. */
+/** Compares the vector index with a full scan: ms per query, and recall of the best ten. */
 export function measureScans(real: readonly Float32Array[], queries: readonly Float32Array[], size: number, rounds: number) {
   const dimensions = real[0]?.length ?? 1;
   const index = new VectorIndex<number>(dimensions);
@@ -31,10 +31,10 @@ export function measureScans(real: readonly Float32Array[], queries: readonly Fl
   return { recall: same / (wanted * queries.length * rounds), index: percentiles(times.index), full: percentiles(times.full) };
 }
 
-/** A made vector has a cosine of 0.89 to the real one that it is made of. Passages of real texts are seldom so near. */
+/** A generated vector has a cosine of 0.89 to its real vector. Real passages are seldom as similar. */
 const noise = 0.5;
 
-/** The real vectors, then copies with noise without end. The same in every run. */
+/** The real vectors, then an endless sequence of copies with noise. Deterministic. */
 export function* perturbed(real: readonly Float32Array[]): Generator<Float32Array<ArrayBuffer>, never> {
   const uniform = uniformNumbers();
   const normal = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
@@ -50,7 +50,7 @@ export function* perturbed(real: readonly Float32Array[]): Generator<Float32Arra
   }
 }
 
-/** Pseudorandom numbers in (0, 1). The same in every run. */
+/** Pseudorandom numbers in (0, 1). Deterministic. */
 export function uniformNumbers(): () => number {
   let state = 1;
   return () => {

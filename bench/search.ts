@@ -1,4 +1,4 @@
-/** Cost of the search by the number of passages, without embedding, and its quality on Cranfield. */
+/** Cost of search by the number of passages, without embedding, and quality on Cranfield. */
 import { z } from "zod";
 import { createEncoder } from "../api/node/encoder.ts";
 import { readIndexFile } from "../shared/search/index-file.ts";
@@ -17,7 +17,7 @@ const schema = z.object({
   environment: environmentSchema,
   rounds: z.number(),
   sizes: z.array(sizeSchema).min(1),
-  /** Mean nDCG@10 over the queries with odd numbers, on which weights were chosen, and over the even ones. */
+  /** Mean nDCG@10 of odd queries, on which weights were chosen, and of even queries. */
   quality: z.array(z.object({ mode: z.enum(modes), odd: z.number(), even: z.number() })),
 });
 
@@ -52,14 +52,14 @@ async function measure({ command, rounds, quick }: Plan): Promise<SearchResult> 
   }
 }
 
-/** Each query in each mode. The same figures come out each time. */
+/** Runs each query in each mode. Deterministic. */
 async function measureQuality(engine: SearchEngine): Promise<SearchResult["quality"]> {
   const judgments = await cranfieldJudgments();
   const found: SearchResult["quality"] = [];
   for (const mode of modes) {
     const gains = { odd: [] as number[], even: [] as number[] };
     for (const { number, text } of await cranfieldQueries()) {
-      // A dash before a word would exclude it, and the queries use it as punctuation. The space at the end completes the last word.
+      // Removes dashes, which would exclude words. The trailing space completes the last word.
       const { results } = await engine.search(`${text.replaceAll(/(^|\s)-/g, "$1 ")} `, { mode, limit: 50 });
       const ranked = [...new Set(results.map(({ document }) => Number(document.id)))];
       gains[number % 2 === 1 ? "odd" : "even"].push(normalizedGain(ranked, judgments.get(number) ?? new Map()));
@@ -70,7 +70,7 @@ async function measureQuality(engine: SearchEngine): Promise<SearchResult["quali
   return found;
 }
 
-/** nDCG@10, with a gain of 2^relevance - 1. @param ranked numbers of documents, the best first */
+/** nDCG@10 with a gain of 2^relevance - 1. @param ranked document numbers, best first */
 function normalizedGain(ranked: readonly number[], relevance: ReadonlyMap<number, number>): number {
   const discounted = (relevances: readonly number[]) =>
     relevances.slice(0, 10).reduce((sum, value, rank) => sum + (2 ** value - 1) / Math.log2(rank + 2), 0);

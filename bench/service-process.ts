@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { kill } from "./child.ts";
 
-/** The service as `npm start` runs it once it is built, on a free port. */
+/** The built service, as started by `npm start`, on a free port. */
 export class ServiceProcess implements AsyncDisposable {
   readonly url: string;
   readonly #process: ChildProcess;
@@ -12,7 +12,7 @@ export class ServiceProcess implements AsyncDisposable {
     this.url = url;
   }
 
-  /** Resolves when the service has printed its address: the model may still be loading. */
+  /** Resolves when the service has printed its address. The model may still be loading. */
   static async start(environment: Readonly<Record<string, string>> = {}): Promise<ServiceProcess> {
     const child = spawn(process.execPath, ["dist/api/node/main.js"], {
       cwd: fileURLToPath(new URL("../../", import.meta.url)),
@@ -21,7 +21,7 @@ export class ServiceProcess implements AsyncDisposable {
     });
     const url = await new Promise<string>((resolve, reject) => {
       let output = "";
-      // Read to its end: a full pipe would block the service.
+      // Consumes the output: a full pipe would block the service.
       child.stderr.on("data", (chunk: Buffer) => {
         output += chunk.toString();
         const [, found] = /Embeddings +(http\S+)\/embed/.exec(output) ?? [];
@@ -32,7 +32,7 @@ export class ServiceProcess implements AsyncDisposable {
     return new ServiceProcess(child, url);
   }
 
-  /** The process's id. */
+  /** Process id. */
   get id(): number {
     return this.#process.pid ?? Number.NaN;
   }

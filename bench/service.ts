@@ -1,4 +1,4 @@
-/** The HTTP service, as its clients see it: queries alone, from eight clients, and under bulk; and its memory per worker. */
+/** The HTTP service from a client's view: single queries, eight clients, and queries during bulk requests; and memory per worker. */
 import autocannon from "autocannon";
 import { z } from "zod";
 import { createEncoder } from "../api/node/encoder.ts";
@@ -13,17 +13,17 @@ import { memoryOf } from "./usage.ts";
 const latencySchema = z.object({ p50: z.number(), p95: z.number() });
 
 const roundSchema = z.object({
-  /** One query at a time: by the pool alone, without HTTP, and by the service. */
+  /** One query at a time: by the pool without HTTP, and by the service. */
   pool: latencySchema,
   idle: latencySchema,
   /** Queries per second from eight clients. */
   eightClients: z.number(),
-  /** One query at a time while four clients send bulk requests, and the texts per second of those. */
+  /** One query at a time while four clients send bulk requests, and the texts per second of the bulk requests. */
   underBulk: latencySchema,
   bulkTexts: z.number(),
-  /** Answers other than 200. */
+  /** Number of responses other than 200. */
   failed: z.number(),
-  /** What each worker adds to the resident set; null where the platform does not tell. */
+  /** Resident memory per additional worker; null if the platform does not report it. */
   workerBytes: z.number().nullable(),
 });
 
@@ -34,7 +34,7 @@ type Round = z.infer<typeof roundSchema>;
 const workers = 2;
 const bulk = { clients: 4, texts: 8 };
 
-/** Numbers the texts it hands out: no cache knows one. */
+/** Numbers its texts, so that none is cached. */
 type NextText = () => string;
 
 async function measure({ command, rounds: count, quick }: Plan): Promise<z.infer<typeof schema>> {
@@ -89,7 +89,7 @@ async function measurePool(queries: NextText, seconds: number): Promise<z.infer<
   }
 }
 
-/** The resident set with three workers over that with one, after each has embedded. */
+/** Difference in resident memory between three workers and one, after each worker has embedded. */
 async function measureWorkerBytes(queries: NextText): Promise<number | null> {
   const residentWith = async (count: number) => {
     await using service = await ServiceProcess.start({ WORKERS: String(count), INTERACTIVE_WORKERS: "0" });
@@ -106,8 +106,8 @@ function numbered(texts: readonly string[]): NextText {
 }
 
 /**
- * Clients that each send the next request when the last is answered. A single client's last one counts with what it has waited
- * at the end: a service that answers late would else be judged by its early answers.
+ * Clients that send their next request after the last response. For a single client, the pending request at the end counts with the time
+ * that it has waited. Otherwise a slow service would be judged by its early responses.
  */
 async function send(url: string, clients: number, seconds: number, texts: () => readonly string[]) {
   const milliseconds: number[] = [];

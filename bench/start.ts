@@ -1,4 +1,4 @@
-/** Time until the Node service and the search page are of use. */
+/** Time until the Node.js service and the search page are usable. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BrowserContext, Page } from "playwright";
 import { z } from "zod";
@@ -9,19 +9,19 @@ import { ServiceProcess } from "./service-process.ts";
 import { formatEach, table } from "./statistics.ts";
 
 const pageSchema = z.object({
-  /** From the navigation, in ms: first paint, first results by keyword, model ready, first results by a computed vector. */
+  /** Times from the navigation in ms: first paint, first keyword results, model ready, first results by a computed vector. */
   paint: z.number(),
   keyword: z.number(),
   ready: z.number(),
   semantic: z.number(),
-  /** What the server sent. */
+  /** Bytes sent by the server. */
   bytes: z.number(),
 });
 
 const roundSchema = z.object({
-  /** From the start of the process, in ms: to the first answer of `/health`, and to the first vector. */
+  /** Times from the start of the process in ms: first response of `/health`, first vector. */
   node: z.object({ health: z.number(), vector: z.number() }),
-  /** The first visit, and the second after a restart of the browser. */
+  /** The first visit, and the second visit in a restarted browser. */
   page: z.object({ cold: pageSchema, warm: pageSchema }),
 });
 
@@ -29,7 +29,7 @@ const schema = z.object({ environment: environmentSchema, browser: z.string(), r
 
 type Round = z.infer<typeof roundSchema>;
 
-/** Not in the page's built-in texts: its vector has to be computed. */
+/** Not a built-in text of the page, so its vector must be computed. */
 const query = "my flat is cold at night";
 
 async function measure({ command, rounds: count }: Plan): Promise<z.infer<typeof schema>> {
@@ -54,12 +54,12 @@ async function startNode(): Promise<Round["node"]> {
   return { health, vector: performance.now() - start };
 }
 
-/** Two visits of one person to the page, as a service that is ready serves it. */
+/** Two visits with one profile, while the service is ready. */
 async function visitPage(): Promise<{ browser: string; page: Round["page"] }> {
   await using service = await ServiceProcess.start();
   await service.embed([query]);
   await using proxy = await countingProxy(service.url);
-  // Awaited here: the proxy closes when this block is left.
+  // Awaited here, since the proxy closes at the end of this block.
   return await withProfile("allow", async (visit) => {
     let browser = "";
     const measureVisit = async (context: BrowserContext) => {
@@ -68,7 +68,7 @@ async function visitPage(): Promise<{ browser: string; page: Round["page"] }> {
       page.setDefaultTimeout(120_000);
       proxy.takeBytes();
       const seen = await searchAtOnce(page, proxy.url);
-      // The service worker keeps the page for the next visit meanwhile.
+      // Meanwhile, the service worker stores the page for the next visit.
       await sleep(2_000);
       return { ...seen, bytes: proxy.takeBytes() };
     };
@@ -92,7 +92,7 @@ async function searchAtOnce(page: Page, url: string): Promise<Omit<z.infer<typeo
   const keyword = await moment();
   await page.locator("#status[data-phase=ready]").waitFor();
   const ready = await moment();
-  // Another query: nobody has its vector yet.
+  // A different query, whose vector is not cached.
   await search(`${query} again`);
   await status.filter({ hasText: /passages? in .* on (WASM|WebGPU)/ }).waitFor();
   const semantic = await moment();

@@ -17,7 +17,7 @@ export function formatSpread(values: readonly number[], digits: number): string 
   return `${median.toFixed(digits)} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
 }
 
-/** The spread of a figure over items. Those that lack it (null) are left out. */
+/** The spread of a figure over items. Items without the figure (null) are ignored. */
 export function formatEach<Item>(items: readonly Item[], figure: (item: Item) => number | null, digits: number): string {
   return formatSpread(figuresOf(items, figure), digits);
 }
@@ -26,14 +26,14 @@ export function figuresOf<Item>(items: readonly Item[], figure: (item: Item) => 
   return items.map(figure).filter((value) => value !== null);
 }
 
-/** By the nearest rank; `NaN` without values. */
+/** Percentile by nearest rank; `NaN` without values. */
 export function percentiles(values: readonly number[]): { p50: number; p95: number } {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.ceil(share * sorted.length) - 1] ?? Number.NaN;
   return { p50: at(0.5), p95: at(0.95) };
 }
 
-/** `items` from the one at `start` on (modulo their number), then the ones before it. */
+/** Rotates `items` to begin at `start` (modulo their number). */
 export function rotated<T>(items: readonly T[], start: number): T[] {
   const first = start % items.length;
   return [...items.slice(first), ...items.slice(0, first)];

@@ -1,4 +1,4 @@
-/** What processes use: processor time, memory, and delays of an event loop. */
+/** Resource usage of processes: processor time, memory, and event loop delay. */
 import { readdirSync, readFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { monitorEventLoopDelay } from "node:perf_hooks";
@@ -12,15 +12,15 @@ function machineCpuSeconds(): number {
 
 export const usageSchema = z.object({
   seconds: z.number(),
-  /** Of all threads of the process (of all processes of a browser). */
+  /** Processor time of all threads of the process, or of all processes of a browser. */
   cpuSeconds: z.number(),
-  /** Cores that other processes kept busy meanwhile: near 0 on a quiet machine. */
+  /** Cores used by other processes during the task: near 0 on an idle machine. */
   coresElsewhere: z.number(),
 });
 
 export type Usage = z.infer<typeof usageSchema>;
 
-/** Runs a task. @param cpuSeconds what the measured processes have used so far */
+/** Runs a task. @param cpuSeconds returns the processor time of the measured processes */
 export async function measureUsage<Result>(cpuSeconds: () => number | Promise<number>, task: () => Promise<Result>) {
   const machineBefore = machineCpuSeconds();
   const cpuBefore = await cpuSeconds();
@@ -32,15 +32,15 @@ export async function measureUsage<Result>(cpuSeconds: () => number | Promise<nu
   return { result, usage: { seconds, cpuSeconds: used, coresElsewhere } };
 }
 
-/** Processor time of this process and of those that it has started and that still run, in s. */
+/** Processor time of this process and its running descendants, in s. */
 export function ownCpuSeconds(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6 + (descendantsCpuMs({}) ?? 0) / 1e3;
 }
 
 /**
- * Processor time of the living threads of this process's descendants, in ms. Null where there is no /proc.
- * @param names of the processes, and of their threads. Default: all
+ * Processor time of the living threads of this process's descendants, in ms. Null without /proc.
+ * @param names names of processes and threads. Default: all
  */
 export function descendantsCpuMs(names: { readonly process?: string; readonly thread?: string }): number | null {
   if (process.platform !== "linux") return null;
@@ -65,8 +65,8 @@ function descendantsOf(ancestor: number): { readonly id: string; readonly name: 
 }
 
 /**
- * Memory of a process and of those that it has started, in bytes: now, and the sum of their peaks. Pages that several of them map count
- * once for each. Null where there is no /proc.
+ * Memory of a process and its descendants in bytes: current, and the sum of their peaks. Shared pages count once per process. Null without
+ * /proc.
  */
 export function memoryOf(id: number): { resident: number; peak: number } | null {
   if (process.platform !== "linux") return null;
@@ -80,7 +80,7 @@ export function memoryOf(id: number): { resident: number; peak: number } | null 
   return total;
 }
 
-/** The largest resident set of this process and of those that it has started. On Linux from /proc: `getrusage` starts with the parent's. */
+/** Peak resident memory of this process and its descendants. On Linux from /proc, since `getrusage` starts with the parent's value. */
 export const ownPeakBytes = () => memoryOf(process.pid)?.peak ?? process.resourceUsage().maxRSS * 1024;
 
 export const loopDelaySchema = z.object({ p50: z.number(), p99: z.number(), max: z.number() });
@@ -88,12 +88,12 @@ export const loopDelaySchema = z.object({ p50: z.number(), p99: z.number(), max:
 /** Delay of a 1 ms timer: percentiles of the whole interval, in ms. */
 export type LoopDelay = z.infer<typeof loopDelaySchema>;
 
-/** Watches this thread's event loop until the returned function is called. */
+/** Monitors this thread's event loop until the returned function is called. */
 export function watchEventLoop(): () => Promise<LoopDelay> {
   const histogram = monitorEventLoopDelay({ resolution: 1 });
   histogram.enable();
   return async () => {
-    // One more turn of the timers: a loop that was blocked to the end notices only then.
+    // One more timer: it records a block that lasted until the end.
     await sleep(5);
     histogram.disable();
     const ms = (nanoseconds: number) => nanoseconds / 1e6;
@@ -104,7 +104,7 @@ export function watchEventLoop(): () => Promise<LoopDelay> {
 const numbersIn = (path: string) => unlessEnded(() => readdirSync(path).filter((name) => /^\d+$/.test(name)), []);
 const contentOf = (path: string) => unlessEnded(() => readFileSync(path, "utf8"), "");
 
-/** The process or thread may end before its files in /proc are read. */
+/** Ignores processes and threads that end before their files in /proc are read. */
 function unlessEnded<Found>(read: () => Found, otherwise: Found): Found {
   try {
     return read();

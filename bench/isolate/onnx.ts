@@ -1,4 +1,4 @@
-/** The worker of api/edge/main.ts with ONNX Runtime Web in the place of the engine, for the comparison of the two. */
+/** The worker of api/edge/main.ts with ONNX Runtime Web instead of the engine, for comparison. */
 import wasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import * as onnxRuntime from "onnxruntime-web/wasm";
 import { createApp } from "../../api/app.ts";
@@ -28,18 +28,18 @@ function openModel(assets: Fetcher): OpenModel {
     const manifest = parseManifest(JSON.parse(new TextDecoder().decode(await read("manifest.json"))));
     const load = checkedFiles(manifest, read);
     const session = await withCompiledRuntime((placeholder) => openOnnxSession(onnxRuntime, manifest, load, placeholder));
-    // The vectors of native are those of cpu.onnx: the self-test is that of both.
+    // Native sessions run the same cpu.onnx, so their self-test applies.
     return openedBundledModel(manifest, load, { ...session, device: "native" }, null);
   };
 }
 
 /**
- * Runs `create` while `WebAssembly.instantiate` answers ONNX Runtime's call with the compiled module: an isolate may not compile. The call
- * is told from others by the placeholder that the runtime is given instead of its WASM.
+ * Runs `create` while `WebAssembly.instantiate` uses the compiled module for ONNX Runtime's call, since an isolate may not compile. The
+ * call is recognized by the placeholder that replaces the runtime's WASM.
  */
 async function withCompiledRuntime<Result>(create: (placeholder: ArrayBuffer) => Promise<Result>): Promise<Result> {
   const placeholder = new ArrayBuffer(1);
-  // Without its overloads: what it is called with is passed on as it came.
+  // Typed without overloads: the arguments are passed on unchanged.
   const instantiate = WebAssembly.instantiate as (source: unknown, imports?: unknown) => Promise<unknown>;
   const answerWithRuntime = async (source: unknown, imports?: unknown): Promise<unknown> =>
     ArrayBuffer.isView(source) && source.buffer === placeholder

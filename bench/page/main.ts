@@ -8,7 +8,7 @@ type Embed = (texts: readonly string[]) => Promise<Iterable<number>[]>;
 let vectors: readonly Iterable<number>[] = [];
 let opening: Promise<Embed> | null = null;
 
-/** @param whole waits for all workers, not only for the first */
+/** @param whole whether to wait for all workers instead of the first one */
 async function open(method: PageMethod, { whole }: { whole: boolean }): Promise<Embed> {
   if (method.encoder === "pipeline") {
     const pipeline = wrap<Pipeline>(new Worker(new URL("./pipeline-worker.ts", import.meta.url), { type: "module" }));

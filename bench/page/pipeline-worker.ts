@@ -1,4 +1,4 @@
-/** transformers.js in a worker, as its documentation shows it. */
+/** transformers.js in a worker, as in its documentation. */
 import { env, type FeatureExtractionPipeline, pipeline } from "@huggingface/transformers";
 import { expose } from "comlink";
 import factoryUrl from "onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url";
@@ -11,10 +11,10 @@ let loaded: { readonly extract: FeatureExtractionPipeline; readonly textsPerCall
 
 const worker = {
   async load({ textsPerCall, model: { name, served } }: PipelineMethod): Promise<void> {
-    // The build that transformers.js chooses in Chromium, from this server instead of a content network.
+    // The build that transformers.js uses in Chromium, from this server instead of a CDN.
     if (env.backends.onnx.wasm) env.backends.onnx.wasm.wasmPaths = { mjs: factoryUrl, wasm: wasmUrl };
     if (served !== null) {
-      // As from the hub: only then does transformers.js keep the files for the next visit.
+      // Like on the hub: transformers.js caches only remote files.
       env.allowLocalModels = false;
       env.remoteHost = new URL(served, self.location.href).href;
       env.remotePathTemplate = "{model}/";

@@ -1,4 +1,4 @@
 import { derivedPage } from "../../web/build/derived-page.ts";
 
-/** The site's configuration for a page that embeds in the ways that are compared. */
+/** Configuration of the page that runs the compared methods. */
 export default derivedPage(import.meta.url, "../../dist/bench/page");

@@ -1,4 +1,4 @@
-/** How a peer is set: the settings of `contender.py`. */
+/** Settings of `contender.py`. */
 export interface PythonMethod {
   readonly library: "sentence-transformers" | "fastembed" | "infinity";
   /** Texts in one batch. */
@@ -14,7 +14,7 @@ const peer = (library: PythonMethod["library"], precision: "int8" | "float32", b
   method: { library, batch, threads: 2 } satisfies PythonMethod,
 });
 
-/** Each library at its default, and in the small batches that suit texts of unlike lengths: padding costs more than calls. */
+/** Each library with its default, and with small batches, which suit texts of different lengths: padding costs more than calls. */
 export const pythonContenders = [
   peer("fastembed", "int8", 256, "batches of 256 (default)"),
   peer("fastembed", "int8", 1, "one text per run"),

@@ -10,22 +10,22 @@ import type { PeerModel } from "./peer-model.ts";
 const requirements = { peers: "requirements.txt", infinity: "requirements-infinity.txt" } as const;
 type EnvironmentName = keyof typeof requirements;
 
-/** The scripts, seen from `dist/bench/peers`. */
+/** The scripts, relative to `dist/bench/peers`. */
 const scripts = new URL("../../../bench/peers/", import.meta.url);
-/** Environments and converted models: some gigabytes, kept between runs, ignored by git. */
+/** Environments and converted models: several gigabytes, reused by later runs, ignored by git. */
 const cache = fileURLToPath(new URL("../../peers/", import.meta.url));
 const models = `${cache}models`;
 
-/** The Python peers, or why this machine cannot have them. */
+/** The Python peers, or why they are unavailable. */
 export interface PythonPeers {
   readonly refusals: Readonly<Record<EnvironmentName, string | null>>;
-  /** The folder that `convert.py` wrote. */
+  /** Output folder of `convert.py`. */
   readonly models: string;
   /** Pinned versions of the packages. */
   readonly versions: Readonly<Record<string, string>>;
 }
 
-/** Installs the Python peers and converts the model for them, once. Takes `python3` 3.10 or later. */
+/** Installs the Python peers and converts the model for them, once. Requires `python3` 3.10 or later. */
 export async function installPeers(peer: PeerModel): Promise<PythonPeers> {
   await mkdir(cache, { recursive: true });
   const source = "directory" in peer ? peer.directory : peer.hub;
@@ -38,11 +38,11 @@ export async function installPeers(peer: PeerModel): Promise<PythonPeers> {
   return { refusals: { peers: failed, infinity: failed ?? infinity }, models, versions: Object.fromEntries(versions) };
 }
 
-/** A script of this folder in the environment `name`, or why it cannot run. */
+/** A script of this folder in the environment `name`, or why it is unavailable. */
 export function pythonProgram({ refusals }: PythonPeers, name: EnvironmentName, script: string): Program | { readonly refusal: string } {
   const refusal = refusals[name];
   if (refusal !== null) return { refusal };
-  // No network while it is measured.
+  // No network during the measurement.
   const environment = { HF_HUB_OFFLINE: "1", DO_NOT_TRACK: "1", PYTHONDONTWRITEBYTECODE: "1" };
   return { interpreter: interpreterOf(name), script: new URL(script, scripts), environment };
 }
@@ -79,7 +79,7 @@ async function convert(source: string): Promise<void> {
   });
 }
 
-/** Runs a task unless `marker` says that it was run for the same state. */
+/** Runs a task unless `marker` records the same state. */
 async function unlessDone(marker: string, state: string, task: () => Promise<void>): Promise<void> {
   const digest = createHash("sha256").update(state).digest("hex");
   if ((await readFile(marker, "utf8").catch(() => "")) === digest) return;

@@ -176,7 +176,7 @@ describe("the self-test", () => {
     const hopeless = await createWithWays([nearlyRight, nearlyRight], "exact");
     await expect(hopeless.encoder.load()).rejects.toMatchObject({
       code: "self_test_failed",
-      message: expect.stringContaining("other bits"),
+      message: expect.stringContaining("bits differ"),
     });
     expect(hopeless.fake.disposed).toBe(2);
   });

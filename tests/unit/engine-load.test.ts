@@ -190,7 +190,7 @@ describe("files that are checked against a manifest", () => {
   test("are refused when they are cut off, and when the manifest does not name them", async () => {
     const manifest = await manifestOf({ "engine.bin": parameters });
     const load = checkedFiles(manifest, filesOf({ ...tinyFiles, "engine.bin": parameters.slice(0, -4) }).load);
-    await expect(load("engine.bin")).rejects.toEqual(refusal("integrity_failed", "incomplete or another file"));
+    await expect(load("engine.bin")).rejects.toEqual(refusal("integrity_failed", "incomplete or a different file"));
     await expect(load("weights-0.bin")).rejects.toEqual(refusal("integrity_failed", "not a file of the model tiny"));
   });
 });
