@@ -59,8 +59,8 @@ describe("a file that is not the model's is refused as damaged:", () => {
     ["shards in another order", {}, both.toReversed(), "weights-1.bin has 73728 bytes of layer 1, key"],
     ["no shards", {}, [], "no weights for layer 0, query"],
     ["a shard too few", {}, ["weights-0.bin"], "no weights for layer 1, query"],
-    ["a shard too many", {}, [...both, "weights-0.bin"], "nothing of weights-0.bin"],
-    ["an empty shard too many", { "none.bin": new Uint8Array() }, [...both, "none.bin"], "nothing of none.bin"],
+    ["a shard too many", {}, [...both, "weights-0.bin"], "does not need weights-0.bin"],
+    ["an empty shard too many", { "none.bin": new Uint8Array() }, [...both, "none.bin"], "does not need none.bin"],
   ])("%s", async (_, files, shards, reason) => {
     const loading = loadTiny("plain", tinyModel(), filesOf({ ...tinyFiles, ...files }, shards));
     await expect(loading).rejects.toEqual(refusal("integrity_failed", reason));
