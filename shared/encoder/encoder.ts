@@ -27,6 +27,7 @@ export interface InputOptions {
   readonly truncationDirection?: TruncationDirection;
 }
 
+/** Options of every call. */
 export interface CallOptions {
   /** Rejects with `signal.reason`; texts that are still queued are dropped. */
   readonly signal?: AbortSignal;
@@ -38,6 +39,7 @@ export interface Progress {
   readonly tokens: number;
 }
 
+/** Options of {@link Encoder.embed}. */
 export interface EmbedOptions extends InputOptions, CallOptions {
   /** L2-normalize the vectors. Default true. */
   readonly normalize?: boolean;
@@ -55,6 +57,7 @@ export interface EmbeddingTime {
   readonly inference: number;
 }
 
+/** Options of {@link Encoder.tokenize}. */
 export interface TokenizeOptions extends CallOptions {
   /** Default `passage`. */
   readonly inputType?: InputType;
@@ -75,6 +78,7 @@ export interface Embeddings {
   readonly time: EmbeddingTime;
 }
 
+/** The state of an encoder. */
 export interface EncoderInfo {
   readonly state: "idle" | "loading" | "ready" | "failed";
   /** Null until the first load has succeeded. */

@@ -47,6 +47,7 @@ const manifestSchema = z.object({
   }),
 });
 
+/** A valid manifest: see {@link parseManifest}. */
 export type Manifest = z.infer<typeof manifestSchema>;
 
 /** Size in bytes and SHA-256 in lower-case hex of a file. */

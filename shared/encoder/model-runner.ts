@@ -12,6 +12,7 @@ export interface SelfTest {
   readonly rows: readonly { readonly inputType: InputType; readonly text: string; readonly vector: Float32Array }[];
 }
 
+/** A loaded model whose self-test has not run yet. */
 export interface OpenedModel {
   readonly model: Model;
   readonly tokenizer: Tokenizer;

@@ -26,6 +26,7 @@ import { estimateTokens } from "./token-estimate.ts";
 import type { Token } from "./tokenizer.ts";
 import { Workers, type WorkersOptions } from "./workers.ts";
 
+/** Options of an {@link EncoderPool}. `Prepared` is the data that workers load the model from. */
 export interface PoolOptions<Prepared> extends WorkersOptions<Prepared>, BacklogLimits {
   /** Ms after which a request precedes all younger ones: see {@link TextQueue}. Default: no limit. */
   readonly patience?: number;

@@ -18,6 +18,7 @@ import { type ModelInput, type ModelRunner, type OpenModel, openModelRunner, too
 import { isInteractive } from "./queue.ts";
 import { estimateTokens } from "./token-estimate.ts";
 
+/** Options of {@link createSessionEncoder}. */
 export interface SessionEncoderOptions extends BacklogLimits {
   /** Maximum tokens of one call to `embed`, after truncation. More are rejected with `too_many_tokens`. Default: no limit. */
   readonly maxCallTokens?: number;

@@ -6,6 +6,7 @@ import type { Manifest } from "./manifest.ts";
 import type { OpenedModel, OpenModel } from "./model-runner.ts";
 import type { Session } from "./session.ts";
 
+/** Options of {@link openWasmModel}. */
 export interface WasmModelOptions {
   readonly manifest: Manifest;
   readonly load: LoadFile;

@@ -5,6 +5,7 @@ import type { EncoderObserver } from "./observer.ts";
 import { PoolWorker } from "./pool-worker.ts";
 import type { WorkerHandle, WorkerRole } from "./protocol.ts";
 
+/** The workers of a pool, and how they are started and supervised. */
 export interface WorkersOptions<Prepared> {
   /** Starts a worker whose entry calls `exposeEncoder`. */
   readonly spawn: (role: WorkerRole) => WorkerHandle;

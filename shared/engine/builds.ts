@@ -31,6 +31,7 @@ export interface EngineExports {
   run(texts: number, mean: number): number;
 }
 
+/** A build that the host has compiled. */
 export interface CompiledBuild {
   readonly build: EngineBuild;
   readonly module: WebAssembly.Module;

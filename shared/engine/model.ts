@@ -7,6 +7,7 @@ export interface EngineModel {
   readonly pooling: "cls" | "mean";
 }
 
+/** Dimensions of a BERT encoder. */
 export interface Architecture {
   readonly layers: number;
   /** Dimensions of a token's vector. */
@@ -22,6 +23,7 @@ export const shape = { hidden: 384, heads: 12, intermediate: 1536, maxTokens: 51
 
 /** Rows and columns of a packed matrix. */
 export const matrixWidth = shape.hidden;
+/** Packed matrices of a layer: see `parts` in weights.ts. */
 export const matricesPerLayer = 12;
 
 /** A manifest with larger values is invalid. */

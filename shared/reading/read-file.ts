@@ -40,6 +40,7 @@ const formats = {
   jsonl: { extensions: ["jsonl", "ndjson"], maxBytes: maxTextBytes, reader: async () => (await import("./json.ts")).readJsonLines },
 } satisfies Record<string, FileFormat>;
 
+/** A supported file type: `txt`, `md`, `html`, `pdf`, `csv`, `json` or `jsonl`. */
 export type FileKind = keyof typeof formats;
 
 /** Extensions of supported files, in lower case with a dot: `.md`. */

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Plugin } from "vite";
 
+/** The packed runtime: file name, size and SHA-256. */
 export interface RuntimeFile {
   readonly file: string;
   readonly bytes: number;

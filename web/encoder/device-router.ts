@@ -16,6 +16,7 @@ export interface DeviceChoice {
   readonly workers: number;
 }
 
+/** Options of a {@link DeviceRouter}. */
 export interface DeviceRouterOptions {
   readonly engine: PagePool;
   /** Workers of the engine that take any text. */

@@ -25,6 +25,7 @@ export interface DownloadedModel {
   readonly runtime: Blob | null;
 }
 
+/** Options of a {@link ModelDownload}. */
 export interface DownloadOptions {
   /** The folder that contains `models` and `runtimes`, with a trailing slash. */
   readonly assets: URL;

@@ -17,6 +17,7 @@ import { type DownloadProgress, ModelDownload, type WebDevice } from "./download
 import { createEnginePool, createWebgpuPool } from "./page-pool.ts";
 import { webgpuRefusal } from "./webgpu.ts";
 
+/** Options of {@link createEncoder}. */
 export interface BrowserEncoderOptions {
   /**
    * A sentence-transformers model of the Hugging Face hub, `org/name` or `org/name@revision`. transformers.js runs it on WebGPU or WASM,
@@ -57,6 +58,7 @@ export interface BrowserEncoderOptions {
   readonly onDevice?: (choice: DeviceChoice) => void;
 }
 
+/** The state of a browser encoder. */
 export interface BrowserEncoderInfo extends EncoderInfo {
   /** The device that computes bulk text. Null before the first load. */
   readonly choice: DeviceChoice | null;
@@ -64,6 +66,7 @@ export interface BrowserEncoderInfo extends EncoderInfo {
   readonly kept: boolean;
 }
 
+/** The encoder of a page or a Web Worker. */
 export interface BrowserEncoder extends Encoder {
   info(): BrowserEncoderInfo;
 }

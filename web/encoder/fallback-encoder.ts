@@ -11,6 +11,7 @@ import type {
 import type { Token } from "../../shared/encoder/tokenizer.ts";
 import { EncoderError } from "../../shared/errors.ts";
 
+/** Options of a {@link FallbackEncoder}. */
 export interface FallbackEncoderOptions {
   /** Creates the WebGPU pool. It calls `onFailure` with the reason as soon as the device fails, even without a pending call. */
   readonly createWebgpu: (onFailure: (reason: string) => void) => Encoder;

@@ -9,6 +9,7 @@ const firstDelay = 500;
 /** Ms without data after which a connection counts as lost. */
 const defaultStallTimeout = 30_000;
 
+/** Options of {@link fetchFile}. */
 export interface FetchOptions {
   /** The name of the file in errors. */
   readonly name: string;
@@ -29,6 +30,7 @@ export interface FetchOptions {
   readonly signal: AbortSignal;
 }
 
+/** A downloaded file. */
 export interface FetchedFile {
   readonly blob: Blob;
   /** Whether the file was assembled from the responses to several requests. */

@@ -18,6 +18,7 @@ import {
 import { type AssetStore, openAssetStore, requireSecureContext } from "./asset-store.ts";
 import { fetchFile, RefusedRequest } from "./fetch-file.ts";
 
+/** Options of {@link downloadHubModel}. */
 export interface HubDownloadOptions {
   /** URL of the hub: absolute, or relative to the page. Default `https://huggingface.co`. */
   readonly hubUrl?: string | URL | undefined;

@@ -9,6 +9,7 @@ import type { PreparedHubModel } from "./hub-worker.ts";
 import { webgpuRefusal } from "./webgpu.ts";
 import { workerHandle } from "./worker-handle.ts";
 
+/** Options of {@link openHubPool}. */
 export interface HubPoolOptions extends HubDownloadOptions {
   /** `org/name`, or `org/name@revision`. */
   readonly model: string;

@@ -8,8 +8,10 @@ export interface PreparedModel extends DownloadedModel {
   readonly device: WebDevice;
 }
 
+/** A pool of Web Workers for a bundled model. */
 export type PagePool = EncoderPool<PreparedModel>;
 
+/** Timeouts of a pool. */
 export interface PoolLimits {
   /** Maximum ms for a worker to load. */
   readonly loadTimeout: number;

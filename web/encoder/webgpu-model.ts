@@ -5,6 +5,7 @@ import { onnxSession } from "../../shared/encoder/onnx-session.ts";
 import type { BatchPolicy } from "../../shared/encoder/session.ts";
 import { guarded, withoutSubgroups } from "./graphics-device.ts";
 
+/** Options of {@link openWebgpuModel}. */
 export interface WebgpuModelOptions {
   readonly manifest: Manifest;
   /** Returns the bytes of a file of the model, verified by the manifest. */
