@@ -18,13 +18,13 @@ const notices = new ThirdPartyNotices();
 const workerPlugins = () => [withoutRawRuntimes(), notices.collect()];
 
 /** Scripts for WebGPU. They are fetched on demand and not precached: offline, the engine computes. */
-const isOfWebgpu = (name: string) => /^assets\/(ort\.|webgpu-)/.test(name);
+const isWebgpuFile = (name: string) => /^assets\/(ort\.|webgpu-)/.test(name);
 
 /** All files except those of `/docs`, WebGPU and hub models. */
-const isOfSearchPage = (name: string) => !/^(docs\/|assets\/(docs|hub)-)/.test(name) && !isOfWebgpu(name);
+const isSearchPageFile = (name: string) => !/^(docs\/|assets\/(docs|hub)-)/.test(name) && !isWebgpuFile(name);
 
 /** File readers. They are fetched on demand, and precached with the search page. */
-const isOfReading = (name: string) => name.startsWith("assets/reading-");
+const isReaderFile = (name: string) => name.startsWith("assets/reading-");
 
 export default defineConfig({
   root: fromHere("."),
@@ -56,13 +56,13 @@ export default defineConfig({
   plugins: [
     ...workerPlugins(),
     sizeReport(model, webgpuRuntime, {
-      ofFirstVisit: (name) => isOfSearchPage(name) && !isOfReading(name),
-      ofWebgpu: isOfWebgpu,
-      ofReading: isOfReading,
+      onFirstVisit: (name) => isSearchPageFile(name) && !isReaderFile(name),
+      forWebgpu: isWebgpuFile,
+      forReading: isReaderFile,
     }),
     packageScripts(fromHere("."), fromHere("../dist/package"), define, workerPlugins),
     headersFile(),
-    serviceWorker(fromHere("search/service-worker.ts"), isOfSearchPage, [notices.collect()]),
+    serviceWorker(fromHere("search/service-worker.ts"), isSearchPageFile, [notices.collect()]),
     notices.write([fromHere("../dist/web"), fromHere("../dist/package")]),
     viteStaticCopy({
       targets: [

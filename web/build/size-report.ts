@@ -16,25 +16,25 @@ const limits = { firstVisit: 36_000_000, webgpu: 8_000_000, code: 250_000 };
 export function sizeReport(
   model: string,
   webgpuRuntime: RuntimeFile,
-  { ofFirstVisit, ofWebgpu, ofReading }: Record<"ofFirstVisit" | "ofWebgpu" | "ofReading", (name: string) => boolean>,
+  { onFirstVisit, forWebgpu, forReading }: Record<"onFirstVisit" | "forWebgpu" | "forReading", (name: string) => boolean>,
 ): Plugin {
   return {
     name: "size-report",
     writeBundle({ dir = "." }, bundle) {
       const compressed = (names: string[]) => sum(names.map((name) => gzipSync(readFileSync(join(dir, name))).byteLength));
-      const names = Object.keys(bundle).filter(ofFirstVisit);
+      const names = Object.keys(bundle).filter(onFirstVisit);
       const code = compressed(names.filter((name) => /\.(js|css|html)$/.test(name)));
       const content = sum(names.filter((name) => /\.(json|bin)$/.test(name)).map((name) => statSync(join(dir, name)).size));
       const manifest = parseManifest(JSON.parse(readFileSync(join(model, "manifest.json"), "utf8")));
       const bytesOf = (files: readonly string[]) => sum(files.map((file) => manifest.files[file]?.bytes ?? Number.NaN));
       const found = {
         firstVisit: code + content + bytesOf(filesOf(manifest, "wasm")),
-        webgpu: compressed(Object.keys(bundle).filter(ofWebgpu)) + webgpuRuntime.bytes + bytesOf([manifest.devices.webgpu.file]),
+        webgpu: compressed(Object.keys(bundle).filter(forWebgpu)) + webgpuRuntime.bytes + bytesOf([manifest.devices.webgpu.file]),
         code,
       };
       this.info(
         `first visit ${megabytes(found.firstVisit)}, including ${megabytes(code)} of code (gzip); WebGPU adds ` +
-          `${megabytes(found.webgpu)}; file readers ${megabytes(compressed(Object.keys(bundle).filter(ofReading)))} (gzip)`,
+          `${megabytes(found.webgpu)}; file readers ${megabytes(compressed(Object.keys(bundle).filter(forReading)))} (gzip)`,
       );
       for (const [what, limit] of Object.entries(limits)) {
         const size = found[what as keyof typeof limits];
