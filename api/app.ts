@@ -19,13 +19,25 @@ import { openAIRoutes } from "./routes/openai.ts";
 import { searchRoutes } from "./routes/search.ts";
 import { similarityRoutes } from "./routes/similarity.ts";
 import { tokenizeRoutes } from "./routes/tokenize.ts";
-import type { Service } from "./service.ts";
+import type { AppConfig, Service } from "./service.ts";
 
 /** Paths that require an API key. The page, `/health`, `/metrics` and the API description stay public. */
 const apiPaths = ["/embed", "/similarity", "/tokenize", "/search", "/info", "/v1/*"];
 
-/** Paths whose POST handlers read a request body. */
-const bodyPaths = ["/", "/embed", "/similarity", "/tokenize", "/search", "/v1/embeddings"];
+/** Maximum bytes of the JSON around the texts of a body, and of a search: 1,000 filter values and 2,000 characters. */
+const jsonBytes = 64 * 1024;
+const searchBytes = 256 * 1024;
+
+/** The paths that read a body, and the maximum bytes of it: parsing a larger one would block the event loop for nothing. */
+const bodyLimitsOf = ({ maxBodyBytes, maxTokenizeCharacters }: AppConfig) => ({
+  "/": maxBodyBytes,
+  "/embed": maxBodyBytes,
+  "/similarity": maxBodyBytes,
+  "/v1/embeddings": maxBodyBytes,
+  // A character has at most six bytes in JSON, as `\u0021`.
+  "/tokenize": Math.min(maxBodyBytes, 6 * maxTokenizeCharacters + jsonBytes),
+  "/search": Math.min(maxBodyBytes, searchBytes),
+});
 
 /**
  * Creates the HTTP API of an encoder. The encoder does all model work, outside this thread where the platform allows it. Handlers never
@@ -53,9 +65,11 @@ export function createApp(service: Service): OpenAPIHono {
       app.post("/", guard);
     }
   }
-  // The budget comes first: the size limit reads bodies that do not declare their length.
-  const bodyBounds = [requireJsonBody(), limitBodiesInFlight({ maxBytes: maxBodyBytesInFlight, maxBodyBytes }), maxBodySize(maxBodyBytes)];
-  for (const bound of bodyBounds) for (const path of bodyPaths) app.post(path, bound);
+  const bodiesInFlight = limitBodiesInFlight({ maxBytes: maxBodyBytesInFlight, maxBodyBytes });
+  for (const [path, maxBytes] of Object.entries(bodyLimitsOf(service.config))) {
+    // The bodies in flight come before the size of one body, which reads those that do not declare their length.
+    app.post(path, requireJsonBody(), bodiesInFlight, maxBodySize(maxBytes));
+  }
   for (const path of apiPaths) app.use(path, deadline(requestTimeout));
   app.post("/", deadline(requestTimeout));
   const pendingTexts = new PendingTexts(maxPendingTexts);

@@ -1,5 +1,5 @@
 import type { Context } from "hono";
-import { Mutex, nextTurn } from "../shared/async.ts";
+import { runLongTask } from "./long-tasks.ts";
 
 /** A JSON response that consists mainly of one list. */
 export interface ListAnswer {
@@ -13,9 +13,6 @@ export interface ListAnswer {
 
 /** Items serialized per task. A vector of 384 numbers takes about 50 µs. */
 const itemsPerChunk = 32;
-
-/** Serializes chunks of all responses one at a time, each in its own task, so that the event loop serves other requests in between. */
-const chunks = new Mutex();
 
 /**
  * Sends a list as JSON. Long lists are serialized in chunks, no faster than the client reads.
@@ -44,8 +41,7 @@ export function sendList(c: Context, { before = "[", after = "]", count, item }:
   const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
       pull: (controller) =>
-        chunks.run(async () => {
-          await nextTurn();
+        runLongTask(() => {
           try {
             controller.enqueue(encoder.encode(join(start)));
           } catch (error) {

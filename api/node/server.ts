@@ -102,7 +102,13 @@ export async function startServer({
     app.get("*", compress(), serveStatic({ root: page, onFound: sendScriptPolicy }));
   }
 
-  const server = createAdaptorServer({ fetch: app.fetch, hostname: host, serverOptions: serverOptions(connections) }) as Server;
+  const server = createAdaptorServer({
+    fetch: app.fetch,
+    hostname: host,
+    serverOptions: serverOptions(connections),
+    // Node.js itself reads the rest of a refused body, until BODY_TIMEOUT: the client gets its answer instead of a reset.
+    autoCleanupIncoming: false,
+  }) as Server;
   const open = limitConnections(server, connections);
   const openRequests = new OpenRequests(server);
   server.listen(port, host);

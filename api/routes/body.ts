@@ -1,7 +1,11 @@
 import type { Context } from "hono";
 import type { z } from "zod";
 import { EncoderError, type ErrorCode } from "../../shared/errors.ts";
+import { runLongTask } from "../long-tasks.ts";
 import type { AppConfig } from "../service.ts";
+
+/** Bodies of more bytes than this are parsed as a long task: they take a millisecond or more. */
+const shortBody = 64 * 1024;
 
 /**
  * Parses and validates the request body. Throws `invalid_json`, `empty_input` or `invalid_request`; `details.path` names the field.
@@ -9,7 +13,12 @@ import type { AppConfig } from "../service.ts";
 export async function readBody<Schema extends z.ZodType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
   let body: unknown;
   try {
-    body = await c.req.json();
+    const isShort = Number(c.req.header("content-length") ?? Number.POSITIVE_INFINITY) <= shortBody;
+    if (isShort) body = await c.req.json();
+    else {
+      const json = await c.req.text();
+      body = await runLongTask((): unknown => JSON.parse(json));
+    }
   } catch (error) {
     if (error instanceof SyntaxError) throw new EncoderError("invalid_json", "The body is not valid JSON");
     throw error;

@@ -4,6 +4,7 @@ import { EncoderError } from "../errors.ts";
 import type { TokenizeOptions } from "./encoder.ts";
 import type { EmbedItem } from "./model-runner.ts";
 import type { LoadedWorker, RemoteWorker, TextResult, WorkerHandle, WorkerRole } from "./protocol.ts";
+import { unpackTokens } from "./token-columns.ts";
 import type { Token } from "./tokenizer.ts";
 
 /**
@@ -60,8 +61,8 @@ export class PoolWorker<Prepared> {
     return { results: typed, ms };
   }
 
-  tokenize(text: string, options: Omit<TokenizeOptions, "signal">): Promise<Token[]> {
-    return this.#call(this.#remote.tokenize(text, options), this.#runTimeout);
+  async tokenize(text: string, options: Omit<TokenizeOptions, "signal">): Promise<Token[]> {
+    return unpackTokens(await this.#call(this.#remote.tokenize(text, options), this.#runTimeout));
   }
 
   /** Terminates the worker. Its pending call rejects with `error`. */

@@ -3,7 +3,7 @@ import type { EncoderError, PlainEncoderError } from "../errors.ts";
 import type { Model, TokenizeOptions } from "./encoder.ts";
 import type { EmbedItem } from "./model-runner.ts";
 import type { BatchPolicy, Device } from "./session.ts";
-import type { Token } from "./tokenizer.ts";
+import type { TokenColumns } from "./token-columns.ts";
 
 /** The requests that a worker takes: all, or only interactive ones. */
 export type WorkerRole = "any" | "interactive";
@@ -26,7 +26,7 @@ export interface RemoteWorker<Prepared> {
   load(prepared: Prepared, role: WorkerRole): Promise<LoadedWorker>;
   /** Computes the first texts, as many as fit into one run: at least one. `ms` is the time of the run. */
   embed(items: readonly EmbedItem[]): Promise<{ readonly results: TextResult<PlainEncoderError>[]; readonly ms: number }>;
-  tokenize(text: string, options: Omit<TokenizeOptions, "signal">): Promise<Token[]>;
+  tokenize(text: string, options: Omit<TokenizeOptions, "signal">): Promise<TokenColumns>;
 }
 
 /** A running worker of a platform. */

@@ -3,6 +3,7 @@ import { EncoderError, type PlainEncoderError } from "../errors.ts";
 import { type ModelInput, type ModelRunner, type OpenModel, openModelRunner } from "./model-runner.ts";
 import type { RemoteWorker, TextResult, WorkerRole } from "./protocol.ts";
 import { textsOfRun } from "./session.ts";
+import { packTokens } from "./token-columns.ts";
 
 /**
  * Exposes a model to an {@link EncoderPool}. The worker's entry chooses the session for its platform.
@@ -63,7 +64,7 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared, role: Worke
       );
     },
 
-    tokenize: async (text, options) => loaded().tokenize(text, options),
+    tokenize: async (text, options) => packTokens(loaded().tokenize(text, options)),
   };
   expose(worker, endpoint);
 }

@@ -144,7 +144,7 @@ describe("WRITE_TIMEOUT", () => {
 });
 
 test("of a body that has not arrived, its part of the budget is held until its client hangs up", async () => {
-  await start({ MAX_BODY_BYTES_IN_FLIGHT: "8388608" });
+  await start({ MAX_BODY_BYTES: "8388608", MAX_BODY_BYTES_IN_FLIGHT: "8388608" });
   await server.embed({ inputs: "warm" });
   const slow = await open();
   slow.write(head(8 * 1024 * 1024));
