@@ -12,6 +12,7 @@ import { createApp } from "../app.ts";
 import { type Observer, observeAll } from "../observer.ts";
 import type { AppConfig } from "../service.ts";
 import { type ConnectionLimits, limitConnections, serverOptions } from "./connections.ts";
+import { fairFetch } from "./fair-fetch.ts";
 import { isLoopback, namesOf } from "./host-names.ts";
 import { IndexSearch } from "./index-search.ts";
 import { createMetrics } from "./metrics.ts";
@@ -103,7 +104,7 @@ export async function startServer({
   }
 
   const server = createAdaptorServer({
-    fetch: app.fetch,
+    fetch: fairFetch(app.fetch),
     hostname: host,
     serverOptions: serverOptions(connections),
     // Node.js itself reads the rest of a refused body, until BODY_TIMEOUT: the client gets its answer instead of a reset.

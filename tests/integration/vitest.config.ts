@@ -7,5 +7,7 @@ export default defineConfig({
     include: ["**/*.test.ts"],
     env: { ORT_DISABLE_TELEMETRY: "1" },
     fileParallelism: false,
+    // Latencies on a busy machine. What passes at the second try only is marked with its retry.
+    retry: 1,
   },
 });
