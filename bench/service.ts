@@ -89,7 +89,7 @@ async function measurePool(queries: NextText, seconds: number): Promise<z.infer<
   }
 }
 
-/** Difference in resident memory between three workers and one, after each worker has embedded. */
+/** Difference in memory (PSS) between three workers and one, after each worker has embedded. */
 async function measureWorkerBytes(queries: NextText): Promise<number | null> {
   const residentWith = async (count: number) => {
     await using service = await ServiceProcess.start({ WORKERS: String(count), INTERACTIVE_WORKERS: "0" });

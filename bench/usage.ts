@@ -65,17 +65,17 @@ function descendantsOf(ancestor: number): { readonly id: string; readonly name: 
 }
 
 /**
- * Memory of a process and its descendants in bytes: current, and the sum of their peaks. Shared pages count once per process. Null without
- * /proc.
+ * Memory of a process and its descendants in bytes: `resident` is now, where a page that several processes map counts in parts (PSS);
+ * `peak` is the sum of their highest resident set sizes, where such a page counts in each. Null without /proc.
  */
 export function memoryOf(id: number): { resident: number; peak: number } | null {
   if (process.platform !== "linux") return null;
   const total = { resident: 0, peak: 0 };
   for (const process of [String(id), ...descendantsOf(id).map(({ id }) => id)]) {
-    const status = contentOf(`/proc/${process}/status`);
-    const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1] ?? 0) * 1024;
-    total.resident += field("VmRSS");
-    total.peak += field("VmHWM");
+    const bytesOf = (file: string, field: string) =>
+      Number(new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(contentOf(`/proc/${process}/${file}`))?.[1] ?? 0) * 1024;
+    total.resident += bytesOf("smaps_rollup", "Pss");
+    total.peak += bytesOf("status", "VmHWM");
   }
   return total;
 }
