@@ -24,7 +24,7 @@ beforeAll(async () => {
   await writeFile(join(notes, "house", "bread.txt"), "Knead the dough for ten minutes and let it rise overnight.");
   await writeFile(join(notes, "noise.txt"), Buffer.from([0xff, 0xfe, 0x00, 0xc3, 0x28]));
   const { code, stderr } = await run(["index", notes, "-o", index()]);
-  expect(stderr).toContain("noise.txt is not text in UTF-16");
+  expect(stderr).toContain("noise.txt is not UTF-16 text");
   expect(stderr).toContain("3 documents");
   expect(code).toBe(0);
 });
