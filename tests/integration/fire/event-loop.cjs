@@ -14,7 +14,10 @@ const writeInterval = 500;
 /** How long this thread has been on a core, in ms. */
 const computed = () => Number(readFileSync("/proc/thread-self/schedstat", "utf8").split(" ")[0]) / 1e6;
 
-if (file && isMainThread) {
+// The workers of the service are processes, which are started with the same preloads.
+const isService = isMainThread && !process.argv[1]?.endsWith("encoder-worker.js");
+
+if (file && isService) {
   writeFileSync(file, "");
   let lines = [];
   let before = computed();
