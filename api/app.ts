@@ -1,4 +1,5 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
+import type { MiddlewareHandler } from "hono";
 import { requestId } from "hono/request-id";
 import { EncoderError } from "../shared/errors.ts";
 import { respondWithError } from "./errors.ts";
@@ -58,20 +59,21 @@ export function createApp(service: Service): OpenAPIHono {
   app.use(securityHeaders());
   if (service.allowedHosts) app.use(requireKnownHost(service.allowedHosts));
   if (corsOrigins.length > 0) app.use(crossOrigin(corsOrigins));
+  /** The page is at "/" too, for GET. */
+  const useForApi = (middleware: MiddlewareHandler) => {
+    for (const path of apiPaths) app.use(path, middleware);
+    app.post("/", middleware);
+  };
   if (apiKeys.length > 0) {
-    const guards = [requireApiKey(apiKeys), ...(rateLimit === null ? [] : [limitRate(rateLimit)])];
-    for (const guard of guards) {
-      for (const path of apiPaths) app.use(path, guard);
-      app.post("/", guard);
-    }
+    useForApi(requireApiKey(apiKeys));
+    if (rateLimit !== null) useForApi(limitRate(rateLimit));
   }
   const bodiesInFlight = limitBodiesInFlight({ maxBytes: maxBodyBytesInFlight, maxBodyBytes });
   for (const [path, maxBytes] of Object.entries(bodyLimitsOf(service.config))) {
     // The bodies in flight come before the size of one body, which reads those that do not declare their length.
     app.post(path, requireJsonBody(), bodiesInFlight, maxBodySize(maxBytes));
   }
-  for (const path of apiPaths) app.use(path, deadline(requestTimeout));
-  app.post("/", deadline(requestTimeout));
+  useForApi(deadline(requestTimeout));
   const pendingTexts = new PendingTexts(maxPendingTexts);
   if (service.metrics) app.get("/metrics", service.metrics);
   for (const routes of [embedRoutes, similarityRoutes, tokenizeRoutes]) app.route("/", routes(service, pendingTexts));

@@ -1,8 +1,5 @@
-import { isInteractive } from "../shared/encoder/queue.ts";
+import { interactiveShare, isInteractive } from "../shared/encoder/queue.ts";
 import { EncoderError } from "../shared/errors.ts";
-
-/** Share of the limit that is reserved for interactive requests. */
-const interactiveShare = 0.1;
 
 /**
  * Limits the texts of all pending requests. A request is pending until its response is sent. Unlike the encoder's queue, this limit

@@ -1,5 +1,6 @@
-import type { Context, MiddlewareHandler } from "hono";
+import type { MiddlewareHandler } from "hono";
 import { EncoderError } from "../../shared/errors.ts";
+import { declaredLength } from "./body-size.ts";
 
 export interface BodyBudget {
   /** Maximum total bytes of the bodies in flight. */
@@ -32,10 +33,4 @@ export function limitBodiesInFlight({ maxBytes, maxBodyBytes }: BodyBudget): Mid
       inFlight -= bytes;
     }
   };
-}
-
-/** Value of `Content-Length`; null for a chunked body, even if it declares a length. */
-function declaredLength({ req }: Context): number | null {
-  const length = req.header("content-length");
-  return length !== undefined && /^\d+$/.test(length) && req.header("transfer-encoding") === undefined ? Number(length) : null;
 }

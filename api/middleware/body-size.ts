@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { EncoderError } from "../../shared/errors.ts";
 
@@ -12,9 +12,15 @@ export function maxBodySize(maxBytes: number): MiddlewareHandler {
   };
   const limitStream = bodyLimit({ maxSize: maxBytes, onError: reject });
   return async function maxBodySize(c, next) {
-    const declared = c.req.header("content-length");
-    if (declared === undefined || c.req.header("transfer-encoding") !== undefined) return limitStream(c, next);
-    if (Number(declared) > maxBytes) reject();
+    const declared = declaredLength(c);
+    if (declared === null) return limitStream(c, next);
+    if (declared > maxBytes) reject();
     return next();
   };
+}
+
+/** Bytes of the body by its `Content-Length`; null for a chunked body, even if it declares a length. */
+export function declaredLength({ req }: Context): number | null {
+  const length = req.header("content-length");
+  return length !== undefined && /^\d+$/.test(length) && req.header("transfer-encoding") === undefined ? Number(length) : null;
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
-import { setImmediate, setTimeout } from "node:timers/promises";
+import { setImmediate } from "node:timers/promises";
+import { withTimeout } from "../../shared/async.ts";
 
 interface Environment {
   readonly incoming: IncomingMessage | Http2ServerRequest;
@@ -37,9 +38,7 @@ export function fairFetch(fetch: Fetch): Fetch {
 }
 
 async function drain(incoming: Environment["incoming"]): Promise<void> {
-  const controller = new AbortController();
   const ended = new Promise<void>((resolve) => incoming.once("close", resolve).once("end", resolve));
   incoming.resume();
-  await Promise.race([ended, setTimeout(drainTimeout, undefined, { signal: controller.signal }).catch(() => {})]);
-  controller.abort();
+  await withTimeout(ended, drainTimeout, () => null).catch(() => {});
 }

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
-import { withTimeout } from "../../shared/async.ts";
+import { deferred, withTimeout } from "../../shared/async.ts";
 import { proxy, type Remote, wrap } from "../../shared/comlink.ts";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
@@ -11,8 +11,7 @@ export class IndexThread {
   readonly #worker: Worker;
   readonly #remote: Remote<RemoteIndex>;
   readonly #encoder: PassageEncoder;
-  readonly #failed: Promise<never>;
-  #fail: (error: EncoderError) => void = () => {};
+  readonly #ended = deferred<never>();
 
   /** @param onEnd called when the thread ends, before its calls reject */
   constructor(entry: URL, encoder: Pick<Encoder, "load" | "embed">, onEnd: () => void) {
@@ -22,13 +21,9 @@ export class IndexThread {
     };
     this.#worker = new Worker(entry);
     this.#remote = wrap<RemoteIndex>(nodeEndpoint(this.#worker));
-    this.#failed = new Promise((_, reject) => {
-      this.#fail = reject;
-    });
-    this.#failed.catch(() => {});
     this.#worker.once("exit", () => {
       onEnd();
-      this.#fail(new EncoderError("worker_died", "The index worker exited"));
+      this.#ended.reject(new EncoderError("worker_died", "The index worker exited"));
     });
     // An unhandled error event would end the process. The exit event follows.
     this.#worker.on("error", () => {});
@@ -40,17 +35,15 @@ export class IndexThread {
 
   /** @param timeout ms; default none */
   call<T>(method: (remote: Remote<RemoteIndex>) => Promise<T>, timeout?: number): Promise<T> {
-    const result = method(this.#remote);
-    result.catch(() => {});
-    const ended = Promise.race([result, this.#failed]);
-    if (timeout === undefined) return ended;
+    const result = Promise.race([method(this.#remote), this.#ended.promise]);
+    if (timeout === undefined) return result;
     const onTimeout = () => new EncoderError("timeout", `The index worker did not respond within ${timeout} ms`, { limit: timeout });
-    return withTimeout(ended, timeout, onTimeout);
+    return withTimeout(result, timeout, onTimeout);
   }
 
   /** Terminates the thread. Pending calls reject with `error`. */
   async terminate(error: EncoderError): Promise<void> {
-    this.#fail(error);
+    this.#ended.reject(error);
     await this.#worker.terminate();
   }
 }

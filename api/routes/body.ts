@@ -2,6 +2,7 @@ import type { Context } from "hono";
 import type { z } from "zod";
 import { EncoderError, type ErrorCode } from "../../shared/errors.ts";
 import { runLongTask } from "../long-tasks.ts";
+import { declaredLength } from "../middleware/body-size.ts";
 import type { AppConfig } from "../service.ts";
 
 /** Bodies of more bytes than this are parsed as a long task: they take a millisecond or more. */
@@ -13,8 +14,8 @@ const shortBody = 64 * 1024;
 export async function readBody<Schema extends z.ZodType>(c: Context, schema: Schema): Promise<z.output<Schema>> {
   let body: unknown;
   try {
-    const isShort = Number(c.req.header("content-length") ?? Number.POSITIVE_INFINITY) <= shortBody;
-    if (isShort) body = await c.req.json();
+    const bytes = declaredLength(c);
+    if (bytes !== null && bytes <= shortBody) body = await c.req.json();
     else {
       const json = await c.req.text();
       body = await runLongTask((): unknown => JSON.parse(json));

@@ -1,5 +1,6 @@
 import { EncoderError } from "../errors.ts";
 import type { Progress } from "./encoder.ts";
+import { interactiveShare } from "./queue.ts";
 
 /** Limits of the pending work. */
 export interface BacklogLimits {
@@ -14,9 +15,6 @@ interface AddOptions {
   readonly workers: number;
   readonly ready?: number;
 }
-
-/** Share of the limits that is reserved for interactive requests. */
-const interactiveShare = 0.1;
 
 /** Tokens per second of one worker until a rate is measured: the rate of a slow core. */
 const assumedRate = 2_000;

@@ -1,4 +1,4 @@
-import { withTimeout } from "../async.ts";
+import { deferred, withTimeout } from "../async.ts";
 import { wrap } from "../comlink.ts";
 import { EncoderError } from "../errors.ts";
 import type { TokenizeOptions } from "./encoder.ts";
@@ -21,8 +21,7 @@ export class PoolWorker<Prepared> {
   readonly #handle: WorkerHandle;
   readonly #remote: RemoteWorker<Prepared>;
   readonly #runTimeout: number;
-  readonly #ended: Promise<never>;
-  #end: (error: EncoderError) => void = () => {};
+  readonly #ended = deferred<never>();
 
   /**
    * @param runTimeout maximum ms for each call except `load`
@@ -35,10 +34,6 @@ export class PoolWorker<Prepared> {
     // Every method of a RemoteWorker takes cloneable values and returns a promise, so the proxy has its type. Comlink's mapped type cannot
     // derive that through a type parameter.
     this.#remote = wrap(handle.endpoint) as unknown as RemoteWorker<Prepared>;
-    this.#ended = new Promise((_, reject) => {
-      this.#end = reject;
-    });
-    this.#ended.catch(() => {});
     handle.onDeath((reason) => onDeath(new EncoderError("worker_died", `The encoder's worker died: ${reason}`)));
   }
 
@@ -67,14 +62,13 @@ export class PoolWorker<Prepared> {
 
   /** Terminates the worker. Its pending call rejects with `error`. */
   terminate(error: EncoderError): unknown {
-    this.#end(error);
+    this.#ended.reject(error);
     return this.#handle.terminate();
   }
 
   #call<T>(call: Promise<T>, timeout: number): Promise<T> {
     const onTimeout = () => new EncoderError("timeout", `The encoder's worker did not answer within ${timeout} ms`, { limit: timeout });
-    call.catch(() => {});
-    return withTimeout(Promise.race([call, this.#ended]), timeout, onTimeout);
+    return withTimeout(Promise.race([call, this.#ended.promise]), timeout, onTimeout);
   }
 }
 

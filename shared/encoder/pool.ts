@@ -271,7 +271,7 @@ class EmbedRequest extends TextRequest<EmbeddedText> {
   readonly #called = performance.now();
   readonly #options: InputOptions;
   readonly #onProgress: EmbedOptions["onProgress"];
-  #done = { texts: 0, tokens: 0 };
+  #progress = { texts: 0, tokens: 0 };
 
   constructor(texts: readonly string[], options: InputOptions, onProgress: EmbedOptions["onProgress"]) {
     super(texts);
@@ -299,14 +299,14 @@ class EmbedRequest extends TextRequest<EmbeddedText> {
   }
 
   #completeAll(rows: ReadonlyMap<number, EmbeddedText>): void {
-    const done = { ...this.#done };
+    const progress = { ...this.#progress };
     for (const { tokens } of rows.values()) {
-      done.texts += 1;
-      done.tokens += tokens;
+      progress.texts += 1;
+      progress.tokens += tokens;
     }
-    this.#done = done;
+    this.#progress = progress;
     try {
-      if (!this.settled) this.#onProgress?.(done);
+      if (!this.settled) this.#onProgress?.(progress);
     } catch (error) {
       this.fail(error);
     }
@@ -321,20 +321,20 @@ class EmbedRequest extends TextRequest<EmbeddedText> {
 class TokenizeRequest extends TextRequest<Token[]> {
   override readonly mergeable = false;
   readonly #options: Omit<TokenizeOptions, "signal">;
-  #left: number;
+  #tokensLeft: number;
 
   constructor(texts: readonly string[], options: Omit<TokenizeOptions, "signal">) {
     super(texts);
     this.#options = options;
-    this.#left = options.maxTokens ?? Number.POSITIVE_INFINITY;
+    this.#tokensLeft = options.maxTokens ?? Number.POSITIVE_INFINITY;
   }
 
   async compute(worker: PoolWorker<unknown>, batch: readonly QueuedText<TextRequest>[]): Promise<number> {
     for (const { index } of batch) {
       if (this.settled) break;
       const tokens = await worker.tokenize(this.texts[index] ?? "", this.#options);
-      this.#left -= tokens.length;
-      if (this.#left >= 0) this.complete(index, tokens);
+      this.#tokensLeft -= tokens.length;
+      if (this.#tokensLeft >= 0) this.complete(index, tokens);
       else this.fail(tooManyTokens(this.#options.maxTokens ?? 0));
     }
     return batch.length;

@@ -28,6 +28,9 @@ export function isInteractive(texts: readonly string[]): boolean {
   return texts.reduce((sum, text) => sum + text.length, 0) <= interactiveLimits.characters;
 }
 
+/** Share of the limits of pending work that is reserved for interactive requests. */
+export const interactiveShare = 0.1;
+
 /** How much a worker takes at once. */
 export interface BatchSize {
   /** Maximum texts, and maximum estimated tokens of several texts. */

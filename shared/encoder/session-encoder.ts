@@ -108,20 +108,23 @@ export function createSessionEncoder(openModel: OpenModel, options: SessionEncod
     const tokens = inputs.map(({ ids }) => ids.length);
     const vectors: Float32Array<ArrayBuffer>[] = [];
     const times: EmbeddingTime[] = [];
+    let computedTokens = 0;
     while (vectors.length < inputs.length) {
       if (vectors.length > 0) await nextTurn();
       options.signal?.throwIfAborted();
       await runs.run(async () => {
         if (runner !== opened) throw disposedError();
         const began = performance.now();
-        const computed = await opened.run(inputs.slice(vectors.length));
+        const first = vectors.length;
+        const computed = await opened.run(inputs.slice(first, first + opened.session.batch.texts));
         const time = { queue: began - called, inference: performance.now() - began };
         for (const vector of computed) {
+          computedTokens += tokens[vectors.length] ?? 0;
           vectors.push(finishVector(vector, dimensions, options.normalize ?? true));
           times.push(time);
         }
       });
-      options.onProgress?.({ texts: vectors.length, tokens: sum(tokens.slice(0, vectors.length)) });
+      options.onProgress?.({ texts: vectors.length, tokens: computedTokens });
     }
     return { vectors, tokens, truncated: inputs.map(({ truncated }) => truncated), time: meanTime(times) };
   };
@@ -187,5 +190,3 @@ export function createSessionEncoder(openModel: OpenModel, options: SessionEncod
 
 /** Number of texts that are tokenized without yielding. */
 const textsPerTurn = 32;
-
-const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);

@@ -31,18 +31,14 @@ export function exposeEncoder<Prepared>(opener: (prepared: Prepared, role: Worke
       const { prepare, run, session } = loaded();
       const prepared: (ModelInput | PlainEncoderError)[] = [];
       const inputs: ModelInput[] = [];
+      const lengths: number[] = [];
       // Tokenizes one text at a time, and stops at the first text that does not fit into the run.
       for (const item of items) {
         try {
           const input = prepare(item);
+          lengths.push(input.ids.length);
+          if (textsOfRun(lengths, session.batch) < lengths.length) break;
           inputs.push(input);
-          if (
-            textsOfRun(
-              inputs.map(({ ids }) => ids.length),
-              session.batch,
-            ) < inputs.length
-          )
-            break;
           prepared.push(input);
         } catch (error) {
           prepared.push(EncoderError.from(error).toPlain());

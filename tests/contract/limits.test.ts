@@ -1,23 +1,14 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { CommandLine } from "./command-line.ts";
+import { IndexedNote } from "./indexed-note.ts";
 import { ask, post, RawConnection } from "./raw-request.ts";
 import { ServerProcess } from "./server-process.ts";
 
-let folder: string;
-const indexFile = () => join(folder, "notes.samevec");
-
+let note: IndexedNote;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "samevec-limits-"));
-  await mkdir(join(folder, "notes"));
-  await writeFile(join(folder, "notes", "tides.txt"), "The Moon pulls the water of the oceans.");
-  const { code, stderr } = await CommandLine.run(["index", join(folder, "notes"), "-o", indexFile()]);
-  expect(code, stderr).toBe(0);
+  note = await IndexedNote.create();
 });
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(() => note?.remove());
 
 const running: ServerProcess[] = [];
 const connections: RawConnection[] = [];
@@ -97,7 +88,7 @@ describe("content types", () => {
   };
   let server: ServerProcess;
   beforeAll(async () => {
-    server = await ServerProcess.start({ WORKERS: "1", INTERACTIVE_WORKERS: "0", INDEX_FILE: indexFile() });
+    server = await ServerProcess.start({ WORKERS: "1", INTERACTIVE_WORKERS: "0", INDEX_FILE: note.indexFile });
   });
   afterAll(() => server?.stop("SIGKILL"));
 

@@ -1,25 +1,19 @@
-import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { CommandLine } from "./command-line.ts";
 import { Faults } from "./faults.ts";
+import { IndexedNote } from "./indexed-note.ts";
 import { InstalledCopy } from "./installed-copy.ts";
 import { ModelCopy } from "./model-copy.ts";
 import { ask, post } from "./raw-request.ts";
 import { ServerProcess } from "./server-process.ts";
 
-let folder: string;
-const indexFile = () => join(folder, "notes.samevec");
-
+let note: IndexedNote;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "samevec-unavailable-"));
-  await mkdir(join(folder, "notes"));
-  await writeFile(join(folder, "notes", "tides.txt"), "The Moon pulls the water of the oceans.");
-  const { code, stderr } = await CommandLine.run(["index", join(folder, "notes"), "-o", indexFile()]);
-  expect(code, stderr).toBe(0);
+  note = await IndexedNote.create();
 });
-afterAll(() => rm(folder, { recursive: true }));
+afterAll(() => note?.remove());
 
 const running: ServerProcess[] = [];
 afterEach(async () => {
@@ -79,17 +73,17 @@ describe("without its model", () => {
 });
 
 test("a service whose index file is missing says so to searches alone, and finds once the file is there", async () => {
-  const file = join(folder, "later.samevec");
+  const file = join(note.folder, "later.samevec");
   const { url } = await start({ INDEX_FILE: file });
   expect((await ask(`${url}/health`)).status).toBe(200);
   expect(await post(`${url}/search`, { query: "water" })).toMatchObject({
     status: 503,
     code: "index_unavailable",
     headers: { "retry-after": expect.stringMatching(/^[1-9]\d*$/) },
-    body: expect.not.stringContaining(folder),
+    body: expect.not.stringContaining(note.folder),
   });
   expect((await post(`${url}/embed`, { inputs: "water" })).status).toBe(200);
-  await copyFile(indexFile(), file);
+  await copyFile(note.indexFile, file);
   await expect.poll(async () => (await post(`${url}/search`, { query: "water" })).status, { timeout: 40_000 }).toBe(200);
 });
 

@@ -1,3 +1,5 @@
+import { withTimeout } from "../../shared/async.ts";
+
 /** Names of software adapters: of Chromium, Mesa (two) and Windows. */
 const softwareAdapters = /swiftshader|llvmpipe|lavapipe|basic render/i;
 
@@ -12,21 +14,11 @@ export async function webgpuRefusal({ software }: { readonly software: boolean }
   // Undefined in insecure contexts and in browsers without WebGPU, despite its type.
   const gpu: GPU | undefined = navigator.gpu;
   if (!gpu) return "This browser has no WebGPU";
-  const adapter = await inTime(
-    gpu.requestAdapter().catch(() => null),
-    adapterTimeout,
-  );
+  const found = gpu.requestAdapter().catch(() => null);
+  const adapter = await withTimeout(found, adapterTimeout, () => null).catch(() => "late" as const);
   if (adapter === "late") return `The browser did not find a graphics adapter for WebGPU within ${adapterTimeout / 1e3} seconds`;
   if (!adapter) return "The browser found no graphics adapter for WebGPU";
   const { isFallbackAdapter, vendor, architecture, device, description } = adapter.info;
   const isSoftware = isFallbackAdapter || softwareAdapters.test([vendor, architecture, device, description].join(" "));
   return isSoftware && !software ? "The only graphics adapter for WebGPU is a software adapter" : null;
-}
-
-function inTime<T>(promise: Promise<T>, timeout: number): Promise<T | "late"> {
-  let timer: ReturnType<typeof setTimeout>;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(resolve, timeout, "late");
-  });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }

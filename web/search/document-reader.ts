@@ -1,3 +1,4 @@
+import { abortable, Mutex, withTimeout } from "../../shared/async.ts";
 import { type Remote, releaseProxy, wrap } from "../../shared/comlink.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { ChunkedDocument } from "../../shared/search/passages.ts";
@@ -13,7 +14,7 @@ const idleTime = 20_000;
 export class DocumentReader {
   #worker: Worker | null = null;
   #read: Remote<ReadDocument> | null = null;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #reads = new Mutex();
   #idle: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -21,32 +22,22 @@ export class DocumentReader {
    * that starts with the file's name.
    */
   read(id: string, file: File, signal: AbortSignal): Promise<ChunkedDocument> {
-    const reading = this.#last.then(() => this.#readNow(id, file, signal));
-    this.#last = reading.catch(() => {});
-    return reading;
+    return this.#reads.run(() => this.#readNow(id, file, signal));
   }
 
   async #readNow(id: string, file: File, signal: AbortSignal): Promise<ChunkedDocument> {
     signal.throwIfAborted();
     clearTimeout(this.#idle);
     const { read, died } = this.#started();
-    let onAbort = () => {};
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const aborted = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new EncoderError("timeout", "takes too long to read")), readTimeout);
-      onAbort = () => reject(signal.reason);
-      signal.addEventListener("abort", onAbort);
-    });
+    const onTimeout = () => new EncoderError("timeout", "takes too long to read");
     try {
-      return await Promise.race([read(id, file), died, aborted]);
+      return await abortable(withTimeout(Promise.race([read(id, file), died]), readTimeout, onTimeout), signal);
     } catch (thrown) {
       const error = signal.aborted ? signal.reason : EncoderError.from(thrown);
       // The worker is still busy with the file.
       if (signal.aborted || error.code === "timeout" || error.code === "worker_died") this.#stop();
       throw error;
     } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", onAbort);
       this.#idle = setTimeout(() => this.#stop(), idleTime);
     }
   }
