@@ -163,6 +163,20 @@ test("fits a narrow screen, and works by keyboard alone", async ({ page }) => {
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 });
 
+test("a key pressed right after a document closes keeps its effect on the focus", async ({ page }) => {
+  await openReady(page, server.url);
+  await searchBox(page).fill("elderly pet wanting adoption");
+  await results(page).nth(0).getByRole("button").click();
+  await expect(documentView(page)).toBeVisible();
+  // In one task, so that the key arrives before the dialog's close event.
+  await page.evaluate(() => {
+    document.querySelector<HTMLDialogElement>("dialog[open]")?.close();
+    document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowUp", bubbles: true, cancelable: true }));
+  });
+  await page.waitForTimeout(100);
+  await expect(searchBox(page)).toBeFocused();
+});
+
 test.describe("one visit", () => {
   let page: Page;
   test.beforeAll(async ({ browser }) => {

@@ -26,7 +26,6 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
   const strip = new HeatStrip((passage) => go(passage));
   let opened = Symbol();
   let document: Parameters<OpenDocument>[0] | null = null;
-  let opener: Element | null = null;
   let passages: readonly PassageRelevance[] = [];
   let steps: number[] = [];
   let current: number | null = null;
@@ -36,7 +35,6 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     const token = Symbol();
     opened = token;
     document = opening;
-    opener = globalThis.document.activeElement;
     write(find("h2", HTMLElement, dialog), opening.title);
     write(find(".source", HTMLElement, dialog), [pathOf(opening).join(" › "), opening.kind].filter(Boolean).join(" · "));
     textElement.replaceChildren("Opening");
@@ -135,9 +133,9 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
   find(".close", HTMLElement, dialog).addEventListener("click", () => dialog.close());
   find(".only", HTMLElement, dialog).addEventListener("click", () => {
     if (!document) return;
-    opener = find("#query", HTMLInputElement);
     store.update({ scope: { ...everything, document: { id: document.id, title: document.title } } });
     dialog.close();
+    find("#query", HTMLInputElement).focus({ preventScroll: true });
   });
   dialog.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
@@ -155,9 +153,10 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     strip.clear();
     textElement.replaceChildren();
     elements.clear();
-    // The result that opened it may be gone.
-    const back = opener instanceof HTMLElement && opener.isConnected ? opener : find("#query", HTMLInputElement);
-    back.focus({ preventScroll: true });
+    // The browser has returned the focus to the result that opened the dialog, unless that is gone. This event comes later: the user
+    // may have moved the focus since.
+    const focused = globalThis.document.activeElement;
+    if (!focused || focused === globalThis.document.body) find("#query", HTMLInputElement).focus({ preventScroll: true });
   });
   return open;
 }
