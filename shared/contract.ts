@@ -2,7 +2,7 @@
  * Schemas of the HTTP API's requests and responses. The API's types and the description at `/openapi.json` are inferred from them.
  */
 import { z } from "zod";
-import { parseQuery } from "./search/query.ts";
+import { parseQuery } from "./index/query.ts";
 
 /** An optional field with a default. Null counts as omitted, because many clients send it. */
 const optional = <Schema extends z.ZodType>(schema: Schema, value: z.output<Schema>) =>

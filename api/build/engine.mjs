@@ -1,8 +1,9 @@
 /**
- * Build step: compiles the engine's AssemblyScript to dist/engine, once per build variant. It is plain JavaScript because it runs before
- * TypeScript is compiled.
+ * Build step: compiles the AssemblyScript of the engine and of the vector scan to dist/engine. It is plain JavaScript because it runs
+ * before TypeScript is compiled.
  */
 import { mkdir, writeFile } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 
@@ -11,21 +12,25 @@ const fromHere = (path) => fileURLToPath(new URL(path, import.meta.url));
 /** Maximum size of a build in bytes. */
 const maxBytes = 25_000;
 
-/** See `EngineBuild` in shared/engine/builds.ts. */
+const engine = "../../shared/engine/assembly/index.ts";
+
+/** For the builds of the engine see `EngineBuild` in shared/engine/builds.ts. */
 const builds = {
-  plain: ["--enable", "simd", "--use", "CHECKED_BUILD=0"],
-  checked: ["--enable", "simd", "--use", "CHECKED_BUILD=1"],
-  relaxed: ["--enable", "simd,relaxed-simd", "--use", "CHECKED_BUILD=0"],
+  plain: [engine, "--enable", "simd", "--use", "CHECKED_BUILD=0"],
+  checked: [engine, "--enable", "simd", "--use", "CHECKED_BUILD=1"],
+  relaxed: [engine, "--enable", "simd,relaxed-simd", "--use", "CHECKED_BUILD=0"],
+  scan: ["../../shared/index/assembly/scan.ts", "--enable", "simd"],
 };
 
-const source = fromHere("../../shared/engine/assembly/");
+const common = ["--optimizeLevel", "3", "--noAssert", "--runtime", "stub"];
+
 const directory = fromHere("../../dist/engine/");
 await mkdir(directory, { recursive: true });
 
-for (const [name, options] of Object.entries(builds)) {
+for (const [name, [source, ...options]] of Object.entries(builds)) {
   const file = `${directory}${name}.wasm`;
   const { error, stderr } = await asc.main(
-    ["index.ts", "--baseDir", source, "--outFile", file, "--optimizeLevel", "3", "--noAssert", "--runtime", "stub", ...options],
+    [basename(source), "--baseDir", fromHere(dirname(source)), "--outFile", file, ...common, ...options],
     { writeFile: (path, contents) => (path.endsWith(".wasm") ? save(file, contents) : undefined) },
   );
   if (error) {

@@ -2,7 +2,7 @@ import { abortable, Mutex, withTimeout } from "../../shared/async.ts";
 import type { SearchRequest, SearchResponse } from "../../shared/contract.ts";
 import type { CallOptions, Encoder } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
-import { parseQuery } from "../../shared/search/query.ts";
+import { parseQuery } from "../../shared/index/query.ts";
 import type { DocumentSearch } from "../document-search.ts";
 import { IndexThread } from "./index-thread.ts";
 import type { OpenedIndex } from "./index-worker.ts";

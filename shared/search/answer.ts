@@ -1,12 +1,12 @@
 import type { CallOptions } from "../encoder/encoder.ts";
+import { weakRelevance } from "../index/relevance.ts";
+import type { Span } from "../index/spans.ts";
+import { termsOf } from "../index/terms.ts";
 import type { Coverage } from "./embedding-queue.ts";
 import type { SearchMode } from "./fusion.ts";
 import type { LexicalMatch } from "./lexical-index.ts";
 import type { Document } from "./library.ts";
 import type { Entry, Passage } from "./passages.ts";
-import { weakRelevance } from "./relevance.ts";
-import type { Span } from "./segments.ts";
-import { termsOf } from "./terms.ts";
 
 /** Limits a search to some documents. */
 export interface SearchFilter {

@@ -1,4 +1,4 @@
-import { partsOf, type Span } from "./segments.ts";
+import { partsOf, type Span } from "../index/spans.ts";
 
 /** A passage of a text: `text === source.slice(start, end)`, in UTF-16 code units. */
 export interface Chunk extends Span {

@@ -4,7 +4,7 @@
  */
 import * as z from "zod/mini";
 import { EncoderError } from "../errors.ts";
-import { FormatError } from "./bytes.ts";
+import { FormatError } from "../index/bytes.ts";
 import { type Document, packVectors } from "./library.ts";
 
 /** A passage: `start` up to `end` of its document's text, in UTF-16 code units. */

@@ -1,7 +1,7 @@
 import MiniSearch, { type AsPlainObject, type Options } from "minisearch";
-import { type ByteReader, ByteWriter, FormatError } from "./bytes.ts";
-import type { Query } from "./query.ts";
-import { foldText, phraseTest, type Term, termsOf } from "./terms.ts";
+import { type ByteReader, ByteWriter, FormatError } from "../index/bytes.ts";
+import type { Query } from "../index/query.ts";
+import { foldText, phraseTest, type Term, termsOf } from "../index/terms.ts";
 
 /** The indexed text of a passage. */
 export interface LexicalEntry {

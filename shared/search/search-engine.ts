@@ -1,6 +1,8 @@
 import { abortable } from "../async.ts";
 import type { CallOptions, Encoder } from "../encoder/encoder.ts";
 import { EncoderError } from "../errors.ts";
+import { parseQuery } from "../index/query.ts";
+import { sentencesOf } from "../index/spans.ts";
 import type { Answer, PassageRelevance, Place, SearchOptions } from "./answer.ts";
 import { type Coverage, coverageOf, EmbeddingQueue } from "./embedding-queue.ts";
 import type { SearchMode } from "./fusion.ts";
@@ -8,10 +10,8 @@ import { readIndexFile, writeIndexFile } from "./index-file.ts";
 import type { IndexStore, StoredDocument } from "./index-store.ts";
 import { type Document, type Library, textsOf } from "./library.ts";
 import { type ChunkedDocument, chunkDocument, type Entry, embeddedTextOf, entryOf, type Passage } from "./passages.ts";
-import { parseQuery } from "./query.ts";
 import { QueryVectors } from "./query-vectors.ts";
 import { SearchIndex } from "./search-index.ts";
-import { sentencesOf } from "./segments.ts";
 import { dotProduct } from "./vector-index.ts";
 
 export interface AddOptions extends CallOptions {

@@ -1,13 +1,13 @@
 import { nextTurn } from "../async.ts";
+import { ByteReader } from "../index/bytes.ts";
+import type { Query } from "../index/query.ts";
+import { minRelevance } from "../index/relevance.ts";
 import { filterTest, type PassageRelevance, resultOf, type SearchOptions, type SearchResult } from "./answer.ts";
-import { ByteReader } from "./bytes.ts";
 import { fuseRankings, fusion, keywordWeight } from "./fusion.ts";
 import { type IndexContents, withInvalidIndexErrors } from "./index-file.ts";
 import { chunkedDocumentsOfFile, indexFileEntries } from "./index-file-entries.ts";
 import { LexicalIndex } from "./lexical-index.ts";
 import { type Entry, embeddedTextOf, entryOf, lexicalEntryOf, type Passage, PassageTable } from "./passages.ts";
-import type { Query } from "./query.ts";
-import { minRelevance } from "./relevance.ts";
 import { SemanticIndex } from "./semantic-index.ts";
 
 /** ms of indexing after which the event loop runs other tasks. */

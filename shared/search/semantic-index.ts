@@ -1,6 +1,6 @@
+import { centroidOf, defaultBackground, minRelevance, relevanceOf } from "../index/relevance.ts";
 import type { Similarity } from "./answer.ts";
 import type { Passage, PassageTable } from "./passages.ts";
-import { centroidOf, defaultBackground, minRelevance, relevanceOf } from "./relevance.ts";
 import { dotProduct, VectorIndex } from "./vector-index.ts";
 
 /** The vectors of passages, by the hash of the embedded text: passages with the same text share a vector. */

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { createEncoder } from "../../dist/api/node/encoder.js";
+import { weakRelevance } from "../../shared/index/relevance.ts";
 import { readLibrary } from "../../shared/search/library.ts";
-import { weakRelevance } from "../../shared/search/relevance.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
 import { readManifest } from "./model-copy.ts";
 

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { EncoderError } from "../../shared/errors.ts";
+import { parseQuery } from "../../shared/index/query.ts";
+import { weakRelevance } from "../../shared/index/relevance.ts";
 import type { SearchOptions } from "../../shared/search/answer.ts";
 import { writeIndexFile } from "../../shared/search/index-file.ts";
 import type { IndexStore, StoredDocument, VectorOf } from "../../shared/search/index-store.ts";
 import { LexicalIndex } from "../../shared/search/lexical-index.ts";
 import { type Document, type Library, packVectors, passagesOf, readLibrary } from "../../shared/search/library.ts";
 import { chunkDocument, chunkedDocumentOf, type Entry, isKeywordOnly, type Passage } from "../../shared/search/passages.ts";
-import { parseQuery } from "../../shared/search/query.ts";
-import { weakRelevance } from "../../shared/search/relevance.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
 import { FakeModel } from "./fake-model.ts";
 import { TopicEncoder, topics, topicVector } from "./topic-encoder.ts";

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ByteReader, ByteWriter, FormatError } from "../../shared/search/bytes.ts";
+import { ByteReader, ByteWriter, FormatError } from "../../shared/index/bytes.ts";
+import { parseQuery } from "../../shared/index/query.ts";
+import { foldText, phraseTest, termsOf } from "../../shared/index/terms.ts";
 import { LexicalIndex } from "../../shared/search/lexical-index.ts";
-import { parseQuery } from "../../shared/search/query.ts";
-import { foldText, phraseTest, termsOf } from "../../shared/search/terms.ts";
 
 const word = fc.constantFrom(
   "heat",

@@ -1,5 +1,5 @@
 import { stemmer } from "stemmer";
-import { type Span, wordsOf } from "./segments.ts";
+import { type Span, wordsOf } from "./spans.ts";
 
 /** A word of a text, and the term it is indexed by. */
 export interface Term extends Span {
@@ -17,7 +17,10 @@ const maxTermLength = 64;
  * dictionary.
  */
 export function termsOf(text: string): Term[] {
-  return wordsOf(text).map((span) => ({ ...span, ...normalized(span.text) }));
+  return wordsOf(text).map(({ text: written, start, end }) => {
+    const { word, term } = normalized(written);
+    return { text: written, start, end, word, term };
+  });
 }
 
 /** Words repeat: about 60 % of a text's words are in this cache. */

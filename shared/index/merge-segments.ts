@@ -1,0 +1,166 @@
+import { decodeWord, type SearchedSegment } from "./keyword-search.ts";
+import { PostingsReader, PostingsWriter } from "./postings.ts";
+import { Segment, type SegmentArrays } from "./segment.ts";
+import { hashBytes, Rows, type WordWriter, wordArrays } from "./segment-builder.ts";
+import { compareCodePoints, StringTable } from "./strings.ts";
+import { TextsWriter } from "./texts.ts";
+import { codeBytesOf } from "./vector-codes.ts";
+
+/**
+ * Makes one segment of the live documents of several. The arrays are those of a segment that is built from these documents at once.
+ * @param segments of one geometry, at least one
+ */
+export function mergeSegments(segments: readonly SearchedSegment[]): Segment {
+  const steps = mergeSteps(segments);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** As {@link mergeSegments}, in steps of a few hundred documents or words. */
+export function* mergeSteps(segments: readonly SearchedSegment[]): Generator<void, Segment> {
+  const [first] = segments;
+  if (!first) throw new RangeError("mergeSteps: there are no segments");
+  const documents = liveDocuments(segments);
+  const passages = documents.reduce((sum, { from, to }) => sum + to - from, 0);
+  const codeBytes = codeBytesOf(first.segment.geometry);
+  const arrays = {
+    documentFields: new Uint32Array(documents.length),
+    documentTexts: new Uint32Array(documents.length + 1),
+    documentPassages: new Uint32Array(documents.length + 1),
+    passageHeadings: new Uint32Array(passages),
+    passageStarts: new Uint32Array(passages),
+    passageEnds: new Uint32Array(passages),
+    passageHashes: new Uint8Array(passages * hashBytes),
+    passageReadable: new Uint8Array(passages),
+    titleLengths: new Uint16Array(passages),
+    headingLengths: new Uint16Array(passages),
+    textLengths: new Uint16Array(passages),
+    codes: new Uint8Array(passages * codeBytes),
+    codeScales: new Float32Array(passages),
+  };
+  const perPassage = [
+    [1, "passageStarts"],
+    [1, "passageEnds"],
+    [1, "passageReadable"],
+    [1, "titleLengths"],
+    [1, "headingLengths"],
+    [1, "textLengths"],
+    [1, "codeScales"],
+    [hashBytes, "passageHashes"],
+    [codeBytes, "codes"],
+  ] as const;
+  const fields = new Rows();
+  const headings = new Rows();
+  const texts = new TextsWriter();
+  /** The new place of each passage of each segment. */
+  const places = segments.map(({ segment }) => new Uint32Array(segment.passages).fill(gone));
+  let next = 0;
+  for (const [i, { origin, document, from, to }] of documents.entries()) {
+    const source = segments[origin]?.segment;
+    if (!source) break;
+    const text = source.textOf(document);
+    texts.add(text);
+    arrays.documentFields[i] = fields.rowOf(source.fieldsText(source.arrays.documentFields[document] ?? 0));
+    arrays.documentTexts[i + 1] = (arrays.documentTexts[i] ?? 0) + text.length;
+    for (const [width, name] of perPassage) arrays[name].set(source.arrays[name].subarray(from * width, to * width), next * width);
+    for (let passage = from; passage < to; passage++) {
+      const place = places[origin];
+      if (place) place[passage] = next;
+      arrays.passageHeadings[next++] = headings.rowOf(source.headingsText(source.arrays.passageHeadings[passage] ?? 0));
+    }
+    arrays.documentPassages[i + 1] = next;
+    if (i % stepSize === 0) yield;
+  }
+  const ids = StringTable.of(documents.map(({ id }) => id));
+  const titles = StringTable.of(documents.map(({ origin, document }) => segments[origin]?.segment.titles.get(document) ?? ""));
+  const words = yield* mergeWords(segments, places);
+  const compressed = texts.finish();
+  const fieldTable = fields.table();
+  const headingTable = headings.table();
+  const merged: SegmentArrays = {
+    idBytes: ids.bytes,
+    idOffsets: ids.offsets,
+    titleBytes: titles.bytes,
+    titleOffsets: titles.offsets,
+    fieldBytes: fieldTable.bytes,
+    fieldOffsets: fieldTable.offsets,
+    headingBytes: headingTable.bytes,
+    headingOffsets: headingTable.offsets,
+    ...arrays,
+    ...wordArrays(words),
+    blockStarts: compressed.starts,
+    blockOffsets: compressed.offsets,
+    blocks: compressed.bytes,
+  };
+  return new Segment(merged, first.segment.geometry);
+}
+
+/** Documents or words in one step. */
+const stepSize = 256;
+
+/** The new place of a deleted passage. */
+const gone = 0xffffffff;
+
+interface LiveDocument {
+  readonly id: string;
+  /** Position of its segment. */
+  readonly origin: number;
+  readonly document: number;
+  /** Its passages. */
+  readonly from: number;
+  readonly to: number;
+}
+
+function liveDocuments(segments: readonly SearchedSegment[]): LiveDocument[] {
+  const documents = segments.flatMap(({ segment, deleted }, origin) =>
+    Array.from({ length: segment.documents }, (_, document) => document)
+      .filter((document) => !deleted?.has(document))
+      .map((document): LiveDocument => {
+        const [from, to] = segment.passagesOf(document);
+        return { id: segment.ids.get(document), origin, document, from, to };
+      }),
+  );
+  return documents.sort((a, b) => compareCodePoints(a.id, b.id));
+}
+
+function* mergeWords(segments: readonly SearchedSegment[], places: readonly Uint32Array[]): Generator<void, Map<string, WordWriter>> {
+  const sources = new Map<string, { readonly origin: number; readonly word: number }[]>();
+  for (const [origin, { segment }] of segments.entries()) {
+    let word = 0;
+    for (const text of segment.words) {
+      const known = sources.get(text);
+      if (known) known.push({ origin, word });
+      else sources.set(text, [{ origin, word }]);
+      word++;
+    }
+    yield;
+  }
+  const reader = new PostingsReader();
+  const writers = new Map<string, WordWriter>();
+  let done = 0;
+  for (const [text, origins] of sources) {
+    const postings: { readonly passage: number; readonly occurrences: number }[] = [];
+    let term = "";
+    for (const { origin, word } of origins) {
+      const segment = segments[origin]?.segment;
+      if (!segment) continue;
+      term = segment.terms.get(segment.arrays.wordTerms[word] ?? 0);
+      const count = decodeWord(segment, word, reader);
+      for (let i = 0; i < count; i++) {
+        const passage = places[origin]?.[reader.passages[i] ?? 0] ?? gone;
+        if (passage !== gone) postings.push({ passage, occurrences: reader.occurrences[i] ?? 0 });
+      }
+    }
+    // Each segment is in order; documents of several alternate.
+    if (origins.length > 1) postings.sort((a, b) => a.passage - b.passage);
+    if (postings.length > 0) {
+      const writer = new PostingsWriter();
+      for (const { passage, occurrences } of postings) writer.add(passage, occurrences);
+      writers.set(text, { term, postings: writer });
+    }
+    if (++done % stepSize === 0) yield;
+  }
+  return writers;
+}

@@ -1,0 +1,397 @@
+import { fuseRankings, fusionDepth, type Ranking, type SearchMode } from "./fusion.ts";
+import { type KeywordQuery, keywordQueryOf } from "./keyword-query.ts";
+import { type FieldTotals, type KeywordScores, type SearchedSegment, scoreKeywords } from "./keyword-search.ts";
+import { mergeSegments } from "./merge-segments.ts";
+import { passageTest } from "./operators.ts";
+import type { Query } from "./query.ts";
+import { type Ranked, TopScores } from "./ranking.ts";
+import { defaultBackground, minRelevance, relevanceOf, weakRelevance } from "./relevance.ts";
+import type { DocumentFields, DocumentRecord, Segment } from "./segment.ts";
+import { type IndexDocument, SegmentBuilder } from "./segment-builder.ts";
+import { bitCount, compareCodePoints } from "./strings.ts";
+import { termsOf } from "./terms.ts";
+import { type CodeGeometry, type ScanCodes, scanCodes, type VectorCode, VectorCodec } from "./vector-codes.ts";
+
+/** How well a passage answers a query. */
+export type Strength = "strong" | "good" | "weak";
+
+/** A range of a document's text, from `start` up to `end`, in UTF-16 code units. */
+export interface Place {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A passage that answers a query, and its document. */
+export interface Hit {
+  readonly id: string;
+  readonly title: string;
+  readonly fields: DocumentFields;
+  readonly strength: Strength;
+  /** 0 to 1, from the cosine; null without a vector of the passage or the query. */
+  readonly relevance: number | null;
+  readonly passage: Place & {
+    readonly text: string;
+    readonly headings: readonly string[];
+    /** Where words of the query occur, in the text of the document. */
+    readonly marks: readonly Place[];
+  };
+}
+
+export interface IndexSearchOptions {
+  /** Maximum number of hits. Default 10. */
+  readonly limit?: number;
+  /** Default `hybrid`. */
+  readonly mode?: SearchMode;
+  /** Filters documents by their fields. Called once per distinct set of fields. Default all. */
+  readonly fields?: (fields: DocumentFields) => boolean;
+  /** Filters documents by their ids. Default all. */
+  readonly ids?: (id: string) => boolean;
+  /** The mean cosine of the query with unrelated texts. Default: that of typical queries. */
+  readonly background?: number;
+}
+
+/** Maximum passages whose text is compared with the phrases of a query: each may need to be decompressed. */
+const maxPhraseChecks = 1000;
+
+/** A relevance from which a hit is strong. */
+const strongRelevance = 0.8;
+
+/** A segment with its deleted documents. */
+class OpenSegment implements SearchedSegment {
+  readonly segment: Segment;
+  readonly deleted = new Set<number>();
+  live: Uint8Array | null = null;
+  /** Of the live passages. */
+  readonly totals = { passages: 0, title: 0, headings: 0, text: 0 };
+
+  constructor(segment: Segment) {
+    this.segment = segment;
+    this.#count(0, segment.passages, 1);
+  }
+
+  delete(document: number): void {
+    if (this.deleted.has(document)) return;
+    this.deleted.add(document);
+    const [from, to] = this.segment.passagesOf(document);
+    this.live ??= new Uint8Array(this.segment.passages).fill(1);
+    this.live.fill(0, from, to);
+    this.#count(from, to, -1);
+  }
+
+  #count(from: number, to: number, sign: 1 | -1): void {
+    const { titleLengths, headingLengths, textLengths } = this.segment.arrays;
+    this.totals.passages += sign * (to - from);
+    for (let passage = from; passage < to; passage++) {
+      this.totals.title += sign * (titleLengths[passage] ?? 0);
+      this.totals.headings += sign * (headingLengths[passage] ?? 0);
+      this.totals.text += sign * (textLengths[passage] ?? 0);
+    }
+  }
+}
+
+/**
+ * An index of documents for keyword, semantic and hybrid search: a list of immutable segments, of which documents are deleted. It computes
+ * no vectors: they are set as they become known, and until then a passage is found by keyword.
+ *
+ * @example
+ * const index = new SearchIndex(geometryOf(384));
+ * index.put([{ id: "tides", title: "Tides", text, passages }]);
+ * index.search(parseQuery("why does the sea come and go"), vector, { limit: 5 });
+ */
+export class SearchIndex {
+  readonly #codec: VectorCodec;
+  readonly #scan: ScanCodes;
+  #segments: OpenSegment[] = [];
+
+  /** @param scan default: in JavaScript; {@link createScan} makes a faster one */
+  constructor(geometry: CodeGeometry, scan: ScanCodes = scanCodes) {
+    this.#codec = new VectorCodec(geometry);
+    this.#scan = scan;
+  }
+
+  get geometry(): CodeGeometry {
+    return this.#codec.geometry;
+  }
+
+  /** The number of passages. */
+  get size(): number {
+    return this.#totals().passages;
+  }
+
+  /** The segments, with what of them is deleted. */
+  get segments(): readonly SearchedSegment[] {
+    return this.#segments;
+  }
+
+  /** All documents, without their texts. */
+  *documents(): Iterable<DocumentRecord> {
+    for (const { segment, deleted } of this.#segments) {
+      for (let document = 0; document < segment.documents; document++) if (!deleted.has(document)) yield segment.document(document);
+    }
+  }
+
+  /** The text of a document; null if it is unknown. */
+  textOf(id: string): string | null {
+    const found = this.#find(id);
+    return found && found.open.segment.textOf(found.document);
+  }
+
+  /**
+   * Adds documents as a new segment. A document replaces the one with the same id, and of equal ids the last counts. A passage whose hash
+   * an earlier passage of the index has takes over its vector.
+   */
+  put(documents: readonly IndexDocument[]): void {
+    const latest = new Map(documents.map((document) => [document.id, document]));
+    if (latest.size === 0) return;
+    const builder = new SegmentBuilder();
+    for (const document of latest.values()) builder.add(document);
+    const segment = builder.finish(this.geometry);
+    for (let passage = 0; passage < segment.passages; passage++) {
+      if (segment.hasVector(passage)) continue;
+      const code = this.#codeOf(segment.hashOf(passage));
+      if (code) setCode(segment, passage, code);
+    }
+    this.add(segment, []);
+  }
+
+  /**
+   * Adds a segment of the same geometry. Its documents replace those with the same ids.
+   * @param deleted documents of the segment that are deleted
+   */
+  add(segment: Segment, deleted: Iterable<number>): void {
+    const open = new OpenSegment(segment);
+    for (const document of deleted) open.delete(document);
+    for (let document = 0; document < segment.documents; document++) {
+      if (!open.deleted.has(document)) this.remove([segment.ids.get(document)]);
+    }
+    this.#segments.push(open);
+  }
+
+  /** Removes documents; ids that are unknown are ignored. */
+  remove(ids: Iterable<string>): void {
+    for (const id of ids) {
+      const found = this.#find(id);
+      found?.open.delete(found.document);
+    }
+    this.#segments = this.#segments.filter(({ segment, deleted }) => deleted.size < segment.documents);
+  }
+
+  /** Sets the vector of all passages with a hash (SHA-256 in hex). */
+  setVector(hash: string, vector: Float32Array): void {
+    const code = this.#codec.encode(vector);
+    for (const { segment } of this.#segments) {
+      for (const passage of segment.passagesWithHash(hash)) setCode(segment, passage, code);
+    }
+  }
+
+  /** Replaces all segments by one, without what is deleted. Answers stay the same. */
+  merge(): void {
+    const [first] = this.#segments;
+    if (!first || (this.#segments.length === 1 && first.deleted.size === 0)) return;
+    this.#segments = [new OpenSegment(mergeSegments(this.#segments))];
+  }
+
+  /**
+   * The passages that answer a query, best first. Without a vector the search is by keyword.
+   * @param vector the query's, [dimensions] float32, L2-normalized
+   */
+  search(query: Query, vector: Float32Array | null, options: IndexSearchOptions = {}): Hit[] {
+    const { limit = 10, mode = "hybrid", background = defaultBackground } = options;
+    const totals = this.#totals();
+    if (totals.passages === 0) return [];
+    const segments = this.#segments;
+    const keywordQuery = keywordQueryOf(
+      query,
+      segments.map(({ segment }) => segment),
+    );
+    const test = passageTest(query, segments);
+    const accepted = segments.map((open, i) => intersection(this.#accepted(open, options), test.masks[i] ?? null));
+    const depth = Math.max(fusionDepth, limit, test.mustRead ? maxPhraseChecks : 0);
+    const keyword = scoreKeywords(keywordQuery, segments, totals);
+    const semantic = vector && mode !== "keyword" ? this.#cosines(vector) : null;
+    const rankings: Ranking[] = [];
+    if (mode !== "semantic" || !semantic) {
+      rankings.push(this.#rankingOf((i) => keyword[i]?.scores ?? noScores, accepted, depth, 0));
+    }
+    if (semantic) rankings.push(this.#rankingOf((i) => semantic[i] ?? noScores, accepted, depth, noVector));
+    const [only] = rankings;
+    const ranked = rankings.length === 1 && only ? [...only.best] : this.#sorted(fuseRankings(rankings));
+    return this.#hits(ranked, {
+      limit,
+      test,
+      keywordQuery,
+      keyword,
+      semantic,
+      background,
+      isSemantic: mode === "semantic" && semantic !== null,
+    });
+  }
+
+  /** Drops irrelevant passages, moves weak ones after the others, and reads the texts of the first. */
+  #hits(ranked: readonly Ranked[], context: HitContext): Hit[] {
+    const { limit, test, keyword, keywordQuery, semantic, background, isSemantic } = context;
+    const good: (() => Hit)[] = [];
+    const weak: (() => Hit)[] = [];
+    for (const { segment: origin, passage } of ranked) {
+      const segment = this.#segments[origin]?.segment;
+      if (!segment || good.length >= limit) break;
+      const cosine = semantic?.[origin]?.[passage] ?? noVector;
+      const relevance = cosine > noVector ? relevanceOf(cosine, background) : null;
+      const matched = keyword[origin]?.matched[passage] ?? 0;
+      const hasAll = !isSemantic && keywordQuery.terms > 0 && bitCount(matched) === keywordQuery.terms;
+      // Some words of the query do not make a passage relevant when its vector says otherwise.
+      if (!hasAll && (relevance ?? 1) < minRelevance) continue;
+      if (test.mustRead && !test.accepts(segment, passage)) continue;
+      const strength: Strength =
+        hasAll || (relevance ?? 0) >= strongRelevance ? "strong" : (relevance ?? 0) >= weakRelevance ? "good" : "weak";
+      const hit = () => hitOf(segment, passage, { strength, relevance, matched, keywordQuery, origin });
+      if (strength === "weak") weak.push(hit);
+      else good.push(hit);
+    }
+    return [...good, ...weak].slice(0, limit).map((hit) => hit());
+  }
+
+  /** The best passages by scores above `none`, which stands for no score. */
+  #rankingOf(scoresOf: (segment: number) => Float64Array, accepted: readonly (Uint8Array | null)[], depth: number, none: number): Ranking {
+    const best = this.#segments.flatMap((_, segment) => {
+      const scores = scoresOf(segment);
+      const mask = accepted[segment];
+      const top = new TopScores(depth);
+      let least = none;
+      for (let passage = 0; passage < scores.length; passage++) {
+        const score = scores[passage] ?? none;
+        if (score <= least || (mask && mask[passage] === 0)) continue;
+        top.add(passage, score);
+        least = Math.max(none, top.threshold);
+      }
+      return top.sorted().map(({ item, score }) => ({ segment, passage: item, score }));
+    });
+    return {
+      best: this.#sorted(best).slice(0, depth),
+      scoreOf: ({ segment, passage }) => {
+        const score = scoresOf(segment)[passage] ?? none;
+        return score > none ? score : null;
+      },
+    };
+  }
+
+  /** Sorts by score; equal scores by document and passage, so that the order does not depend on the segments. */
+  #sorted(ranked: readonly Ranked[]): Ranked[] {
+    const idOf = ({ segment, passage }: Ranked) => {
+      const source = this.#segments[segment]?.segment;
+      return source?.ids.get(source.passageDocuments[passage] ?? 0) ?? "";
+    };
+    return [...ranked].sort((a, b) => {
+      if (a.score !== b.score) return b.score - a.score;
+      return a.segment === b.segment ? a.passage - b.passage : compareCodePoints(idOf(a), idOf(b));
+    });
+  }
+
+  /** Cosines of the query with all passages; {@link noVector} for those without a vector. */
+  #cosines(vector: Float32Array): Float64Array[] {
+    const query = this.#codec.encodeQuery(vector);
+    return this.#segments.map(({ segment }) => {
+      const { codes, codeScales } = segment.arrays;
+      const products = new Int32Array(segment.passages);
+      this.#scan(codes, this.#codec.bytes, query.components, this.geometry.levels, products);
+      const cosines = new Float64Array(segment.passages);
+      for (let i = 0; i < cosines.length; i++) {
+        const scale = codeScales[i] ?? 0;
+        cosines[i] = scale === 0 ? noVector : (products[i] ?? 0) * (scale * query.scale);
+      }
+      return cosines;
+    });
+  }
+
+  /** A mask of the passages that are live and pass the filters; null if all do. */
+  #accepted({ segment, deleted, live }: OpenSegment, { fields, ids }: IndexSearchOptions): Uint8Array | null {
+    if (!fields && !ids) return live;
+    const rows = Array.from({ length: segment.fieldRows }, (_, row) => !fields || fields(segment.fieldsAt(row)));
+    const mask = new Uint8Array(segment.passages);
+    for (let document = 0; document < segment.documents; document++) {
+      if (deleted.has(document) || !rows[segment.arrays.documentFields[document] ?? 0]) continue;
+      if (!ids || ids(segment.ids.get(document))) mask.fill(1, ...segment.passagesOf(document));
+    }
+    return mask;
+  }
+
+  #find(id: string): { readonly open: OpenSegment; readonly document: number } | null {
+    for (const open of this.#segments) {
+      const document = open.segment.ids.find(id);
+      if (document !== -1 && !open.deleted.has(document)) return { open, document };
+    }
+    return null;
+  }
+
+  #codeOf(hash: string): VectorCode | null {
+    for (const { segment } of this.#segments) {
+      for (const passage of segment.passagesWithHash(hash)) {
+        if (!segment.hasVector(passage)) continue;
+        const { bytes } = this.#codec;
+        return { code: segment.arrays.codes.slice(passage * bytes, (passage + 1) * bytes), scale: segment.arrays.codeScales[passage] ?? 0 };
+      }
+    }
+    return null;
+  }
+
+  #totals(): FieldTotals {
+    const totals = { passages: 0, title: 0, headings: 0, text: 0 };
+    for (const open of this.#segments) {
+      totals.passages += open.totals.passages;
+      totals.title += open.totals.title;
+      totals.headings += open.totals.headings;
+      totals.text += open.totals.text;
+    }
+    return totals;
+  }
+}
+
+interface HitContext {
+  readonly limit: number;
+  readonly test: ReturnType<typeof passageTest>;
+  readonly keywordQuery: KeywordQuery;
+  readonly keyword: readonly KeywordScores[];
+  readonly semantic: readonly Float64Array[] | null;
+  readonly background: number;
+  /** Whether words of the query count for nothing. */
+  readonly isSemantic: boolean;
+}
+
+/** Below all cosines, whose estimates may be slightly beyond -1. */
+const noVector = -2;
+
+const noScores = new Float64Array();
+
+function setCode(segment: Segment, passage: number, { code, scale }: VectorCode): void {
+  segment.arrays.codes.set(code, passage * code.length);
+  segment.arrays.codeScales[passage] = scale;
+}
+
+/** The mask of passages that are in both masks; null for all. */
+function intersection(a: Uint8Array | null, b: Uint8Array | null): Uint8Array | null {
+  return a && b ? a.map((value, i) => value & (b[i] ?? 0)) : (a ?? b);
+}
+
+interface Match {
+  readonly strength: Strength;
+  readonly relevance: number | null;
+  /** Bits of the query's terms. */
+  readonly matched: number;
+  readonly keywordQuery: KeywordQuery;
+  /** Position of the segment. */
+  readonly origin: number;
+}
+
+function hitOf(segment: Segment, passage: number, { strength, relevance, matched, keywordQuery, origin }: Match): Hit {
+  const { id, title, fields } = segment.document(segment.passageDocuments[passage] ?? 0);
+  const { start, end, headings } = segment.passage(passage);
+  const text = segment.passageText(passage);
+  const words = new Set<string>();
+  for (const group of keywordQuery.groups) {
+    if ((matched & (1 << group.bit)) !== 0) for (const word of group.words[origin] ?? []) words.add(segment.words.get(word));
+  }
+  const marks = termsOf(text)
+    .filter(({ word }) => words.has(word))
+    .map((mark) => ({ start: start + mark.start, end: start + mark.end }));
+  return { id, title, fields, strength, relevance, passage: { text, start, end, headings, marks } };
+}

@@ -1,0 +1,231 @@
+import { SortedStrings, StringTable } from "./strings.ts";
+import { CompressedTexts } from "./texts.ts";
+import { type CodeGeometry, geometryOf } from "./vector-codes.ts";
+
+/** What a document is filtered by. */
+export type DocumentFields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+/** A document without its text. */
+export interface DocumentRecord {
+  readonly id: string;
+  readonly title: string;
+  readonly fields: DocumentFields;
+  /** UTF-16 code units of its text. */
+  readonly length: number;
+}
+
+/** A passage without its text. Positions are UTF-16 code units in the text of its document. */
+export interface PassageRecord {
+  readonly start: number;
+  readonly end: number;
+  /** The headings above it, outermost first. */
+  readonly headings: readonly string[];
+}
+
+/** The arrays of a segment, in the order of an index file. All but the last four are fixed when the segment is built. */
+export interface SegmentArrays {
+  /** Documents, sorted by id. `fields` and `headings` are distinct JSON values. */
+  readonly idBytes: Uint8Array;
+  readonly idOffsets: Uint32Array;
+  readonly titleBytes: Uint8Array;
+  readonly titleOffsets: Uint32Array;
+  readonly fieldBytes: Uint8Array;
+  readonly fieldOffsets: Uint32Array;
+  /** Row of `fields` of each document. */
+  readonly documentFields: Uint32Array;
+  /** Where the text of each document starts in the concatenation of texts; the last one is its length. */
+  readonly documentTexts: Uint32Array;
+  /** First passage of each document; the last one is the number of passages. */
+  readonly documentPassages: Uint32Array;
+  readonly headingBytes: Uint8Array;
+  readonly headingOffsets: Uint32Array;
+  /** Row of `headings` of each passage. */
+  readonly passageHeadings: Uint32Array;
+  readonly passageStarts: Uint32Array;
+  readonly passageEnds: Uint32Array;
+  /** The first 16 bytes of the SHA-256 of the embedded text, per passage. */
+  readonly passageHashes: Uint8Array;
+  /** 1 if the model can embed the passage well. */
+  readonly passageReadable: Uint8Array;
+  /** Number of words per passage and field. */
+  readonly titleLengths: Uint16Array;
+  readonly headingLengths: Uint16Array;
+  readonly textLengths: Uint16Array;
+  /** Words of all fields, folded, distinct and sorted, with the passages that contain them: see postings.ts. */
+  readonly wordBytes: Uint8Array;
+  readonly wordOffsets: Uint32Array;
+  readonly wordCounts: Uint32Array;
+  readonly postingOffsets: Uint32Array;
+  readonly postings: Uint8Array;
+  /** Terms, which are the stems of words, distinct and sorted, and the term of each word. */
+  readonly termBytes: Uint8Array;
+  readonly termOffsets: Uint32Array;
+  readonly wordTerms: Uint32Array;
+  /** Compressed texts: see texts.ts. */
+  readonly blockStarts: Uint32Array;
+  readonly blockOffsets: Uint32Array;
+  readonly blocks: Uint8Array;
+  /** Vector codes of the passages, and their scales; a scale of 0 means that the passage has no vector yet. */
+  readonly codes: Uint8Array;
+  readonly codeScales: Float32Array;
+}
+
+/**
+ * An immutable part of an index: documents with their passages, vector codes and postings, searched where the arrays lie. Only the codes
+ * of its own passages are filled in later, as they are embedded.
+ */
+export class Segment {
+  readonly arrays: SegmentArrays;
+  readonly geometry: CodeGeometry;
+  readonly ids: SortedStrings;
+  readonly titles: StringTable;
+  readonly terms: SortedStrings;
+  readonly words: SortedStrings;
+  readonly texts: CompressedTexts;
+  readonly #fields: StringTable;
+  readonly #headings: StringTable;
+  /** Words by term; computed when first needed. */
+  #termWords: { readonly offsets: Uint32Array; readonly words: Uint32Array } | null = null;
+  /** Passages in the order of their hashes; computed when first needed. */
+  #byHash: Uint32Array | null = null;
+  /** Document of each passage. */
+  readonly passageDocuments: Uint32Array;
+
+  constructor(arrays: SegmentArrays, geometry: CodeGeometry = geometryOf(384)) {
+    this.arrays = arrays;
+    this.geometry = geometry;
+    this.ids = new SortedStrings(arrays.idBytes, arrays.idOffsets);
+    this.titles = new StringTable(arrays.titleBytes, arrays.titleOffsets);
+    this.terms = new SortedStrings(arrays.termBytes, arrays.termOffsets);
+    this.words = new SortedStrings(arrays.wordBytes, arrays.wordOffsets);
+    this.texts = new CompressedTexts(arrays.blockStarts, arrays.blockOffsets, arrays.blocks);
+    this.#fields = new StringTable(arrays.fieldBytes, arrays.fieldOffsets);
+    this.#headings = new StringTable(arrays.headingBytes, arrays.headingOffsets);
+    this.passageDocuments = new Uint32Array(this.passages);
+    for (let document = 0; document < this.documents; document++) {
+      const [from, to] = this.passagesOf(document);
+      this.passageDocuments.fill(document, from, to);
+    }
+  }
+
+  /** The number of documents. */
+  get documents(): number {
+    return this.ids.size;
+  }
+
+  /** The number of passages. */
+  get passages(): number {
+    return this.arrays.passageStarts.length;
+  }
+
+  /** The passages of a document: from the first up to the second. */
+  passagesOf(document: number): [from: number, to: number] {
+    return [this.arrays.documentPassages[document] ?? 0, this.arrays.documentPassages[document + 1] ?? 0];
+  }
+
+  document(document: number): DocumentRecord {
+    const { documentTexts } = this.arrays;
+    return {
+      id: this.ids.get(document),
+      title: this.titles.get(document),
+      fields: this.fieldsAt(this.arrays.documentFields[document] ?? 0),
+      length: (documentTexts[document + 1] ?? 0) - (documentTexts[document] ?? 0),
+    };
+  }
+
+  /** Number of distinct fields, of which every document names a row. */
+  get fieldRows(): number {
+    return this.#fields.size;
+  }
+
+  fieldsAt(row: number): DocumentFields {
+    return JSON.parse(this.fieldsText(row)) as DocumentFields; // checked where a file is read
+  }
+
+  /** A row of fields as JSON. */
+  fieldsText(row: number): string {
+    return this.#fields.get(row);
+  }
+
+  /** A row of headings as JSON. */
+  headingsText(row: number): string {
+    return this.#headings.get(row);
+  }
+
+  textOf(document: number): string {
+    const { documentTexts } = this.arrays;
+    return this.texts.slice(documentTexts[document] ?? 0, documentTexts[document + 1] ?? 0);
+  }
+
+  passage(passage: number): PassageRecord {
+    const { passageStarts, passageEnds, passageHeadings } = this.arrays;
+    return {
+      start: passageStarts[passage] ?? 0,
+      end: passageEnds[passage] ?? 0,
+      headings: JSON.parse(this.headingsText(passageHeadings[passage] ?? 0)) as string[], // checked where a file is read
+    };
+  }
+
+  passageText(passage: number): string {
+    const { passageStarts, passageEnds, documentTexts } = this.arrays;
+    const origin = documentTexts[this.passageDocuments[passage] ?? 0] ?? 0;
+    return this.texts.slice(origin + (passageStarts[passage] ?? 0), origin + (passageEnds[passage] ?? 0));
+  }
+
+  /** The first 16 bytes of the SHA-256 of a passage's embedded text, in hex. */
+  hashOf(passage: number): string {
+    let hash = "";
+    for (let i = 16 * passage; i < 16 * passage + 16; i++) hash += (this.arrays.passageHashes[i] ?? 0).toString(16).padStart(2, "0");
+    return hash;
+  }
+
+  /** The words of a term. */
+  wordsOfTerm(term: number): Uint32Array {
+    this.#termWords ??= groupByTerm(this.arrays.wordTerms, this.terms.size);
+    const { offsets, words } = this.#termWords;
+    return words.subarray(offsets[term], offsets[term + 1]);
+  }
+
+  /** The passages with a hash (SHA-256 in hex, of which 16 bytes are compared). */
+  passagesWithHash(hash: string): number[] {
+    this.#byHash ??= Uint32Array.from({ length: this.passages }, (_, passage) => passage).sort((a, b) => this.#compareHashes(a, b));
+    const wanted = hash.slice(0, 32);
+    let low = 0;
+    let high = this.#byHash.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.hashOf(this.#byHash[middle] ?? 0) < wanted) low = middle + 1;
+      else high = middle;
+    }
+    const found: number[] = [];
+    for (; low < this.#byHash.length && this.hashOf(this.#byHash[low] ?? 0) === wanted; low++) found.push(this.#byHash[low] ?? 0);
+    return found;
+  }
+
+  #compareHashes(a: number, b: number): number {
+    const { passageHashes } = this.arrays;
+    for (let i = 0; i < 16; i++) {
+      const difference = (passageHashes[16 * a + i] ?? 0) - (passageHashes[16 * b + i] ?? 0);
+      if (difference !== 0) return difference;
+    }
+    return a - b;
+  }
+
+  hasVector(passage: number): boolean {
+    return (this.arrays.codeScales[passage] ?? 0) !== 0;
+  }
+}
+
+function groupByTerm(wordTerms: Uint32Array, terms: number) {
+  const offsets = new Uint32Array(terms + 1);
+  for (const term of wordTerms) offsets[term + 1] = (offsets[term + 1] ?? 0) + 1;
+  for (let term = 0; term < terms; term++) offsets[term + 1] = (offsets[term + 1] ?? 0) + (offsets[term] ?? 0);
+  const next = offsets.slice();
+  const words = new Uint32Array(wordTerms.length);
+  for (const [word, term] of wordTerms.entries()) {
+    const place = next[term] ?? 0;
+    words[place] = word;
+    next[term] = place + 1;
+  }
+  return { offsets, words };
+}
