@@ -15,6 +15,13 @@ export function cosineSimilarity(a: Float32Array, b: Float32Array): number {
   return dot / Math.sqrt(squaresA * squaresB);
 }
 
+/** The sum of products of components: for L2-normalized vectors the cosine of the angle between them. */
+export function dotProduct(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
+  return sum;
+}
+
 /**
  * Truncates and normalizes a vector, in place unless it is truncated. Throws `inference_failed` if it is not finite: a lost GPU device
  * returns NaN instead of an error.

@@ -133,7 +133,7 @@ export function testEncoderConformance(name: string, create: () => Promise<Encod
       const calls = Array.from({ length: 50 }, (_, i) => encoder.embed(`text ${i % 5}`));
       const results = await Promise.all(calls);
       expect(results.every(({ vectors }) => vectors.length === 1)).toBe(true);
-      await expect.poll(() => subject.sessionsCreated() - before).toBe(subject.sessionsPerLoad);
+      await expect.poll(() => subject.sessionsCreated() - before, { timeout: 20_000 }).toBe(subject.sessionsPerLoad);
     });
 
     test("rejects an aborted call with the signal's reason and serves the others", async () => {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
+import type { ScanCodes } from "../../shared/index/vector-codes.ts";
 import type { SearchResult } from "../../shared/search/answer.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
 import { printable } from "../node/terminal.ts";
@@ -9,9 +10,9 @@ import { printable } from "../node/terminal.ts";
  * Opens an index file. Rejects with file system errors and with the errors of `Encoder.load` and `readIndexFile`, all with the path in the
  * message, and with `other_model` when the index was created with another model.
  */
-export async function openIndexFile(path: string, encoder: Encoder): Promise<SearchEngine> {
+export async function openIndexFile(path: string, encoder: Encoder, scan?: ScanCodes): Promise<SearchEngine> {
   const file = Uint8Array.from(await readFile(path).catch((error) => Promise.reject(withPath(path, error))));
-  const engine = new SearchEngine(encoder);
+  const engine = new SearchEngine(encoder, null, null, scan);
   await engine.load();
   await engine.importIndex(file).catch((error) => Promise.reject(withPath(path, error)));
   return engine;

@@ -9,9 +9,10 @@ import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import type { Encoder, InputType } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
+import type { SearchMode } from "../../shared/index/fusion.ts";
 import { readableExtensions } from "../../shared/reading/read-file.ts";
-import type { SearchMode } from "../../shared/search/fusion.ts";
 import { createEncoder } from "../node/encoder.ts";
+import { loadScan } from "../node/scan.ts";
 import { serve } from "../node/serve.ts";
 import { type Environment, environmentSchema, readEncoderSettings, SettingsError } from "../node/settings.ts";
 import { printable } from "../node/terminal.ts";
@@ -238,7 +239,7 @@ async function runIndex(folder: string, { output, ...flags }: SettingFlags & { r
 
 async function runSearch(file: string, query: string, { limit, mode, ...flags }: SearchFlags): Promise<void> {
   await withEncoder({ ...flags, workers: "1" }, async (encoder) => {
-    const engine = await openIndexFile(file, encoder);
+    const engine = await openIndexFile(file, encoder, await loadScan());
     const { results } = await engine.search(query, { limit, mode });
     process.stdout.write(results.map((result) => `${formatResult(result)}\n`).join(""));
     if (results.length === 0) console.error("samevec: no results");

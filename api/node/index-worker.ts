@@ -9,6 +9,7 @@ import { EncoderError } from "../../shared/errors.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
 import { searchDocuments } from "../document-search.ts";
+import { loadScan } from "./scan.ts";
 
 /** The main thread's encoder, a Comlink proxy. */
 export interface PassageEncoder {
@@ -44,11 +45,9 @@ const opened = (): SearchEngine => {
 
 const remote: RemoteIndex = {
   async open(path, encoder) {
-    const opening = new SearchEngine({
-      load: () => encoder.load(),
-      embed: (texts) => encoder.embed(texts),
-    });
     try {
+      const remote = { load: () => encoder.load(), embed: (texts: string | readonly string[]) => encoder.embed(texts) };
+      const opening = new SearchEngine(remote, null, null, await loadScan());
       const fingerprint = await opening.importIndex(new Uint8Array(await readFile(path)));
       engine = opening;
       return { fingerprint, dimensions: opening.dimensions, coverage: opening.coverage() };

@@ -1,7 +1,7 @@
-import { z } from "zod";
+import * as z from "zod/mini";
 import { EncoderError } from "../errors.ts";
 import { sha256Hex } from "../hash.ts";
-import { FormatError } from "./bytes.ts";
+import { FormatError } from "./format-error.ts";
 import { checkPostings } from "./postings.ts";
 import { Segment, type SegmentArrays } from "./segment.ts";
 import { checkTexts } from "./texts.ts";
@@ -11,7 +11,7 @@ import { type CodeGeometry, codeBytesOf } from "./vector-codes.ts";
 const magic = new TextEncoder().encode("samevec\0");
 
 /** The version that is written. Version 1 is read by index-file-1.ts. */
-export const indexFileVersion = 2;
+const indexFileVersion = 2;
 
 /** Bytes before the header: signature, version, length of the header and its SHA-256. */
 const fixedBytes = 48;
@@ -58,17 +58,21 @@ const sectionTypes = {
 
 const sections = Object.keys(sectionTypes) as (keyof SegmentArrays)[];
 
-const hexSchema = z.string().regex(/^[0-9a-f]{64}$/);
-const countSchema = z.int().min(0);
+const hexSchema = z.string().check(z.regex(/^[0-9a-f]{64}$/));
+const wholeNumber = (least: number, most: number) => z.int().check(z.minimum(least), z.maximum(most));
 
 const headerSchema = z.strictObject({
   fingerprint: hexSchema,
-  geometry: z.strictObject({
-    dimensions: z.int().min(1).max(4096),
-    seed: z.int().min(0).max(0xffffffff),
-    levels: z.array(z.int().min(-127).max(127)).length(16),
-  }),
-  segments: z.array(z.strictObject({ lengths: z.array(countSchema).length(sections.length), sha256: hexSchema })).max(1024),
+  geometry: z.nullable(
+    z.strictObject({
+      dimensions: wholeNumber(1, 4096),
+      seed: wholeNumber(0, 0xffffffff),
+      levels: z.array(wholeNumber(-127, 127)).check(z.length(16)),
+    }),
+  ),
+  segments: z
+    .array(z.strictObject({ lengths: z.array(wholeNumber(0, 0xffffffff)).check(z.length(sections.length)), sha256: hexSchema }))
+    .check(z.maxLength(1024)),
 });
 
 type Header = z.infer<typeof headerSchema>;
@@ -77,7 +81,8 @@ type Header = z.infer<typeof headerSchema>;
 export interface IndexFile {
   /** Of the model that made the vectors, in hex. */
   readonly fingerprint: string;
-  readonly geometry: CodeGeometry;
+  /** How vectors are encoded; null if there are none. */
+  readonly geometry: CodeGeometry | null;
   readonly segments: readonly Segment[];
 }
 
@@ -89,7 +94,9 @@ export async function writeIndexFile({ fingerprint, geometry, segments }: IndexF
     const arrays = segments[i]?.arrays;
     entries.push({ lengths: sections.map((name) => arrays?.[name].byteLength ?? 0), sha256: await sha256Hex(body) });
   }
-  const header = new TextEncoder().encode(JSON.stringify({ fingerprint, geometry, segments: entries }));
+  const json = JSON.stringify({ fingerprint, geometry, segments: entries });
+  // Spaces up to the alignment, so that the checksum covers them.
+  const header = new TextEncoder().encode(json.padEnd(aligned(json.length)));
   const fixed = new Uint8Array(fixedBytes);
   fixed.set(magic);
   const view = new DataView(fixed.buffer);
@@ -122,7 +129,8 @@ export async function readIndexFile(file: Uint8Array<ArrayBuffer>): Promise<Inde
   return withInvalidIndexErrors(async () => {
     const { fingerprint, geometry, segments: entries } = headerOf(headerBytes);
     const segments: Segment[] = [];
-    let position = aligned(fixedBytes + headerBytes.length);
+    let position = fixedBytes + headerBytes.length;
+    if (position % alignment !== 0) throw new FormatError("its header has a wrong length");
     for (const { lengths, sha256 } of entries) {
       const end = lengths.reduce((to, length) => aligned(to + length), position);
       if (end > bytes.length) throw damaged("it is truncated");
@@ -184,7 +192,7 @@ function arraysOf(bytes: Uint8Array<ArrayBuffer>, start: number, lengths: readon
 }
 
 /** Checks all that a search relies on. Time and memory are proportional to the arrays. Throws {@link FormatError}. */
-function checkSegment(arrays: SegmentArrays, geometry: CodeGeometry): void {
+function checkSegment(arrays: SegmentArrays, geometry: CodeGeometry | null): void {
   const documents = arrays.documentFields.length;
   const passages = arrays.passageStarts.length;
   checkStrings(arrays.idBytes, arrays.idOffsets, documents, true);
@@ -207,7 +215,7 @@ function checkSegment(arrays: SegmentArrays, geometry: CodeGeometry): void {
     "codeScales",
   ] as const;
   if (perPassage.some((name) => arrays[name].length !== passages)) throw new FormatError("its counts are wrong");
-  if (arrays.passageHashes.length !== 16 * passages || arrays.codes.length !== codeBytesOf(geometry) * passages) {
+  if (arrays.passageHashes.length !== 16 * passages || arrays.codes.length !== (geometry ? codeBytesOf(geometry) : 0) * passages) {
     throw new FormatError("its counts are wrong");
   }
   checkPassages(arrays);
@@ -221,7 +229,7 @@ function checkSegment(arrays: SegmentArrays, geometry: CodeGeometry): void {
   checkPostings(arrays.postings, arrays.postingOffsets, arrays.wordCounts, passages);
   checkOffsets(arrays.blockOffsets, arrays.blockStarts.length - 1, arrays.blocks.length);
   checkOffsets(arrays.blockStarts, arrays.blockStarts.length - 1, arrays.documentTexts.at(-1) ?? 0);
-  checkTexts(arrays.blockStarts, arrays.blockOffsets);
+  checkTexts(arrays.blockStarts, arrays.blockOffsets, arrays.documentTexts);
 }
 
 const fieldsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())]));

@@ -1,5 +1,5 @@
 import type { KeywordQuery, TermGroup } from "./keyword-query.ts";
-import { headingOccurrences, PostingsReader, textOccurrences, titleOccurrences } from "./postings.ts";
+import { PostingsReader, spreadOccurrences } from "./postings.ts";
 import type { Segment } from "./segment.ts";
 
 /** A segment, and what of it is not deleted. */
@@ -38,12 +38,6 @@ const fieldParameters = {
   text: { weight: 1, normalization: 0.75 },
 };
 
-/** Occurrences of a group in the passages of a segment. The counts have a byte per field: text, headings, title. */
-interface GroupPostings {
-  readonly passages: Uint32Array;
-  readonly counts: Uint32Array;
-}
-
 /**
  * Scores all passages, term by term. The statistics are those of the live passages, so a score does not depend on how documents are
  * spread over segments.
@@ -53,28 +47,65 @@ export function scoreKeywords({ groups }: KeywordQuery, segments: readonly Searc
     scores: new Float64Array(segment.passages),
     matched: new Uint32Array(segment.passages),
   }));
-  const reader = new PostingsReader();
+  const counters = segments.map((searched) => new OccurrenceCounter(searched));
   const average = {
     title: Math.max(1, totals.title / totals.passages),
     headings: Math.max(1, totals.headings / totals.passages),
     text: Math.max(1, totals.text / totals.passages),
   };
   for (const group of groups) {
-    const postings = segments.map((searched, i) => postingsOf(searched, group.words[i] ?? [], reader));
-    const containing = postings.reduce((sum, { passages }) => sum + passages.length, 0);
+    let containing = 0;
+    for (const [i, counter] of counters.entries()) containing += counter.count(group.words[i] ?? []);
     const rarity = Math.log(1 + (totals.passages - containing + 0.5) / (containing + 0.5));
-    for (const [i, result] of results.entries()) {
-      const segment = segments[i]?.segment;
-      const found = postings[i];
-      if (segment && found) addScores(segment, found, group, rarity, average, result);
+    for (const [i, counter] of counters.entries()) {
+      const result = results[i];
+      if (result) addScores(counter, group, rarity, average, result);
     }
   }
   return results;
 }
 
+/** Counts the occurrences of a group's words in the live passages of a segment. */
+class OccurrenceCounter {
+  readonly segment: Segment;
+  readonly #live: Uint8Array | null;
+  readonly #reader = new PostingsReader();
+  /** Occurrences per passage, with a byte per field: text, headings, title. */
+  readonly sums: Uint32Array;
+  /** The passages with occurrences: the first {@link found} ones. */
+  readonly passages: Uint32Array;
+  found = 0;
+
+  constructor({ segment, live }: SearchedSegment) {
+    this.segment = segment;
+    this.#live = live;
+    this.sums = new Uint32Array(segment.passages);
+    this.passages = new Uint32Array(segment.passages);
+  }
+
+  /** Counts these words instead of the previous ones. Returns the number of passages that contain any of them. */
+  count(words: readonly number[]): number {
+    const { sums, passages } = this;
+    for (let i = 0; i < this.found; i++) sums[passages[i] ?? 0] = 0;
+    let found = 0;
+    for (const word of words) {
+      const count = decodeWord(this.segment, word, this.#reader);
+      const { passages: decoded, occurrences } = this.#reader;
+      for (let i = 0; i < count; i++) {
+        const passage = decoded[i] ?? 0;
+        if (this.#live !== null && this.#live[passage] === 0) continue;
+        const before = sums[passage] ?? 0;
+        if (before === 0) passages[found++] = passage;
+        sums[passage] = before + (spreadOccurrences[occurrences[i] ?? 0] ?? 0);
+      }
+    }
+    this.found = found;
+    return found;
+  }
+}
+
 function addScores(
-  { arrays }: Segment,
-  { passages, counts }: GroupPostings,
+  { segment: { arrays }, passages, sums, found }: OccurrenceCounter,
   { bit, weight }: TermGroup,
   rarity: number,
   average: Omit<FieldTotals, "passages">,
@@ -85,9 +116,9 @@ function addScores(
   const factor = weight * rarity * (saturation + 1);
   const textBase = 1 - text.normalization;
   const textSlope = text.normalization / average.text;
-  for (let i = 0; i < passages.length; i++) {
+  for (let i = 0; i < found; i++) {
     const passage = passages[i] ?? 0;
-    const count = counts[i] ?? 0;
+    const count = sums[passage] ?? 0;
     let frequency = (text.weight * (count & 255)) / (textBase + textSlope * (textLengths[passage] ?? 0));
     if (count > 255) {
       const inHeadings = (count >>> 8) & 255;
@@ -103,47 +134,9 @@ function addScores(
 const lengthNormalization = ({ normalization }: { readonly normalization: number }, length: number, average: number) =>
   1 - normalization + (normalization * length) / average;
 
-/** The live passages that contain any of the words, ascending, with the sums of occurrences. */
-function postingsOf({ segment, live }: SearchedSegment, words: readonly number[], reader: PostingsReader): GroupPostings {
-  const { arrays } = segment;
-  const [first = 0] = words;
-  if (words.length === 1) {
-    const count = decodeWord(segment, first, reader);
-    const passages = new Uint32Array(count);
-    const counts = new Uint32Array(count);
-    let kept = 0;
-    for (let i = 0; i < count; i++) {
-      const passage = reader.passages[i] ?? 0;
-      if (live && live[passage] === 0) continue;
-      passages[kept] = passage;
-      counts[kept++] = spread(reader.occurrences[i] ?? 0);
-    }
-    return { passages: passages.subarray(0, kept), counts: counts.subarray(0, kept) };
-  }
-  const total = words.reduce((sum, word) => sum + (arrays.wordCounts[word] ?? 0), 0);
-  if (total === 0) return { passages: new Uint32Array(), counts: new Uint32Array() };
-  const sums = new Uint32Array(segment.passages);
-  const touched = new Uint32Array(Math.min(total, segment.passages));
-  let count = 0;
-  for (const word of words) {
-    const found = decodeWord(segment, word, reader);
-    for (let i = 0; i < found; i++) {
-      const passage = reader.passages[i] ?? 0;
-      if (live && live[passage] === 0) continue;
-      if (sums[passage] === 0) touched[count++] = passage;
-      sums[passage] = (sums[passage] ?? 0) + spread(reader.occurrences[i] ?? 0);
-    }
-  }
-  const passages = touched.subarray(0, count);
-  return { passages, counts: passages.map((passage) => sums[passage] ?? 0) };
-}
-
 /** Decodes the postings of a word into the reader. Returns their number. */
 export function decodeWord({ arrays: { wordCounts, postings, postingOffsets } }: Segment, word: number, reader: PostingsReader): number {
   const count = wordCounts[word] ?? 0;
   reader.decode(postings, postingOffsets[word] ?? 0, count);
   return count;
 }
-
-/** Packed occurrences with a byte per field, so that they can be added. */
-const spread = (packed: number): number => textOccurrences(packed) | (headingOccurrences(packed) << 8) | (titleOccurrences(packed) << 16);

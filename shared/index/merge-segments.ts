@@ -1,30 +1,21 @@
 import { decodeWord, type SearchedSegment } from "./keyword-search.ts";
 import { PostingsReader, PostingsWriter } from "./postings.ts";
-import { Segment, type SegmentArrays } from "./segment.ts";
-import { hashBytes, Rows, type WordWriter, wordArrays } from "./segment-builder.ts";
+import { hashBytes, Segment, type SegmentArrays } from "./segment.ts";
+import { Rows, type WordWriter, wordArrays } from "./segment-builder.ts";
 import { compareCodePoints, StringTable } from "./strings.ts";
 import { TextsWriter } from "./texts.ts";
-import { codeBytesOf } from "./vector-codes.ts";
+import { type CodeGeometry, codeBytesOf } from "./vector-codes.ts";
 
 /**
- * Makes one segment of the live documents of several. The arrays are those of a segment that is built from these documents at once.
+ * Makes one segment of the documents of several that are not deleted, in steps of a few hundred documents or words. The arrays are those of a
+ * segment that is built from these documents at once.
  * @param segments of one geometry, at least one
  */
-export function mergeSegments(segments: readonly SearchedSegment[]): Segment {
-  const steps = mergeSteps(segments);
-  for (;;) {
-    const { done, value } = steps.next();
-    if (done) return value;
-  }
-}
-
-/** As {@link mergeSegments}, in steps of a few hundred documents or words. */
 export function* mergeSteps(segments: readonly SearchedSegment[]): Generator<void, Segment> {
   const [first] = segments;
   if (!first) throw new RangeError("mergeSteps: there are no segments");
   const documents = liveDocuments(segments);
   const passages = documents.reduce((sum, { from, to }) => sum + to - from, 0);
-  const codeBytes = codeBytesOf(first.segment.geometry);
   const arrays = {
     documentFields: new Uint32Array(documents.length),
     documentTexts: new Uint32Array(documents.length + 1),
@@ -37,8 +28,6 @@ export function* mergeSteps(segments: readonly SearchedSegment[]): Generator<voi
     titleLengths: new Uint16Array(passages),
     headingLengths: new Uint16Array(passages),
     textLengths: new Uint16Array(passages),
-    codes: new Uint8Array(passages * codeBytes),
-    codeScales: new Float32Array(passages),
   };
   const perPassage = [
     [1, "passageStarts"],
@@ -47,9 +36,7 @@ export function* mergeSteps(segments: readonly SearchedSegment[]): Generator<voi
     [1, "titleLengths"],
     [1, "headingLengths"],
     [1, "textLengths"],
-    [1, "codeScales"],
     [hashBytes, "passageHashes"],
-    [codeBytes, "codes"],
   ] as const;
   const fields = new Rows();
   const headings = new Rows();
@@ -60,10 +47,10 @@ export function* mergeSteps(segments: readonly SearchedSegment[]): Generator<voi
   for (const [i, { origin, document, from, to }] of documents.entries()) {
     const source = segments[origin]?.segment;
     if (!source) break;
-    const text = source.textOf(document);
-    texts.add(text);
+    const [start = 0, end = 0] = source.arrays.documentTexts.subarray(document, document + 2);
+    texts.copy(source.texts, start, end);
     arrays.documentFields[i] = fields.rowOf(source.fieldsText(source.arrays.documentFields[document] ?? 0));
-    arrays.documentTexts[i + 1] = (arrays.documentTexts[i] ?? 0) + text.length;
+    arrays.documentTexts[i + 1] = (arrays.documentTexts[i] ?? 0) + end - start;
     for (const [width, name] of perPassage) arrays[name].set(source.arrays[name].subarray(from * width, to * width), next * width);
     for (let passage = from; passage < to; passage++) {
       const place = places[origin];
@@ -77,6 +64,9 @@ export function* mergeSteps(segments: readonly SearchedSegment[]): Generator<voi
   const titles = StringTable.of(documents.map(({ origin, document }) => segments[origin]?.segment.titles.get(document) ?? ""));
   const words = yield* mergeWords(segments, places);
   const compressed = texts.finish();
+  // Last, without a pause after it: vectors may come, or be dropped, until here.
+  const { geometry } = first.segment;
+  const { codes, codeScales } = mergedCodes(segments, documents, passages, geometry);
   const fieldTable = fields.table();
   const headingTable = headings.table();
   const merged: SegmentArrays = {
@@ -90,11 +80,34 @@ export function* mergeSteps(segments: readonly SearchedSegment[]): Generator<voi
     headingOffsets: headingTable.offsets,
     ...arrays,
     ...wordArrays(words),
+    codes,
+    codeScales,
     blockStarts: compressed.starts,
     blockOffsets: compressed.offsets,
     blocks: compressed.bytes,
   };
-  return new Segment(merged, first.segment.geometry);
+  return new Segment(merged, geometry);
+}
+
+function mergedCodes(
+  segments: readonly SearchedSegment[],
+  documents: readonly LiveDocument[],
+  passages: number,
+  geometry: CodeGeometry | null,
+): Pick<SegmentArrays, "codes" | "codeScales"> {
+  const bytes = geometry ? codeBytesOf(geometry) : 0;
+  const codes = new Uint8Array(passages * bytes);
+  const codeScales = new Float32Array(passages);
+  let next = 0;
+  for (const { origin, from, to } of documents) {
+    const source = segments[origin]?.segment.arrays;
+    if (source) {
+      codes.set(source.codes.subarray(from * bytes, to * bytes), next * bytes);
+      codeScales.set(source.codeScales.subarray(from, to), next);
+    }
+    next += to - from;
+  }
+  return { codes, codeScales };
 }
 
 /** Documents or words in one step. */

@@ -1,4 +1,4 @@
-import { FormatError } from "./bytes.ts";
+import { FormatError } from "./format-error.ts";
 
 /** Occurrences of a term in the fields of a passage. */
 export interface Occurrences {
@@ -8,7 +8,7 @@ export interface Occurrences {
 }
 
 /** Occurrences above these count as these: more of them change a score by less than 2 %. */
-export const maxOccurrences: Occurrences = { title: 3, headings: 3, text: 15 };
+const maxOccurrences: Occurrences = { title: 3, headings: 3, text: 15 };
 
 /** The occurrences of most postings: one in the text. They need no byte of their own. */
 const once = 1;
@@ -20,9 +20,11 @@ export function packOccurrences({ title, headings, text }: Occurrences): number 
   );
 }
 
-export const textOccurrences = (packed: number): number => packed & 15;
-export const headingOccurrences = (packed: number): number => (packed >> 4) & 3;
-export const titleOccurrences = (packed: number): number => packed >> 6;
+/** Packed occurrences with a byte per field (text, headings, title), so that those of several words can be added. */
+export const spreadOccurrences = Uint32Array.from(
+  { length: 256 },
+  (_, packed) => (packed & 15) | (((packed >> 4) & 3) << 8) | ((packed >> 6) << 16),
+);
 
 /**
  * Writes the postings of one term, in ascending order of passages: the distance to the previous passage as LEB128, doubled, plus one if
@@ -84,8 +86,9 @@ export class PostingsReader {
           place *= 128;
         }
       }
-      occurrences[i] = value % 2 === 0 ? once : (bytes[at++] ?? 0);
-      next += Math.floor(value / 2);
+      const isOnce = value % 2 === 0;
+      occurrences[i] = isOnce ? once : (bytes[at++] ?? 0);
+      next += isOnce ? value / 2 : (value - 1) / 2;
       passages[i] = next++;
     }
     return at;

@@ -11,11 +11,16 @@ interface ScanExports {
 }
 
 /** Limits of assembly/scan.ts. */
-const codesBytes = 1 << 18;
+const codesBytes = 1 << 16;
 const maxComponents = 4096;
 
+/** {@link createScan} for the bytes of `scan.wasm`; undefined on hosts without WebAssembly SIMD. */
+export async function compileScan(bytes: Uint8Array<ArrayBuffer>): Promise<ScanCodes | undefined> {
+  return WebAssembly.validate(bytes) ? createScan(await WebAssembly.compile(bytes)) : undefined;
+}
+
 /**
- * Instantiates the scan in WebAssembly. Codes are copied to its memory in parts of 256 KiB, so that they are kept once, in their segment.
+ * Instantiates the scan in WebAssembly. Codes are copied to its memory in parts of 64 KiB, which stay in the cache, so that they are kept once, in their segment.
  * @param module compiled from `scan.wasm`; needs WebAssembly SIMD
  */
 export async function createScan(module: WebAssembly.Module): Promise<ScanCodes> {

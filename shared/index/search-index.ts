@@ -1,7 +1,7 @@
 import { fuseRankings, fusionDepth, type Ranking, type SearchMode } from "./fusion.ts";
 import { type KeywordQuery, keywordQueryOf } from "./keyword-query.ts";
 import { type FieldTotals, type KeywordScores, type SearchedSegment, scoreKeywords } from "./keyword-search.ts";
-import { mergeSegments } from "./merge-segments.ts";
+import { mergeSteps } from "./merge-segments.ts";
 import { passageTest } from "./operators.ts";
 import type { Query } from "./query.ts";
 import { type Ranked, TopScores } from "./ranking.ts";
@@ -10,13 +10,13 @@ import type { DocumentFields, DocumentRecord, Segment } from "./segment.ts";
 import { type IndexDocument, SegmentBuilder } from "./segment-builder.ts";
 import { bitCount, compareCodePoints } from "./strings.ts";
 import { termsOf } from "./terms.ts";
-import { type CodeGeometry, type ScanCodes, scanCodes, type VectorCode, VectorCodec } from "./vector-codes.ts";
+import { type CodeGeometry, geometryOf, type ScanCodes, scanCodes, type VectorCode, VectorCodec } from "./vector-codes.ts";
 
 /** How well a passage answers a query. */
-export type Strength = "strong" | "good" | "weak";
+type Strength = "strong" | "good" | "weak";
 
 /** A range of a document's text, from `start` up to `end`, in UTF-16 code units. */
-export interface Place {
+interface Place {
   readonly start: number;
   readonly end: number;
 }
@@ -27,7 +27,9 @@ export interface Hit {
   readonly title: string;
   readonly fields: DocumentFields;
   readonly strength: Strength;
-  /** 0 to 1, from the cosine; null without a vector of the passage or the query. */
+  /** Of the query's and the passage's vector; null if one of them is missing. */
+  readonly cosine: number | null;
+  /** 0 to 1, from the cosine; null if it is. */
   readonly relevance: number | null;
   readonly passage: Place & {
     readonly text: string;
@@ -89,28 +91,43 @@ class OpenSegment implements SearchedSegment {
   }
 }
 
+/** Called between small pieces of work; a promise that it returns is awaited. */
+export type Pause = () => Promise<void> | void;
+
+/** A segment is merged with the one before it once it has at least this share of its passages: sizes grow geometrically. */
+const mergeShare = 0.5;
+
 /**
  * An index of documents for keyword, semantic and hybrid search: a list of immutable segments, of which documents are deleted. It computes
  * no vectors: they are set as they become known, and until then a passage is found by keyword.
  *
+ * Changes must not overlap: the caller awaits each before the next. Searches and vectors may come in between.
+ *
  * @example
- * const index = new SearchIndex(geometryOf(384));
- * index.put([{ id: "tides", title: "Tides", text, passages }]);
- * index.search(parseQuery("why does the sea come and go"), vector, { limit: 5 });
+ * const index = new SearchIndex();
+ * await index.put([{ id: "tides", title: "Tides", text, passages }]);
+ * index.setVector(hash, vector);
+ * index.search(parseQuery("why does the sea come and go"), queryVector, { limit: 5 });
  */
 export class SearchIndex {
-  readonly #codec: VectorCodec;
   readonly #scan: ScanCodes;
+  readonly #pause: Pause;
+  /** Null before the first vector. */
+  #codec: VectorCodec | null = null;
   #segments: OpenSegment[] = [];
 
-  /** @param scan default: in JavaScript; {@link createScan} makes a faster one */
-  constructor(geometry: CodeGeometry, scan: ScanCodes = scanCodes) {
-    this.#codec = new VectorCodec(geometry);
+  /**
+   * @param scan default: in JavaScript; {@link createScan} makes a faster one
+   * @param pause default: changes run without pauses
+   */
+  constructor({ scan = scanCodes, pause = () => {} }: { readonly scan?: ScanCodes; readonly pause?: Pause } = {}) {
     this.#scan = scan;
+    this.#pause = pause;
   }
 
-  get geometry(): CodeGeometry {
-    return this.#codec.geometry;
+  /** How vectors are encoded; null before the first. */
+  get geometry(): CodeGeometry | null {
+    return this.#codec?.geometry ?? null;
   }
 
   /** The number of passages. */
@@ -133,38 +150,37 @@ export class SearchIndex {
   /** The text of a document; null if it is unknown. */
   textOf(id: string): string | null {
     const found = this.#find(id);
-    return found && found.open.segment.textOf(found.document);
+    return found ? found.open.segment.textOf(found.document) : null;
   }
 
   /**
    * Adds documents as a new segment. A document replaces the one with the same id, and of equal ids the last counts. A passage whose hash
    * an earlier passage of the index has takes over its vector.
    */
-  put(documents: readonly IndexDocument[]): void {
+  async put(documents: readonly IndexDocument[]): Promise<void> {
     const latest = new Map(documents.map((document) => [document.id, document]));
     if (latest.size === 0) return;
     const builder = new SegmentBuilder();
     for (const document of latest.values()) builder.add(document);
-    const segment = builder.finish(this.geometry);
-    for (let passage = 0; passage < segment.passages; passage++) {
-      if (segment.hasVector(passage)) continue;
-      const code = this.#codeOf(segment.hashOf(passage));
-      if (code) setCode(segment, passage, code);
-    }
-    this.add(segment, []);
+    const codec = this.#codec;
+    const segment = await this.#finished(builder.steps(this.geometry));
+    // The first vectors may have come, or all been dropped, while it was built.
+    if (codec !== this.#codec) segment.resetCodes(this.geometry);
+    this.#copyCodes(segment);
+    this.#add(segment);
+    await this.#compact();
   }
 
   /**
-   * Adds a segment of the same geometry. Its documents replace those with the same ids.
-   * @param deleted documents of the segment that are deleted
+   * Adds a segment, whose documents replace those with the same ids. Its codes are dropped if they have another geometry than those of the
+   * index.
    */
-  add(segment: Segment, deleted: Iterable<number>): void {
-    const open = new OpenSegment(segment);
-    for (const document of deleted) open.delete(document);
-    for (let document = 0; document < segment.documents; document++) {
-      if (!open.deleted.has(document)) this.remove([segment.ids.get(document)]);
-    }
-    this.#segments.push(open);
+  async add(segment: Segment): Promise<void> {
+    if (segment.documents === 0) return;
+    if (segment.geometry && !this.#codec) this.#useGeometry(segment.geometry);
+    if (!isSame(segment.geometry, this.geometry)) segment.resetCodes(this.geometry);
+    this.#add(segment);
+    await this.#compact();
   }
 
   /** Removes documents; ids that are unknown are ignored. */
@@ -176,19 +192,54 @@ export class SearchIndex {
     this.#segments = this.#segments.filter(({ segment, deleted }) => deleted.size < segment.documents);
   }
 
-  /** Sets the vector of all passages with a hash (SHA-256 in hex). */
+  /**
+   * Sets the vector of all passages with a hash (SHA-256 in hex).
+   * @param vector L2-normalized; throws `RangeError` for another length than the index's
+   */
   setVector(hash: string, vector: Float32Array): void {
-    const code = this.#codec.encode(vector);
+    this.expectDimensions(vector.length);
+    const code = this.#codec?.encode(vector);
+    if (!code) return;
+    for (const { segment } of this.#segments) for (const passage of segment.passagesWithHash(hash)) segment.setCode(passage, code);
+  }
+
+  /** The code of the vector of passages with a hash; null if there is none. */
+  codeOf(hash: string): VectorCode | null {
     for (const { segment } of this.#segments) {
-      for (const passage of segment.passagesWithHash(hash)) setCode(segment, passage, code);
+      for (const passage of segment.passagesWithHash(hash)) {
+        const code = segment.codeAt(passage);
+        if (code) return code;
+      }
     }
+    return null;
+  }
+
+  /** Prepares for vectors of these dimensions, unless there are vectors already. */
+  expectDimensions(dimensions: number): void {
+    if (!this.#codec) this.#useGeometry(geometryOf(dimensions));
+  }
+
+  /** Drops all vectors. */
+  clearVectors(): void {
+    this.#codec = null;
+    for (const { segment } of this.#segments) segment.resetCodes(null);
   }
 
   /** Replaces all segments by one, without what is deleted. Answers stay the same. */
-  merge(): void {
-    const [first] = this.#segments;
-    if (!first || (this.#segments.length === 1 && first.deleted.size === 0)) return;
-    this.#segments = [new OpenSegment(mergeSegments(this.#segments))];
+  async merge(): Promise<void> {
+    await this.#mergeFrom(0);
+  }
+
+  /**
+   * One segment of the documents whose ids are accepted. It depends on these documents alone, not on how they came into the index.
+   */
+  async snapshot(accept: (id: string) => boolean = () => true): Promise<Segment> {
+    const sources = this.#segments.map(({ segment, deleted, live }) => {
+      const left = new Set(deleted);
+      for (let document = 0; document < segment.documents; document++) if (!accept(segment.ids.get(document))) left.add(document);
+      return { segment, deleted: left, live };
+    });
+    return sources.length === 0 ? new SegmentBuilder().finish(this.geometry) : this.#finished(mergeSteps(sources));
   }
 
   /**
@@ -244,7 +295,8 @@ export class SearchIndex {
       if (test.mustRead && !test.accepts(segment, passage)) continue;
       const strength: Strength =
         hasAll || (relevance ?? 0) >= strongRelevance ? "strong" : (relevance ?? 0) >= weakRelevance ? "good" : "weak";
-      const hit = () => hitOf(segment, passage, { strength, relevance, matched, keywordQuery, origin });
+      const match = { strength, cosine: relevance === null ? null : cosine, relevance, matched, keywordQuery, origin };
+      const hit = () => hitOf(segment, passage, match);
       if (strength === "weak") weak.push(hit);
       else good.push(hit);
     }
@@ -287,13 +339,27 @@ export class SearchIndex {
     });
   }
 
-  /** Cosines of the query with all passages; {@link noVector} for those without a vector. */
-  #cosines(vector: Float32Array): Float64Array[] {
-    const query = this.#codec.encodeQuery(vector);
+  /** The cosine of a vector with each passage of a document, null for those without a vector. Null for an unknown document. */
+  cosinesIn(id: string, vector: Float32Array): (number | null)[] | null {
+    const found = this.#find(id);
+    if (!found) return null;
+    const [from, to] = found.open.segment.passagesOf(found.document);
+    const cosines = this.#cosines(vector)?.[this.#segments.indexOf(found.open)];
+    return Array.from({ length: to - from }, (_, i) => {
+      const cosine = cosines?.[from + i] ?? noVector;
+      return cosine > noVector ? cosine : null;
+    });
+  }
+
+  /** Cosines of the query with all passages; {@link noVector} for those without a vector. Null if there are no vectors. */
+  #cosines(vector: Float32Array): Float64Array[] | null {
+    const codec = this.#codec;
+    if (!codec) return null;
+    const query = codec.encodeQuery(vector);
     return this.#segments.map(({ segment }) => {
       const { codes, codeScales } = segment.arrays;
       const products = new Int32Array(segment.passages);
-      this.#scan(codes, this.#codec.bytes, query.components, this.geometry.levels, products);
+      this.#scan(codes, codec.bytes, query.components, codec.geometry.levels, products);
       const cosines = new Float64Array(segment.passages);
       for (let i = 0; i < cosines.length; i++) {
         const scale = codeScales[i] ?? 0;
@@ -323,15 +389,52 @@ export class SearchIndex {
     return null;
   }
 
-  #codeOf(hash: string): VectorCode | null {
-    for (const { segment } of this.#segments) {
-      for (const passage of segment.passagesWithHash(hash)) {
-        if (!segment.hasVector(passage)) continue;
-        const { bytes } = this.#codec;
-        return { code: segment.arrays.codes.slice(passage * bytes, (passage + 1) * bytes), scale: segment.arrays.codeScales[passage] ?? 0 };
-      }
+  #useGeometry(geometry: CodeGeometry): void {
+    this.#codec = new VectorCodec(geometry);
+    for (const { segment } of this.#segments) segment.resetCodes(geometry);
+  }
+
+  #add(segment: Segment): void {
+    this.remove(segment.ids);
+    this.#segments.push(new OpenSegment(segment));
+  }
+
+  /** Gives passages without a code the one of an earlier passage with the same hash. */
+  #copyCodes(segment: Segment): void {
+    if (!this.#codec) return;
+    for (let passage = 0; passage < segment.passages; passage++) {
+      const code = segment.hasCode(passage) ? null : this.codeOf(segment.hashOf(passage));
+      if (code) segment.setCode(passage, code);
     }
-    return null;
+  }
+
+  /** Merges the last segments, as long as each has at least a share of the passages of the one before it. */
+  async #compact(): Promise<void> {
+    const sizes = this.#segments.map(({ totals }) => totals.passages);
+    let first = sizes.length - 1;
+    let size = sizes[first] ?? 0;
+    while (first > 0 && size >= mergeShare * (sizes[first - 1] ?? 0)) {
+      first -= 1;
+      size += sizes[first] ?? 0;
+    }
+    if (first < sizes.length - 1) await this.#mergeFrom(first);
+  }
+
+  async #mergeFrom(first: number): Promise<void> {
+    const merged = this.#segments.slice(first);
+    const [only] = merged;
+    if (!only || (merged.length === 1 && only.deleted.size === 0)) return;
+    const segment = await this.#finished(mergeSteps(merged));
+    this.#segments.splice(first, merged.length, new OpenSegment(segment));
+  }
+
+  /** Runs a generator to its end, with pauses. */
+  async #finished<T>(steps: Generator<void, T>): Promise<T> {
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done) return value;
+      await this.#pause();
+    }
   }
 
   #totals(): FieldTotals {
@@ -362,9 +465,9 @@ const noVector = -2;
 
 const noScores = new Float64Array();
 
-function setCode(segment: Segment, passage: number, { code, scale }: VectorCode): void {
-  segment.arrays.codes.set(code, passage * code.length);
-  segment.arrays.codeScales[passage] = scale;
+/** Whether codes of both geometries can be compared. */
+function isSame(a: CodeGeometry | null, b: CodeGeometry | null): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
 
 /** The mask of passages that are in both masks; null for all. */
@@ -374,6 +477,7 @@ function intersection(a: Uint8Array | null, b: Uint8Array | null): Uint8Array | 
 
 interface Match {
   readonly strength: Strength;
+  readonly cosine: number | null;
   readonly relevance: number | null;
   /** Bits of the query's terms. */
   readonly matched: number;
@@ -382,7 +486,7 @@ interface Match {
   readonly origin: number;
 }
 
-function hitOf(segment: Segment, passage: number, { strength, relevance, matched, keywordQuery, origin }: Match): Hit {
+function hitOf(segment: Segment, passage: number, { strength, cosine, relevance, matched, keywordQuery, origin }: Match): Hit {
   const { id, title, fields } = segment.document(segment.passageDocuments[passage] ?? 0);
   const { start, end, headings } = segment.passage(passage);
   const text = segment.passageText(passage);
@@ -393,5 +497,5 @@ function hitOf(segment: Segment, passage: number, { strength, relevance, matched
   const marks = termsOf(text)
     .filter(({ word }) => words.has(word))
     .map((mark) => ({ start: start + mark.start, end: start + mark.end }));
-  return { id, title, fields, strength, relevance, passage: { text, start, end, headings, marks } };
+  return { id, title, fields, strength, cosine, relevance, passage: { text, start, end, headings, marks } };
 }

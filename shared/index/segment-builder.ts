@@ -1,9 +1,9 @@
 import { type Occurrences, PostingsWriter, packOccurrences } from "./postings.ts";
-import { type DocumentFields, Segment, type SegmentArrays } from "./segment.ts";
+import { type DocumentFields, hashBytes, Segment, type SegmentArrays } from "./segment.ts";
 import { compareCodePoints, StringTable } from "./strings.ts";
 import { type Term, termsOf } from "./terms.ts";
 import { TextsWriter } from "./texts.ts";
-import { type CodeGeometry, type VectorCode, VectorCodec } from "./vector-codes.ts";
+import { type CodeGeometry, codeBytesOf, type VectorCode } from "./vector-codes.ts";
 
 /** A document split into passages. Texts are well-formed Unicode. */
 export interface IndexDocument {
@@ -15,7 +15,7 @@ export interface IndexDocument {
   readonly passages: readonly IndexPassage[];
 }
 
-export interface IndexPassage {
+interface IndexPassage {
   /** UTF-16 code units in the text of the document. */
   readonly start: number;
   readonly end: number;
@@ -29,9 +29,6 @@ export interface IndexPassage {
   readonly code?: VectorCode | null;
 }
 
-/** Bytes that are kept of a hash. */
-export const hashBytes = 16;
-
 /** Builds a segment from documents with distinct ids, in any order. */
 export class SegmentBuilder {
   readonly #documents: IndexDocument[] = [];
@@ -41,7 +38,7 @@ export class SegmentBuilder {
   }
 
   /** The segment. The same documents give the same arrays, whatever their order. */
-  finish(geometry: CodeGeometry): Segment {
+  finish(geometry: CodeGeometry | null): Segment {
     const steps = this.steps(geometry);
     for (;;) {
       const { done, value } = steps.next();
@@ -50,7 +47,7 @@ export class SegmentBuilder {
   }
 
   /** As {@link finish}, in steps of one document. */
-  *steps(geometry: CodeGeometry): Generator<void, Segment> {
+  *steps(geometry: CodeGeometry | null): Generator<void, Segment> {
     const documents = this.#documents.sort((a, b) => compareCodePoints(a.id, b.id));
     const passages = documents.flatMap((document) => document.passages);
     const texts = new TextsWriter();
@@ -74,16 +71,16 @@ export class SegmentBuilder {
       yield;
     }
     const passageHeadings = Uint32Array.from(passages, (each) => headings.rowOf(JSON.stringify(each.headings)));
-    const codec = new VectorCodec(geometry);
-    const codes = new Uint8Array(passages.length * codec.bytes);
+    const codeBytes = geometry ? codeBytesOf(geometry) : 0;
+    const codes = new Uint8Array(passages.length * codeBytes);
     const codeScales = new Float32Array(passages.length);
     const passageHashes = new Uint8Array(passages.length * hashBytes);
     for (const [i, { code, hash }] of passages.entries()) {
       for (let byte = 0; byte < hashBytes; byte++) {
         passageHashes[i * hashBytes + byte] = Number.parseInt(hash.slice(2 * byte, 2 * byte + 2), 16);
       }
-      if (!code) continue;
-      codes.set(code.code, i * codec.bytes);
+      if (!geometry || !code) continue;
+      codes.set(code.code, i * codeBytes);
       codeScales[i] = code.scale;
     }
     const ids = StringTable.of(documents.map(({ id }) => id));

@@ -1,6 +1,9 @@
 import { SortedStrings, StringTable } from "./strings.ts";
 import { CompressedTexts } from "./texts.ts";
-import { type CodeGeometry, geometryOf } from "./vector-codes.ts";
+import { type CodeGeometry, codeBytesOf, type VectorCode } from "./vector-codes.ts";
+
+/** Bytes that are kept of the hash of a passage. */
+export const hashBytes = 16;
 
 /** What a document is filtered by. */
 export type DocumentFields = Readonly<Record<string, string | number | boolean | readonly string[]>>;
@@ -75,8 +78,8 @@ export interface SegmentArrays {
  * of its own passages are filled in later, as they are embedded.
  */
 export class Segment {
-  readonly arrays: SegmentArrays;
-  readonly geometry: CodeGeometry;
+  #arrays: SegmentArrays;
+  #geometry: CodeGeometry | null;
   readonly ids: SortedStrings;
   readonly titles: StringTable;
   readonly terms: SortedStrings;
@@ -91,9 +94,10 @@ export class Segment {
   /** Document of each passage. */
   readonly passageDocuments: Uint32Array;
 
-  constructor(arrays: SegmentArrays, geometry: CodeGeometry = geometryOf(384)) {
-    this.arrays = arrays;
-    this.geometry = geometry;
+  /** @param geometry of the codes; null if the segment has none yet */
+  constructor(arrays: SegmentArrays, geometry: CodeGeometry | null) {
+    this.#arrays = arrays;
+    this.#geometry = geometry;
     this.ids = new SortedStrings(arrays.idBytes, arrays.idOffsets);
     this.titles = new StringTable(arrays.titleBytes, arrays.titleOffsets);
     this.terms = new SortedStrings(arrays.termBytes, arrays.termOffsets);
@@ -106,6 +110,37 @@ export class Segment {
       const [from, to] = this.passagesOf(document);
       this.passageDocuments.fill(document, from, to);
     }
+  }
+
+  get arrays(): SegmentArrays {
+    return this.#arrays;
+  }
+
+  /** Of the codes; null if there are none. */
+  get geometry(): CodeGeometry | null {
+    return this.#geometry;
+  }
+
+  /** Drops all codes, and makes room for those of a geometry. */
+  resetCodes(geometry: CodeGeometry | null): void {
+    const codes = new Uint8Array(geometry ? this.passages * codeBytesOf(geometry) : 0);
+    this.#arrays = { ...this.#arrays, codes, codeScales: new Float32Array(this.passages) };
+    this.#geometry = geometry;
+  }
+
+  /** The code of a passage, copied; null if it has none. */
+  codeAt(passage: number): VectorCode | null {
+    const { codes, codeScales } = this.#arrays;
+    const scale = codeScales[passage] ?? 0;
+    if (!this.#geometry || scale === 0) return null;
+    const bytes = codeBytesOf(this.#geometry);
+    return { code: codes.slice(passage * bytes, (passage + 1) * bytes), scale };
+  }
+
+  /** @param code of the segment's geometry */
+  setCode(passage: number, { code, scale }: VectorCode): void {
+    this.#arrays.codes.set(code, passage * code.length);
+    this.#arrays.codeScales[passage] = scale;
   }
 
   /** The number of documents. */
@@ -175,7 +210,8 @@ export class Segment {
   /** The first 16 bytes of the SHA-256 of a passage's embedded text, in hex. */
   hashOf(passage: number): string {
     let hash = "";
-    for (let i = 16 * passage; i < 16 * passage + 16; i++) hash += (this.arrays.passageHashes[i] ?? 0).toString(16).padStart(2, "0");
+    for (let i = hashBytes * passage; i < hashBytes * (passage + 1); i++)
+      hash += (this.arrays.passageHashes[i] ?? 0).toString(16).padStart(2, "0");
     return hash;
   }
 
@@ -186,32 +222,41 @@ export class Segment {
     return words.subarray(offsets[term], offsets[term + 1]);
   }
 
-  /** The passages with a hash (SHA-256 in hex, of which 16 bytes are compared). */
+  /** The passages with a hash (SHA-256 in hex, of which 16 bytes are compared), ascending. */
   passagesWithHash(hash: string): number[] {
     this.#byHash ??= Uint32Array.from({ length: this.passages }, (_, passage) => passage).sort((a, b) => this.#compareHashes(a, b));
-    const wanted = hash.slice(0, 32);
+    const wanted = Uint8Array.from({ length: hashBytes }, (_, i) => Number.parseInt(hash.slice(2 * i, 2 * i + 2), 16));
     let low = 0;
     let high = this.#byHash.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.hashOf(this.#byHash[middle] ?? 0) < wanted) low = middle + 1;
+      if (this.#compareHash(this.#byHash[middle] ?? 0, wanted) < 0) low = middle + 1;
       else high = middle;
     }
     const found: number[] = [];
-    for (; low < this.#byHash.length && this.hashOf(this.#byHash[low] ?? 0) === wanted; low++) found.push(this.#byHash[low] ?? 0);
+    for (; low < this.#byHash.length && this.#compareHash(this.#byHash[low] ?? 0, wanted) === 0; low++) found.push(this.#byHash[low] ?? 0);
     return found;
   }
 
-  #compareHashes(a: number, b: number): number {
+  #compareHash(passage: number, wanted: Uint8Array): number {
     const { passageHashes } = this.arrays;
-    for (let i = 0; i < 16; i++) {
-      const difference = (passageHashes[16 * a + i] ?? 0) - (passageHashes[16 * b + i] ?? 0);
+    for (let i = 0; i < hashBytes; i++) {
+      const difference = (passageHashes[hashBytes * passage + i] ?? 0) - (wanted[i] ?? 0);
       if (difference !== 0) return difference;
     }
-    return a - b;
+    return 0;
   }
 
-  hasVector(passage: number): boolean {
+  #compareHashes(a: number, b: number): number {
+    return this.#compareHash(a, this.arrays.passageHashes.subarray(hashBytes * b, hashBytes * (b + 1))) || a - b;
+  }
+
+  /** Whether the model can embed a passage well. */
+  isReadable(passage: number): boolean {
+    return this.arrays.passageReadable[passage] === 1;
+  }
+
+  hasCode(passage: number): boolean {
     return (this.arrays.codeScales[passage] ?? 0) !== 0;
   }
 }

@@ -1,13 +1,14 @@
 import { deflateSync, inflateSync } from "fflate";
-import { FormatError } from "./bytes.ts";
+import { EncoderError } from "../errors.ts";
+import { FormatError } from "./format-error.ts";
 
-/** UTF-16 code units of a block. A result decompresses one or two: 0.1 ms each. */
+/** Maximum UTF-16 code units of a block. A result decompresses one or two: 0.1 ms each. */
 const blockLength = 8192;
 
 /** Blocks that stay decompressed: the results of one query and of the next ones. */
 const maxCachedBlocks = 64;
 
-/** Texts in blocks that are compressed one by one. Positions are UTF-16 code units in the concatenation of all texts. */
+/** Texts in blocks that are compressed one by one. A block belongs to one text. Positions are UTF-16 code units in the concatenation of all texts. */
 export class CompressedTexts {
   /** Where each block starts in the concatenation; the last one is its length. */
   readonly starts: Uint32Array;
@@ -34,6 +35,14 @@ export class CompressedTexts {
     return text;
   }
 
+  /** The blocks of one text, and the number of their code units. */
+  *blocksOf(from: number, to: number): Iterable<{ readonly bytes: Uint8Array; readonly length: number }> {
+    for (let block = this.#blockAt(from); block < this.starts.length - 1 && (this.starts[block] ?? 0) < to; block++) {
+      const length = (this.starts[block + 1] ?? 0) - (this.starts[block] ?? 0);
+      yield { bytes: this.bytes.subarray(this.offsets[block], this.offsets[block + 1]), length };
+    }
+  }
+
   #blockAt(position: number): number {
     let low = 0;
     let high = this.starts.length - 1;
@@ -58,22 +67,32 @@ export class CompressedTexts {
 }
 
 /**
- * Decompresses a block of a known length. The output has a fixed size, so a forged block cannot take more memory.
- * @throws {FormatError} if the block is not valid or has another length
+ * Decompresses a block of a known length. The output has a fixed size, so a forged block cannot take more memory. Throws `invalid_index` if
+ * the block is not valid or has another length.
  */
 function decompress(bytes: Uint8Array, length: number): string {
   try {
     // A code unit takes at most three bytes of UTF-8.
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(inflateSync(bytes, { out: new Uint8Array(3 * length) }));
+    const utf8 = inflateSync(bytes, { out: new Uint8Array(3 * length) });
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(utf8);
     if (text.length === length) return text;
   } catch (error) {
-    throw new FormatError("a block of text cannot be decompressed", { cause: error });
+    throw new EncoderError("invalid_index", "The index file is not valid: a text cannot be decompressed", {}, { cause: error });
   }
-  throw new FormatError("a block of text has a wrong length");
+  throw new EncoderError("invalid_index", "The index file is not valid: a text has a wrong length");
 }
 
-/** Checks the lengths of untrusted blocks. Their bytes are checked when a block is read. Throws {@link FormatError}. */
-export function checkTexts(starts: Uint32Array, offsets: Uint32Array): void {
+/**
+ * Checks the lengths of untrusted blocks, and that each text starts with a block. Their bytes are checked when a block is read. Throws
+ * {@link FormatError}.
+ * @param texts where each text starts, ascending; the last one is the end
+ */
+export function checkTexts(starts: Uint32Array, offsets: Uint32Array, texts: Uint32Array): void {
+  let at = 0;
+  for (const start of texts) {
+    while (at < starts.length && (starts[at] ?? 0) < start) at += 1;
+    if (starts[at] !== start) throw new FormatError("a block of text belongs to two documents");
+  }
   for (let block = 1; block < starts.length; block++) {
     const length = (starts[block] ?? 0) - (starts[block - 1] ?? 0);
     if (!isPossible(length, (offsets[block] ?? 0) - (offsets[block - 1] ?? 0))) throw new FormatError("a block of text is too long");
@@ -83,24 +102,29 @@ export function checkTexts(starts: Uint32Array, offsets: Uint32Array): void {
 /** Incompressible UTF-8 of at most three bytes per code unit is stored with a few bytes more. */
 const isPossible = (length: number, bytes: number) => length >= 1 && length <= blockLength && bytes <= 3 * length + 64;
 
-/** Collects texts in order and compresses them. */
+/** Collects texts in order. Each text has blocks of its own, so that they can be copied from one segment to another. */
 export class TextsWriter {
   readonly #blocks: Uint8Array[] = [];
   readonly #starts: number[] = [0];
-  #pending = "";
 
-  /** @param text well-formed Unicode */
+  /** Compresses a text of well-formed Unicode. */
   add(text: string): void {
-    this.#pending += text;
-    while (this.#pending.length > blockLength) {
+    for (let from = 0; from < text.length; ) {
+      let to = Math.min(text.length, from + blockLength);
       // A surrogate pair stays in one block.
-      const isPair = (this.#pending.charCodeAt(blockLength - 1) & 0xfc00) === 0xd800;
-      this.#compress(blockLength - (isPair ? 1 : 0));
+      if (to < text.length && (text.charCodeAt(to - 1) & 0xfc00) === 0xd800) to -= 1;
+      // fflate gives the same bytes everywhere; the zlib of browsers and Node.js does not.
+      this.#push(deflateSync(new TextEncoder().encode(text.slice(from, to)), { level: 6 }), to - from);
+      from = to;
     }
   }
 
+  /** Copies the blocks of one text. @param from where the text starts; `to`, where it ends */
+  copy(source: CompressedTexts, from: number, to: number): void {
+    for (const { bytes, length } of source.blocksOf(from, to)) this.#push(bytes, length);
+  }
+
   finish(): CompressedTexts {
-    if (this.#pending !== "") this.#compress(this.#pending.length);
     const offsets = new Uint32Array(this.#blocks.length + 1);
     for (const [i, { length }] of this.#blocks.entries()) offsets[i + 1] = (offsets[i] ?? 0) + length;
     const bytes = new Uint8Array(offsets.at(-1) ?? 0);
@@ -108,10 +132,8 @@ export class TextsWriter {
     return new CompressedTexts(Uint32Array.from(this.#starts), offsets, bytes);
   }
 
-  #compress(length: number): void {
-    // fflate gives the same bytes everywhere; the zlib of browsers and Node.js does not.
-    this.#blocks.push(deflateSync(new TextEncoder().encode(this.#pending.slice(0, length)), { level: 6 }));
+  #push(block: Uint8Array, length: number): void {
+    this.#blocks.push(block);
     this.#starts.push((this.#starts.at(-1) ?? 0) + length);
-    this.#pending = this.#pending.slice(length);
   }
 }

@@ -28,7 +28,7 @@ const largestLevel = 2.7326;
 const chunkDimensions = 32;
 
 /** Bytes of a code. */
-export function codeBytesOf({ dimensions }: CodeGeometry): number {
+export function codeBytesOf({ dimensions }: Pick<CodeGeometry, "dimensions">): number {
   return Math.ceil(dimensions / chunkDimensions) * (chunkDimensions / 2);
 }
 

@@ -1,10 +1,8 @@
 import type { CallOptions } from "../encoder/encoder.ts";
-import { weakRelevance } from "../index/relevance.ts";
+import type { SearchMode } from "../index/fusion.ts";
+import type { Hit, IndexSearchOptions } from "../index/search-index.ts";
 import type { Span } from "../index/spans.ts";
-import { termsOf } from "../index/terms.ts";
 import type { Coverage } from "./embedding-queue.ts";
-import type { SearchMode } from "./fusion.ts";
-import type { LexicalMatch } from "./lexical-index.ts";
 import type { Document } from "./library.ts";
 import type { Entry, Passage } from "./passages.ts";
 
@@ -66,36 +64,26 @@ export interface PassageRelevance extends Place {
   readonly relevance: number | null;
 }
 
-export type Similarity = Pick<SearchResult, "cosine" | "relevance">;
-
-/** The result for a passage, with the places of the query's terms. */
-export function resultOf({ entry, chunk }: Passage, similarity: Similarity, match: LexicalMatch | undefined): SearchResult {
-  const { id, title, kind, text } = entry.document;
-  const found = new Set(match?.terms);
-  const words = termsOf(chunk.text).filter(({ term }) => found.has(term));
+/** The result for a hit in a document. */
+export function resultOf({ document: { id, title, kind, text } }: Entry, { strength, cosine, relevance, passage }: Hit): SearchResult {
+  const { marks, ...chunk } = passage;
   return {
     document: { id, title, kind, length: text.length },
     passage: chunk,
-    ...similarity,
-    weak: !(match?.share === 1 || (similarity.relevance ?? 0) >= weakRelevance),
-    words: words.map(({ start, end }) => ({ start: chunk.start + start, end: chunk.start + end })),
+    cosine,
+    relevance,
+    weak: strength === "weak",
+    words: marks,
   };
 }
 
-/** A predicate for the entries that pass a filter. */
-export function filterTest({ documents, kinds, builtIn = true }: SearchFilter): (entry: Entry) => boolean {
+/** The filter as predicates for an index: see `indexDocumentOf`. */
+export function indexFilterOf({ documents, kinds, builtIn = true }: SearchFilter): Pick<IndexSearchOptions, "fields" | "ids"> {
+  const ofKind = kinds && new Set<unknown>(kinds);
   const named = new Set(documents);
   const folders = documents?.filter((id) => id.endsWith("/")) ?? [];
-  const ofKind = kinds && new Set(kinds);
-  const passes = ({ document: { id, kind }, builtIn: isBuiltIn }: Entry) =>
-    (builtIn || !isBuiltIn) &&
-    (!documents || named.has(id) || folders.some((folder) => id.startsWith(folder))) &&
-    (!ofKind || ofKind.has(kind));
-  // Once per document: it is called for each passage, and there may be many folders.
-  const known = new Map<Entry, boolean>();
-  return (entry) => {
-    const result = known.get(entry) ?? passes(entry);
-    known.set(entry, result);
-    return result;
+  return {
+    ...((ofKind || !builtIn) && { fields: (fields) => (builtIn || fields.builtIn !== true) && (!ofKind || ofKind.has(fields.kind)) }),
+    ...(documents && { ids: (id) => named.has(id) || folders.some((folder) => id.startsWith(folder)) }),
   };
 }

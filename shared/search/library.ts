@@ -50,7 +50,7 @@ export function passagesOf({ text }: Pick<Document, "text">): Chunk[] {
  * The title of the document and the headings above a passage, because a passage seldom names its subject. (With them, 37 of 42
  * queries find their answer first among the built-in documents; without, 35.)
  */
-export function headOf({ title }: Pick<Document, "title">, { headings }: Pick<Chunk, "headings">): string {
+function headOf({ title }: Pick<Document, "title">, { headings }: Pick<Chunk, "headings">): string {
   return [title, ...headings.filter((heading) => heading !== title)].join("\n");
 }
 

@@ -1,11 +1,14 @@
 import { sha256Hex } from "../hash.ts";
+import { hashBytes, type Segment } from "../index/segment.ts";
+import type { IndexDocument } from "../index/segment-builder.ts";
+import type { VectorCode } from "../index/vector-codes.ts";
 import type { Chunk } from "./chunk.ts";
 import { isEnglish } from "./language.ts";
-import { type Document, embeddedText, headOf, passagesOf } from "./library.ts";
+import { type Document, embeddedText, passagesOf } from "./library.ts";
 
 /** A chunk of a document, without its text: `start` up to `end`, in UTF-16 code units. */
 interface ChunkedPassage extends Omit<Chunk, "text"> {
-  /** SHA-256 of the embedded text: passages with the same hash share a vector. */
+  /** First 16 bytes of the SHA-256 of the embedded text, in hex: passages with the same hash share a vector. */
   readonly hash: string;
   /** Whether the model can embed it well: whether it is English. */
   readonly readable: boolean;
@@ -19,10 +22,10 @@ export interface ChunkedDocument {
 
 /** A passage of an indexed document. */
 export interface Passage extends Pick<ChunkedPassage, "hash" | "readable"> {
-  /** Unique and ascending: a later passage has a higher key. */
-  readonly key: number;
   readonly entry: Entry;
   readonly chunk: Chunk;
+  /** Whether it has a vector. */
+  embedded: boolean;
 }
 
 /** An indexed document. */
@@ -55,14 +58,12 @@ export async function chunkDocument(source: Document, chunks?: readonly KnownChu
   return { document, passages: await Promise.all(passages) };
 }
 
-let lastKey = 0;
-
 export function entryOf({ document, passages: chunks }: ChunkedDocument, { builtIn = false } = {}): Entry {
   const passages: Passage[] = [];
   const entry = { document, passages, builtIn, readable: chunks.filter(({ readable }) => readable).length, embedded: 0 };
   for (const { start, end, headings, hash, readable } of chunks) {
-    lastKey += 1;
-    passages.push({ key: lastKey, entry, chunk: { text: document.text.slice(start, end), start, end, headings }, hash, readable });
+    const chunk = { text: document.text.slice(start, end), start, end, headings };
+    passages.push({ entry, chunk, hash: hash.slice(0, 2 * hashBytes), readable, embedded: false });
   }
   return entry;
 }
@@ -75,19 +76,45 @@ export function chunkedDocumentOf({ document, passages }: Entry): ChunkedDocumen
   };
 }
 
+/** The documents of a segment. */
+export function* entriesOf(segment: Segment): Iterable<Entry> {
+  for (let place = 0; place < segment.documents; place++) {
+    const { id, title, fields } = segment.document(place);
+    const [from, to] = segment.passagesOf(place);
+    const passages: ChunkedPassage[] = [];
+    for (let passage = from; passage < to; passage++) {
+      passages.push({ ...segment.passage(passage), hash: segment.hashOf(passage), readable: segment.isReadable(passage) });
+    }
+    const entry = entryOf({ document: { id, title, kind: String(fields.kind ?? ""), text: segment.textOf(place) }, passages });
+    for (const [i, passage] of entry.passages.entries()) passage.embedded = segment.hasCode(from + i);
+    yield entry;
+  }
+}
+
 /** Whether at most half of a document's passages are readable: semantic search hardly finds it. */
 export const isKeywordOnly = ({ passages, readable }: Entry): boolean => passages.length > 0 && 2 * readable <= passages.length;
 
 /** The text that is embedded for a passage. */
 export const embeddedTextOf = ({ entry, chunk }: Passage): string => embeddedText(entry.document, chunk);
 
-/** A passage as an entry of the keyword index. */
-export const lexicalEntryOf = ({ key, entry, chunk }: Passage) => ({ key, title: headOf(entry.document, chunk), text: chunk.text });
+/** An entry as a document of the index. @param codeOf the code of a hash, if it is known */
+export function indexDocumentOf(
+  { document: { id, title, kind, text }, passages, builtIn }: Entry,
+  codeOf: (hash: string) => VectorCode | null,
+): IndexDocument {
+  return {
+    ...{ id, title, text },
+    fields: { kind, ...(builtIn && { builtIn }) },
+    passages: passages.map(({ chunk: { start, end, headings }, hash, readable }) => ({
+      ...{ start, end, headings, hash, readable },
+      code: codeOf(hash),
+    })),
+  };
+}
 
-/** The indexed passages, by document, key and hash. */
+/** The indexed passages, by document and hash. */
 export class PassageTable {
   readonly #entries = new Map<string, Entry>();
-  readonly #byKey = new Map<number, Passage>();
   readonly #byHash = new Map<string, Set<Passage>>();
 
   entries(): Entry[] {
@@ -98,10 +125,6 @@ export class PassageTable {
     return this.#entries.get(id) ?? null;
   }
 
-  passage(key: number): Passage | null {
-    return this.#byKey.get(key) ?? null;
-  }
-
   passagesByHash(hash: string): ReadonlySet<Passage> {
     return this.#byHash.get(hash) ?? noPassages;
   }
@@ -109,17 +132,33 @@ export class PassageTable {
   /** Adds a document. The id must not be in use. */
   add(entry: Entry): void {
     this.#entries.set(entry.document.id, entry);
+    entry.embedded = entry.passages.filter(({ readable, embedded }) => readable && embedded).length;
     for (const passage of entry.passages) {
-      this.#byKey.set(passage.key, passage);
       const passages = this.#byHash.get(passage.hash) ?? new Set();
       this.#byHash.set(passage.hash, passages.add(passage));
+    }
+  }
+
+  /** Counts a vector for all passages with this hash. */
+  setEmbedded(hash: string): void {
+    for (const passage of this.passagesByHash(hash)) {
+      if (passage.embedded) continue;
+      passage.embedded = true;
+      if (passage.readable) passage.entry.embedded += 1;
+    }
+  }
+
+  /** Counts no vectors any more. */
+  clearEmbedded(): void {
+    for (const entry of this.#entries.values()) {
+      entry.embedded = 0;
+      for (const passage of entry.passages) passage.embedded = false;
     }
   }
 
   remove({ document, passages }: Entry): void {
     this.#entries.delete(document.id);
     for (const passage of passages) {
-      this.#byKey.delete(passage.key);
       const sameHash = this.#byHash.get(passage.hash);
       sameHash?.delete(passage);
       if (sameHash?.size === 0) this.#byHash.delete(passage.hash);

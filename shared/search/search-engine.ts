@@ -1,18 +1,39 @@
-import { abortable } from "../async.ts";
+import { abortable, nextTurn } from "../async.ts";
 import type { CallOptions, Encoder } from "../encoder/encoder.ts";
 import { EncoderError } from "../errors.ts";
-import { parseQuery } from "../index/query.ts";
+import type { SearchMode } from "../index/fusion.ts";
+import { writeIndexFile } from "../index/index-file.ts";
+import { parseQuery, type Query } from "../index/query.ts";
+import { centroidOf, defaultBackground, relevanceOf } from "../index/relevance.ts";
+import { SearchIndex } from "../index/search-index.ts";
 import { sentencesOf } from "../index/spans.ts";
-import type { Answer, PassageRelevance, Place, SearchOptions } from "./answer.ts";
+import type { ScanCodes, VectorCode } from "../index/vector-codes.ts";
+import { dotProduct } from "../vector.ts";
+import {
+  type Answer,
+  indexFilterOf,
+  type PassageRelevance,
+  type Place,
+  resultOf,
+  type SearchOptions,
+  type SearchResult,
+} from "./answer.ts";
 import { type Coverage, coverageOf, EmbeddingQueue } from "./embedding-queue.ts";
-import type { SearchMode } from "./fusion.ts";
-import { readIndexFile, writeIndexFile } from "./index-file.ts";
-import type { IndexStore, StoredDocument } from "./index-store.ts";
+import type { IndexStore, IndexVectors, StoredDocument } from "./index-store.ts";
 import { type Document, type Library, textsOf } from "./library.ts";
-import { type ChunkedDocument, chunkDocument, type Entry, embeddedTextOf, entryOf, type Passage } from "./passages.ts";
+import { openIndexFile } from "./open-index-file.ts";
+import {
+  type ChunkedDocument,
+  chunkDocument,
+  type Entry,
+  embeddedTextOf,
+  entriesOf,
+  entryOf,
+  indexDocumentOf,
+  type Passage,
+  PassageTable,
+} from "./passages.ts";
 import { QueryVectors } from "./query-vectors.ts";
-import { SearchIndex } from "./search-index.ts";
-import { dotProduct } from "./vector-index.ts";
 
 export interface AddOptions extends CallOptions {
   /** Called as passages are embedded. */
@@ -27,10 +48,11 @@ export class SearchEngine {
   readonly #encoder: Pick<Encoder, "load" | "embed">;
   readonly #library: Library | null;
   readonly #store: IndexStore | null;
-  readonly #index = new SearchIndex();
+  readonly #index: SearchIndex;
+  readonly #table = new PassageTable();
   readonly #queries = new QueryVectors();
   readonly #queue = new EmbeddingQueue(
-    ({ hash, readable }) => readable && !this.#index.semantic.has(hash),
+    ({ readable, embedded }) => readable && !embedded,
     (batch) => this.#embed(batch),
   );
   /** Resolves when the library is searchable. */
@@ -38,12 +60,25 @@ export class SearchEngine {
   /** The last change: changes run one after the other, in the order of their calls. */
   #lastChange: Promise<unknown> = Promise.resolve();
   #ready: Promise<void> | null = null;
+  /** Of the model that makes the vectors; null until it is known. */
+  #fingerprint: string | null = null;
+  /** The centroid of unrelated passages: see relevance.ts. */
+  #cohort: Float32Array | null = null;
   /** Dimensions of the loaded model; null before. */
   #modelDimensions: number | null = null;
 
-  /** Loads no model: the first call that needs it does. The library's example queries need none. */
-  constructor(encoder: Pick<Encoder, "load" | "embed">, library: Library | null = null, store: IndexStore | null = null) {
+  /**
+   * Loads no model: the first call that needs it does. The library's example queries need none.
+   * @param scan compares vector codes. Default: in JavaScript
+   */
+  constructor(
+    encoder: Pick<Encoder, "load" | "embed">,
+    library: Library | null = null,
+    store: IndexStore | null = null,
+    scan?: ScanCodes | undefined,
+  ) {
     this.#encoder = encoder;
+    this.#index = new SearchIndex({ pause: yieldRegularly(), ...(scan && { scan }) });
     this.#library = library;
     this.#store = store;
     this.#opened = library ? this.#serialized(() => this.#open(library)) : Promise.resolve();
@@ -57,12 +92,12 @@ export class SearchEngine {
 
   /** Dimensions of the vectors; 0 before the first. */
   get dimensions(): number {
-    return this.#index.semantic.dimensions;
+    return this.#index.geometry?.dimensions ?? 0;
   }
 
   /** Of the model that makes the vectors; null before the first. */
   get fingerprint(): string | null {
-    return this.#index.semantic.fingerprint;
+    return this.#fingerprint;
   }
 
   /**
@@ -92,7 +127,7 @@ export class SearchEngine {
     const embedded = performance.now();
     return {
       query,
-      results: this.#index.search(parsed, vector, options),
+      results: this.#find(parsed, vector, options),
       mode: vector ? mode : "keyword",
       coverage: this.coverage(),
       embedTime: vector && !options.vector && !this.#queries.isExample(query) ? embedded - start : null,
@@ -103,12 +138,18 @@ export class SearchEngine {
   /** The relevance of each passage of a document: a heat map. Null for an unknown document. */
   async relevanceIn(id: string, query: string, { signal }: CallOptions = {}): Promise<PassageRelevance[] | null> {
     const vector = await this.#vectorFor(query, parseQuery(query).text, "semantic", signal);
-    return this.#index.relevanceIn(id, vector);
+    const passages = this.#table.entry(id)?.passages;
+    const cosines = vector && this.#index.cosinesIn(id, vector);
+    if (!passages) return null;
+    return passages.map(({ chunk: { start, end } }, i) => {
+      const cosine = cosines?.[i] ?? null;
+      return { start, end, relevance: vector && cosine !== null ? relevanceOf(cosine, this.#backgroundOf(vector)) : null };
+    });
   }
 
   /** The sentence of a passage that is most similar to the query. Null for an unknown passage. */
   async closestSentence(id: string, start: number, query: string, { signal }: CallOptions = {}): Promise<Place | null> {
-    const passage = this.#index.entry(id)?.passages.find(({ chunk }) => chunk.start === start);
+    const passage = this.#table.entry(id)?.passages.find(({ chunk }) => chunk.start === start);
     const vector = await this.#vectorFor(query, parseQuery(query).text, "semantic", signal);
     const all = passage ? sentencesOf(passage.chunk.text) : [];
     // A heading is similar to everything below it, and says less.
@@ -158,14 +199,19 @@ export class SearchEngine {
   async restore(documents: readonly StoredDocument[], fingerprint: string | null): Promise<void> {
     await this.#serialized(async () => {
       const entries = documents.map((document) => entryOf(document));
-      await this.#index.put(entries);
       const withVectors = this.#acceptsVectorsOf(fingerprint);
-      for (const [i, { passages }] of entries.entries()) {
-        for (const [j, { hash }] of passages.entries()) {
-          const vector = documents[i]?.vectors[j];
-          if (vector && withVectors) this.#index.setVector(hash, vector);
+      const dimensions = documents.find((document) => document.dimensions !== null)?.dimensions ?? null;
+      const codes = new Map<string, VectorCode>();
+      if (withVectors && dimensions !== null) {
+        this.#index.expectDimensions(dimensions);
+        for (const [i, { passages }] of entries.entries()) {
+          for (const [j, { hash }] of passages.entries()) {
+            const code = documents[i]?.dimensions === this.dimensions ? documents[i]?.codes[j] : null;
+            if (code) codes.set(hash, code);
+          }
         }
       }
+      await this.#putEntries(entries, codes);
       this.#queue.add(entries);
     });
     this.#embedOnceLoaded();
@@ -174,30 +220,31 @@ export class SearchEngine {
   /** Removes documents. */
   remove(ids: string | readonly string[]): Promise<void> {
     return this.#serialized(async () => {
-      const entries = [ids].flat().flatMap((id) => this.#index.entry(id) ?? []);
+      const entries = [ids].flat().flatMap((id) => this.#table.entry(id) ?? []);
       this.#queue.remove(entries);
-      await this.#index.remove(entries);
+      this.#index.remove(entries.map(({ document }) => document.id));
+      for (const entry of entries) this.#table.remove(entry);
       await this.#store?.removeDocuments(entries.map(({ document }) => document.id));
     });
   }
 
   /** All documents, with the library's. */
   documents(): Document[] {
-    return this.#index.entries().map(({ document }) => document);
+    return this.#table.entries().map(({ document }) => document);
   }
 
   /** The added documents, without the library's. */
   entries(): readonly Entry[] {
-    return this.#index.entries().filter(({ builtIn }) => !builtIn);
+    return this.#table.entries().filter(({ builtIn }) => !builtIn);
   }
 
   document(id: string): Document | null {
-    return this.#index.entry(id)?.document ?? null;
+    return this.#table.entry(id)?.document ?? null;
   }
 
   /** The coverage of one document, or of all added ones. */
   coverage(id?: string): Coverage {
-    return coverageOf(id === undefined ? this.entries() : [this.#index.entry(id)].filter((entry) => entry !== null));
+    return coverageOf(id === undefined ? this.entries() : [this.#table.entry(id)].filter((entry) => entry !== null));
   }
 
   /** Stops embedding after the current batch, until {@link resume}. */
@@ -213,7 +260,11 @@ export class SearchEngine {
   async exportIndex(): Promise<Uint8Array<ArrayBuffer>> {
     await this.#opened;
     if (!this.fingerprint) await this.load();
-    return this.#serialized(() => writeIndexFile(this.#index.contents(this.fingerprint ?? "")));
+    return this.#serialized(async () => {
+      const segment = await this.#index.snapshot((id) => this.#table.entry(id)?.builtIn === false);
+      const { geometry } = this.#index;
+      return writeIndexFile({ fingerprint: this.fingerprint ?? "", geometry, segments: segment.documents > 0 ? [segment] : [] });
+    });
   }
 
   /**
@@ -223,18 +274,26 @@ export class SearchEngine {
    */
   async importIndex(file: Uint8Array<ArrayBuffer>, { reembed = false } = {}): Promise<string> {
     const fingerprint = await this.#serialized(async () => {
-      const contents = await readIndexFile(file);
+      const contents = await openIndexFile(file);
       const withVectors = this.#acceptsVectorsOf(contents.fingerprint);
       if (!(withVectors || reembed)) {
         throw new EncoderError("other_model", "Another model made this index file: its texts must be embedded again");
       }
-      const dimensions = this.#modelDimensions ?? (this.dimensions || contents.dimensions);
-      if (withVectors && contents.vectors.length > 0 && contents.dimensions !== dimensions) {
+      const dimensions = this.#modelDimensions ?? (this.dimensions || contents.geometry?.dimensions);
+      if (withVectors && contents.geometry && contents.geometry.dimensions !== dimensions) {
         throw new EncoderError("invalid_index", `The index file is not valid: its vectors do not have ${dimensions} dimensions`);
       }
-      const entries = await this.#index.importContents(contents, withVectors);
+      const entries: Entry[] = [];
+      for (const segment of contents.segments) {
+        if (!withVectors) segment.resetCodes(null);
+        const ofSegment = [...entriesOf(segment)];
+        this.#queue.remove(ofSegment.flatMap(({ document }) => this.#table.entry(document.id) ?? []));
+        await this.#index.add(segment);
+        this.#addToTable(ofSegment);
+        entries.push(...ofSegment);
+      }
       this.#queue.add(entries);
-      await this.#store?.putDocuments(entries, this.#vectorOf, this.fingerprint);
+      await this.#store?.putDocuments(entries, this.#vectors);
       return contents.fingerprint;
     });
     this.#embedOnceLoaded();
@@ -243,8 +302,7 @@ export class SearchEngine {
 
   async #open(library: Library): Promise<void> {
     const documents = await Promise.all(library.documents.map((document) => chunkDocument(document)));
-    const entries = documents.map((document) => entryOf(document, { builtIn: true }));
-    await this.#index.put(entries);
+    await this.#putEntries(documents.map((document) => entryOf(document, { builtIn: true })));
     this.#useLibrary(library);
   }
 
@@ -252,13 +310,13 @@ export class SearchEngine {
   #useLibrary({ documents, fingerprint, examples, passageVectors, queryVectors }: Library): void {
     const vectors = passageVectors.values();
     for (const { id } of documents) {
-      for (const { hash } of this.#index.entry(id)?.passages ?? []) {
+      for (const { hash } of this.#table.entry(id)?.passages ?? []) {
         const { value } = vectors.next();
-        if (value) this.#index.setVector(hash, value);
+        if (value) this.#setVector(hash, value);
       }
     }
-    this.#index.semantic.fingerprint = fingerprint;
-    this.#index.semantic.setCohort(passageVectors);
+    this.#fingerprint = fingerprint;
+    this.#cohort = centroidOf(passageVectors);
     this.#queries.useExamples(new Map(queryVectors.map((vector, i) => [examples[i]?.query ?? "", vector])));
   }
 
@@ -267,11 +325,13 @@ export class SearchEngine {
     await this.#opened;
     if (fingerprint !== this.fingerprint) {
       const library = this.#library && (await this.#reembedded(this.#library, fingerprint));
-      this.#index.semantic.clear();
-      this.#index.semantic.fingerprint = fingerprint;
+      this.#index.clearVectors();
+      this.#table.clearEmbedded();
+      this.#cohort = null;
+      this.#fingerprint = fingerprint;
       this.#queries.clear();
       if (library) this.#useLibrary(library);
-      this.#queue.add(this.#index.entries());
+      this.#queue.add(this.#table.entries());
     }
     this.#modelDimensions = dimensions;
     void this.#queue.run();
@@ -286,28 +346,75 @@ export class SearchEngine {
 
   async #put(documents: readonly ChunkedDocument[], addition?: number): Promise<Entry[]> {
     const entries = documents.map((document) => entryOf(document));
-    this.#queue.remove(await this.#index.put(entries));
+    this.#queue.remove(await this.#putEntries(entries));
     this.#queue.add(entries, addition);
-    await this.#store?.putDocuments(entries, this.#vectorOf, this.fingerprint);
+    await this.#store?.putDocuments(entries, this.#vectors);
     return entries;
+  }
+
+  /** Adds entries to the index; an entry replaces the one with the same id. Returns the replaced ones. */
+  async #putEntries(entries: readonly Entry[], codes: ReadonlyMap<string, VectorCode> = noCodes): Promise<Entry[]> {
+    await this.#index.put(entries.map((entry) => indexDocumentOf(entry, (hash) => codes.get(hash) ?? null)));
+    for (const { passages } of entries) for (const passage of passages) passage.embedded = this.#index.codeOf(passage.hash) !== null;
+    return this.#addToTable(entries);
+  }
+
+  /** Adds entries that are in the index. Returns the replaced ones. */
+  #addToTable(entries: readonly Entry[]): Entry[] {
+    const replaced: Entry[] = [];
+    for (const entry of entries) {
+      const old = this.#table.entry(entry.document.id);
+      if (old) {
+        this.#table.remove(old);
+        replaced.push(old);
+      }
+      this.#table.add(entry);
+    }
+    return replaced;
+  }
+
+  #find(query: Query, vector: Float32Array | null, { limit = 8, mode = "hybrid", filter = {} }: SearchOptions): SearchResult[] {
+    const hits = this.#index.search(query, vector, {
+      ...{ limit, mode: vector ? mode : "keyword" },
+      ...indexFilterOf(filter),
+      ...(vector && { background: this.#backgroundOf(vector) }),
+    });
+    // A document is in the index shortly before it is in the table.
+    return hits.flatMap((hit) => {
+      const entry = this.#table.entry(hit.id);
+      return entry ? [resultOf(entry, hit)] : [];
+    });
+  }
+
+  /** The mean cosine of a query with unrelated passages. */
+  #backgroundOf(vector: Float32Array): number {
+    return this.#cohort ? dotProduct(vector, this.#cohort) : defaultBackground;
+  }
+
+  #setVector(hash: string, vector: Float32Array): void {
+    this.#index.setVector(hash, vector);
+    this.#table.setEmbedded(hash);
   }
 
   async #embed(batch: readonly Passage[]): Promise<void> {
     if (!this.#isLoaded) await this.load();
     const { vectors } = await this.#encoder.embed(batch.map(embeddedTextOf));
-    for (const [i, { hash }] of batch.entries()) this.#index.setVector(hash, vectors[i] as Float32Array); // one for each text
+    for (const [i, { hash }] of batch.entries()) this.#setVector(hash, vectors[i] as Float32Array); // one for each text
     await this.#store?.putVectors(
-      batch.flatMap(({ hash }) => [...this.#index.passagesByHash(hash)]),
-      this.#vectorOf,
-      this.fingerprint,
+      batch.flatMap(({ hash }) => [...this.#table.passagesByHash(hash)]),
+      this.#vectors,
     );
   }
 
-  readonly #vectorOf = (hash: string): Float32Array | null => this.#index.semantic.get(hash);
+  get #vectors(): IndexVectors {
+    return { fingerprint: this.#fingerprint, dimensions: this.dimensions, codeOf: this.#codeOf };
+  }
+
+  readonly #codeOf = (hash: string): VectorCode | null => this.#index.codeOf(hash);
 
   /** Whether vectors of this model can be added. The first ones decide. */
   #acceptsVectorsOf(fingerprint: string | null): boolean {
-    if (fingerprint !== null) this.#index.semantic.fingerprint ??= fingerprint;
+    if (fingerprint !== null) this.#fingerprint ??= fingerprint;
     return this.fingerprint === fingerprint;
   }
 
@@ -344,4 +451,20 @@ export class SearchEngine {
 
 function assertNotBlank(documents: readonly Document[]): void {
   if (documents.some(({ text }) => text.trim() === "")) throw new EncoderError("empty_input", "The document has no text");
+}
+
+const noCodes: ReadonlyMap<string, VectorCode> = new Map();
+
+/** ms of indexing after which other tasks run. */
+const maxTaskTime = 12;
+
+/** A function to await between small pieces of work. It lets other tasks run every {@link maxTaskTime} ms. */
+function yieldRegularly(): () => Promise<void> | void {
+  let began = performance.now();
+  return () => {
+    if (performance.now() - began < maxTaskTime) return;
+    return nextTurn().then(() => {
+      began = performance.now();
+    });
+  };
 }

@@ -45,7 +45,7 @@ describe("samevec search", () => {
   });
 
   test("takes no more results than asked for", async () => {
-    const { stdout } = await run(["search", index(), "at home", "-n", "1"]);
+    const { stdout } = await run(["search", index(), "cold rooms upstairs", "-n", "1"]);
     expect(stdout.trimEnd().split("\n")).toHaveLength(2);
   });
 

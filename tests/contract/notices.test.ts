@@ -35,7 +35,7 @@ async function importedPackages(folder: string): Promise<string[]> {
 test("the notices name every package that the page's sources import, and what those packages contain", async () => {
   const folders = ["shared", "web/docs", "web/encoder", "web/page", "web/search"];
   const imported = (await Promise.all(folders.map(importedPackages))).flat();
-  expect(imported).toEqual(expect.arrayContaining(["comlink", "minisearch", "pdfjs-dist", "onnxruntime-web", "@huggingface/transformers"]));
+  expect(imported).toEqual(expect.arrayContaining(["comlink", "fflate", "pdfjs-dist", "onnxruntime-web", "@huggingface/transformers"]));
   expect(imported.filter((name) => !names.includes(name))).toEqual([]);
   expect(names).toEqual(
     expect.arrayContaining([

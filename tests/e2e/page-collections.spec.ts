@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { expect, type Page, test } from "playwright/test";
-import { readIndexFile, writeIndexFile } from "../../shared/search/index-file.ts";
+import { readIndexFile, writeIndexFile } from "../../shared/index/index-file.ts";
 import { ServerProcess } from "../contract/server-process.ts";
 import {
   choose,

@@ -248,8 +248,8 @@ test("embedding anew is taken up where it stopped, and vectors of two models are
         transaction.oncomplete = resolve;
       });
       database.close();
-      const blocks: { rows: Float32Array }[] = vectors?.result ?? [];
-      const ofOther = blocks.filter(({ rows }) => rows.every((component) => component === 1)).length;
+      const blocks: { codes: Uint8Array }[] = vectors?.result ?? [];
+      const ofOther = blocks.filter(({ codes }) => codes.every((code) => code === 1)).length;
       return { fingerprint: collections?.result[0].fingerprint, ofOther, ofThis: blocks.length - ofOther };
     });
   await addFiles(page, notes(64));
@@ -281,6 +281,34 @@ test("embedding anew is taken up where it stopped, and vectors of two models are
   expect((await embedded(next)).collections[0]).toMatchObject({ modelChanged: false, coverage: { done: 64, total: 64 } });
   expect(await kept(next)).toEqual({ fingerprint, ofOther: 0, ofThis: 64 });
   expect(await found(next, "stringed instrument", { mode: "semantic" })).not.toEqual([]);
+});
+
+test("float vectors that an earlier release stored are searched without being embedded again", async ({ page }) => {
+  await addFiles(page, notes(4));
+  await embedded(page);
+  await page.evaluate(async () => {
+    const { vector } = await window.search.embed("Note 2. I thought about an old cello.");
+    const [{ name = "" } = {}] = await indexedDB.databases();
+    const opening = indexedDB.open(name);
+    const database = await new Promise<IDBDatabase>((resolve) => {
+      opening.onsuccess = () => resolve(opening.result);
+    });
+    const transaction = database.transaction("vectors", "readwrite");
+    const request = transaction.objectStore("vectors").openCursor();
+    request.onsuccess = () => {
+      if (!request.result) return;
+      const isWanted = JSON.stringify(request.result.key).includes("002");
+      request.result.update({ dimensions: vector.length, rows: isWanted ? vector : vector.map((component) => -component) });
+      request.result.continue();
+    };
+    await new Promise((resolve) => {
+      transaction.oncomplete = resolve;
+    });
+    database.close();
+  });
+  await open(page);
+  expect((await collection(page))?.coverage).toEqual({ done: 4, total: 4 });
+  expect(await found(page, "an old cello", { mode: "semantic" })).toEqual(["notes/002.md"]);
 });
 
 test("the page's index file is read by Node, and Node's by the page; a damaged one is refused", async ({ page }) => {

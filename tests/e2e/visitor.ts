@@ -62,7 +62,7 @@ export async function keepAsOfOtherModel(page: Page): Promise<void> {
       };
     };
     rewrite("collections", (record) => Object.assign(record, { fingerprint }));
-    rewrite("vectors", ({ rows }) => rows instanceof Float32Array && rows.fill(1));
+    rewrite("vectors", ({ codes }) => codes instanceof Uint8Array && codes.fill(1));
     await new Promise((resolve) => {
       transaction.oncomplete = resolve;
     });

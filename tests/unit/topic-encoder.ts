@@ -1,18 +1,25 @@
 import type { Embeddings, EmbedOptions, Encoder, Model } from "../../shared/encoder/encoder.ts";
 import { FakeModel } from "./fake-model.ts";
 
-/** Words that stand for the dimensions: a text's vector points to those that it has. */
-export const topics = ["tide", "bread", "cello", "radiator"];
+/** Words that stand for dimensions: a text's vector points to those that it has. */
+const topics = ["tide", "bread", "cello", "radiator"];
+
+/** Enough for vector codes to be accurate. */
+const dimensions = 64;
 
 export function topicVector(text: string): Float32Array<ArrayBuffer> {
-  const counts = topics.map((topic) => text.split(topic).length - 1);
-  const norm = Math.hypot(...counts) || 1;
-  return Float32Array.from(counts, (count) => count / norm);
+  const counts: number[] = topics.map((topic) => text.split(topic).length - 1);
+  // A text without a topic is like others without one.
+  if (!counts.some((count) => count > 0)) counts.push(1);
+  const norm = Math.hypot(...counts);
+  const vector = new Float32Array(dimensions);
+  vector.set(counts.map((count) => count / norm));
+  return vector;
 }
 
 /** An encoder by topics, which tells what it was asked. */
 export class TopicEncoder implements Encoder {
-  model: Model = { ...FakeModel.model, dimensions: topics.length };
+  model: Model = { ...FakeModel.model, dimensions };
   readonly embedded: string[] = [];
   loads = 0;
   /** What the next load and the next calls wait for. */

@@ -6,6 +6,7 @@ import type { OpenModel } from "../../shared/encoder/model-runner.ts";
 import { openWasmModel } from "../../shared/encoder/wasm-model.ts";
 import { exposeEncoder } from "../../shared/encoder/worker.ts";
 import { EncoderError } from "../../shared/errors.ts";
+import { bytesOfDataUrl } from "./data-url.ts";
 import { inflate } from "./inflate.ts";
 import type { PreparedModel } from "./page-pool.ts";
 
@@ -17,7 +18,11 @@ exposeEncoder<PreparedModel>(({ device, manifest, files, runtime }): OpenModel =
     return new Uint8Array(await file.arrayBuffer());
   };
   if (device === "wasm") {
-    return openWasmModel({ manifest, load, modules: { plain: bytesOf(plain), checked: bytesOf(checked), relaxed: bytesOf(relaxed) } });
+    return openWasmModel({
+      manifest,
+      load,
+      modules: { plain: bytesOfDataUrl(plain), checked: bytesOfDataUrl(checked), relaxed: bytesOfDataUrl(relaxed) },
+    });
   }
   return async () => {
     if (!runtime) throw new EncoderError("internal", "The worker was not given ONNX Runtime");
@@ -28,6 +33,3 @@ exposeEncoder<PreparedModel>(({ device, manifest, files, runtime }): OpenModel =
 });
 
 /** The bytes of a `data:` URL. The engine (20 kB) is inlined, so that the script needs no file beside it. */
-function bytesOf(url: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (character) => character.charCodeAt(0));
-}

@@ -1,7 +1,7 @@
 import { EncoderError } from "../../shared/errors.ts";
+import { minRelevance, weakRelevance } from "../../shared/index/relevance.ts";
 import type { PassageRelevance, SearchResult } from "../../shared/search/answer.ts";
 import type { Document } from "../../shared/search/library.ts";
-import { minRelevance, weakRelevance } from "../../shared/index/relevance.ts";
 import { writeDocument } from "./document-slices.ts";
 import { find, write } from "./elements.ts";
 import { HeatStrip } from "./heat-strip.ts";

@@ -1,5 +1,5 @@
+import type { SearchMode } from "../../shared/index/fusion.ts";
 import type { Place, SearchResult } from "../../shared/search/answer.ts";
-import type { SearchMode } from "../../shared/search/fusion.ts";
 import type { Document } from "../../shared/search/library.ts";
 import { make, makeButton, write } from "./elements.ts";
 import { markedText } from "./marked-text.ts";

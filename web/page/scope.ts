@@ -1,4 +1,4 @@
-import type { SearchMode } from "../../shared/search/fusion.ts";
+import type { SearchMode } from "../../shared/index/fusion.ts";
 import type { DocumentState } from "../search/service.ts";
 import { find, offer, write } from "./elements.ts";
 import { pathOf } from "./result-item.ts";

@@ -3,7 +3,8 @@
  * any time.
  */
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB } from "idb";
-import type { IndexStore, StoredDocument, VectorOf } from "../../shared/search/index-store.ts";
+import { codeBytesOf, geometryOf, type VectorCode, VectorCodec } from "../../shared/index/vector-codes.ts";
+import type { IndexStore, IndexVectors, StoredDocument } from "../../shared/search/index-store.ts";
 import { type ChunkedDocument, chunkedDocumentOf, type Entry, type Passage } from "../../shared/search/passages.ts";
 import type { CollectionState } from "./service.ts";
 
@@ -30,7 +31,14 @@ export interface CollectionRecord extends Pick<CollectionState, "id" | "name" | 
   readonly folder: FollowedFolder | null;
 }
 
-/** The vectors of up to {@link passagesPerBlock} passages of a document, one row each; zeros for a missing vector. */
+/** The codes of the vectors of up to {@link passagesPerBlock} passages of a document, and their scales; 0 for a missing vector. */
+interface CodeBlock {
+  readonly dimensions: number;
+  readonly codes: Uint8Array<ArrayBuffer>;
+  readonly scales: Float32Array<ArrayBuffer>;
+}
+
+/** A block of an earlier release: the vectors, one row each; zeros for a missing one. */
 interface VectorBlock {
   readonly dimensions: number;
   readonly rows: Float32Array<ArrayBuffer>;
@@ -41,7 +49,7 @@ interface Schema extends DBSchema {
   /** By collection and the document's id. */
   documents: { key: [string, string]; value: ChunkedDocument };
   /** By collection, document id and position of the block. */
-  vectors: { key: [string, string, number]; value: VectorBlock };
+  vectors: { key: [string, string, number]; value: CodeBlock | VectorBlock };
 }
 
 const version = 1;
@@ -54,6 +62,8 @@ const last: never[] = [];
 export class CollectionStore {
   readonly #database: IDBPDatabase<Schema>;
   readonly #onProblem: (problem: string | null) => void;
+  /** For vectors that an earlier release stored. */
+  #codec: VectorCodec | null = null;
 
   private constructor(database: IDBPDatabase<Schema>, onProblem: (problem: string | null) => void) {
     this.#database = database;
@@ -124,46 +134,63 @@ export class CollectionStore {
         transaction.objectStore("vectors").getAll(blocks),
       ]);
       const byPlace = new Map(keys.map(([, id, place], i) => [`${place} ${id}`, values[i]]));
-      yield documents.map((document) => ({
-        ...document,
-        vectors: document.passages.map((_, i) =>
-          rowOf(byPlace.get(`${Math.floor(i / passagesPerBlock)} ${document.document.id}`), i % passagesPerBlock),
-        ),
-      }));
+      yield documents.map((document) => {
+        const blockAt = (place: number) => byPlace.get(`${place} ${document.document.id}`);
+        const places = Array.from({ length: Math.ceil(document.passages.length / passagesPerBlock) }, (_, place) => place);
+        return {
+          ...document,
+          dimensions: places.map((place) => blockAt(place)?.dimensions).find((dimensions) => dimensions !== undefined) ?? null,
+          codes: document.passages.map((_, i) => this.#codeIn(blockAt(Math.floor(i / passagesPerBlock)), i % passagesPerBlock)),
+        };
+      });
       after = [collection, end.document.id];
     }
+  }
+
+  /** The code in a row of a block, encoded if an earlier release stored the vector. */
+  #codeIn(block: CodeBlock | VectorBlock | undefined, row: number): VectorCode | null {
+    if (!block) return null;
+    const { dimensions } = block;
+    if ("codes" in block) {
+      const bytes = codeBytesOf({ dimensions });
+      const scale = block.scales[row] ?? 0;
+      return scale === 0 ? null : { code: block.codes.slice(row * bytes, (row + 1) * bytes), scale };
+    }
+    const vector = block.rows.subarray(row * dimensions, (row + 1) * dimensions);
+    if (this.#codec?.geometry.dimensions !== dimensions) this.#codec = new VectorCodec(geometryOf(dimensions));
+    return vector.some((component) => component !== 0) ? this.#codec.encode(vector) : null;
   }
 
   /** The store of a collection's documents and vectors. */
   indexStore(collection: string): IndexStore {
     const stores = ["collections", "documents", "vectors"] as const;
     return {
-      putDocuments: (entries, vectorOf, fingerprint) =>
+      putDocuments: (entries, vectors) =>
         this.#write(async () => {
-          const blocks = entries.flatMap((entry) => blocksOf(entry, placesOf(entry), vectorOf));
+          const blocks = entries.flatMap((entry) => blocksOf(entry, placesOf(entry), vectors));
           const transaction = this.#database.transaction(stores, "readwrite");
-          const [documents, vectors] = [transaction.objectStore("documents"), transaction.objectStore("vectors")];
-          if (blocks.length > 0) await ensureOneModel(transaction, collection, fingerprint);
+          const [documents, blockStore] = [transaction.objectStore("documents"), transaction.objectStore("vectors")];
+          if (blocks.length > 0) await ensureOneModel(transaction, collection, vectors.fingerprint);
           const writes: Promise<unknown>[] = [];
           for (const entry of entries) {
             const { id } = entry.document;
             writes.push(documents.put(chunkedDocumentOf(entry), [collection, id]));
-            writes.push(vectors.delete(IDBKeyRange.bound([collection, id], [collection, id, last])));
+            writes.push(blockStore.delete(IDBKeyRange.bound([collection, id], [collection, id, last])));
           }
-          for (const { id, place, block } of blocks) writes.push(vectors.put(block, [collection, id, place]));
+          for (const { id, place, block } of blocks) writes.push(blockStore.put(block, [collection, id, place]));
           await finished(transaction, writes);
         }),
 
-      putVectors: (passages, vectorOf, fingerprint) =>
+      putVectors: (passages, vectors) =>
         this.#write(async () => {
           const places = new Map<Entry, Set<number>>();
           for (const passage of passages) {
             const place = Math.floor(passage.entry.passages.indexOf(passage) / passagesPerBlock);
             places.set(passage.entry, (places.get(passage.entry) ?? new Set()).add(place));
           }
-          const blocks = [...places].flatMap(([entry, ofEntry]) => blocksOf(entry, ofEntry, vectorOf));
+          const blocks = [...places].flatMap(([entry, ofEntry]) => blocksOf(entry, ofEntry, vectors));
           const transaction = this.#database.transaction(stores, "readwrite");
-          await ensureOneModel(transaction, collection, fingerprint);
+          await ensureOneModel(transaction, collection, vectors.fingerprint);
           const writes: Promise<unknown>[] = [];
           for (const { id, place, block } of blocks) {
             // The document was removed, or could not be stored.
@@ -231,21 +258,21 @@ const placesOf = ({ passages }: Entry): number[] =>
   Array.from({ length: Math.ceil(passages.length / passagesPerBlock) }, (_, place) => place);
 
 /** The blocks at these positions that contain a vector. */
-function blocksOf({ document, passages }: Entry, places: Iterable<number>, vectorOf: VectorOf) {
-  const blocks: { readonly id: string; readonly place: number; readonly block: VectorBlock }[] = [];
+function blocksOf({ document, passages }: Entry, places: Iterable<number>, { dimensions, codeOf }: IndexVectors) {
+  const blocks: { readonly id: string; readonly place: number; readonly block: CodeBlock }[] = [];
   for (const place of places) {
     const ofBlock = passages.slice(place * passagesPerBlock, (place + 1) * passagesPerBlock);
-    const vectors = ofBlock.map(({ hash }: Passage) => vectorOf(hash));
-    const dimensions = vectors.find((vector) => vector !== null)?.length;
-    if (dimensions === undefined) continue;
-    const rows = new Float32Array(ofBlock.length * dimensions);
-    for (const [i, vector] of vectors.entries()) if (vector) rows.set(vector, i * dimensions);
-    blocks.push({ id: document.id, place, block: { dimensions, rows } });
+    const found = ofBlock.map(({ hash }: Passage) => codeOf(hash));
+    const bytes = found.find((code) => code !== null)?.code.length;
+    if (bytes === undefined) continue;
+    const codes = new Uint8Array(ofBlock.length * bytes);
+    const scales = new Float32Array(ofBlock.length);
+    for (const [i, code] of found.entries()) {
+      if (!code) continue;
+      codes.set(code.code, i * bytes);
+      scales[i] = code.scale;
+    }
+    blocks.push({ id: document.id, place, block: { dimensions, codes, scales } });
   }
   return blocks;
-}
-
-function rowOf(block: VectorBlock | undefined, row: number): Float32Array | null {
-  const vector = block?.rows.subarray(row * block.dimensions, (row + 1) * block.dimensions);
-  return vector?.some((component) => component !== 0) ? vector : null;
 }

@@ -1,6 +1,7 @@
 import type { Encoder } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { sha256Hex } from "../../shared/hash.ts";
+import type { ScanCodes } from "../../shared/index/vector-codes.ts";
 import { titleOf } from "../../shared/reading/title.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";
 import type { IndexStore } from "../../shared/search/index-store.ts";
@@ -19,6 +20,7 @@ export interface CollectionOptions {
   readonly store: CollectionStore | null;
   readonly encoder: Encoder;
   readonly library: Library;
+  readonly scan: ScanCodes | undefined;
   readonly reader: DocumentReader;
   /** Called when `state()` changes. */
   readonly onChange: () => void;
@@ -56,10 +58,10 @@ export class Collection {
   readonly #pace = new Pace();
 
   private constructor(options: CollectionOptions) {
-    const { encoder, library, store, record } = options;
+    const { encoder, library, store, record, scan } = options;
     this.#options = options;
     this.#record = record;
-    this.engine = new SearchEngine(encoder, library, this.#withUpdates(store?.indexStore(record.id) ?? null));
+    this.engine = new SearchEngine(encoder, library, this.#withUpdates(store?.indexStore(record.id) ?? null), scan);
   }
 
   /** Opens a stored collection. It is searchable when this resolves; passages are embedded once the model is loaded. */

@@ -1,4 +1,5 @@
 import { EncoderError } from "../../shared/errors.ts";
+import type { ScanCodes } from "../../shared/index/vector-codes.ts";
 import { type Library, type LibraryHeader, readLibrary } from "../../shared/search/library.ts";
 import { type BrowserEncoder, type BrowserEncoderOptions, createEncoder } from "../encoder/encoder.ts";
 import { Collection, isOfOtherModel } from "./collection.ts";
@@ -11,6 +12,8 @@ export interface SearchHostOptions extends Pick<BrowserEncoderOptions, "device" 
   readonly name: string;
   readonly libraryUrl: string;
   readonly vectorsUrl: string;
+  /** Compares vector codes. Default: in JavaScript. */
+  readonly scan?: ScanCodes | undefined;
   readonly onState: (state: SearchState) => void;
 }
 
@@ -168,6 +171,7 @@ export class SearchHost {
       store: this.#store,
       encoder: this.#encoder,
       library: this.#library,
+      scan: this.#options.scan,
       reader: this.#reader,
       onChange: () => this.#changed(),
     });

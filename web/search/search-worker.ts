@@ -3,9 +3,12 @@
  * uses it over Comlink.
  */
 
+import scanUrl from "../../dist/engine/scan.wasm?url&inline";
 import libraryUrl from "../../dist/library/library.json?url&no-inline";
 import vectorsUrl from "../../dist/library/vectors.bin?url&no-inline";
 import { expose, proxy } from "../../shared/comlink.ts";
+import { compileScan } from "../../shared/index/scan.ts";
+import { bytesOfDataUrl } from "../encoder/data-url.ts";
 import { SearchHost } from "./search-host.ts";
 import type { OpenSearch, SearchState } from "./service.ts";
 import { joinTabs } from "./tabs.ts";
@@ -22,7 +25,8 @@ const openSearch: OpenSearch = async (options, onState) => {
   };
   const service = await joinTabs({
     name,
-    lead: (onState) => SearchHost.open({ ...options, name, libraryUrl, vectorsUrl, onState }),
+    lead: async (onState) =>
+      SearchHost.open({ ...options, name, libraryUrl, vectorsUrl, scan: await compileScan(bytesOfDataUrl(scanUrl)), onState }),
     onState: publish,
     onUnresponsive: () => {
       const model = {

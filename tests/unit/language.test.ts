@@ -1,50 +1,6 @@
 import { readFileSync } from "node:fs";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fuseRankings } from "../../shared/search/fusion.ts";
 import { isEnglish } from "../../shared/search/language.ts";
-
-const keys = fc.uniqueArray(fc.nat(20));
-const weight = fc.double({ min: 0.1, max: 2, noNaN: true });
-const ranked = (keys: readonly number[], weight = 1) => keys.map((key) => ({ key, weight }));
-
-describe("fused rankings", () => {
-  test("hold everything that is in any of them, once", () => {
-    fc.assert(
-      fc.property(keys, keys, (first, second) => {
-        const fused = fuseRankings([ranked(first), ranked(second)]);
-        expect(fused.toSorted()).toEqual([...new Set([...first, ...second])].toSorted());
-      }),
-    );
-  });
-
-  test("of one ranking, or of one twice, keep its order", () => {
-    fc.assert(
-      fc.property(keys, weight, (order, weight) => {
-        expect(fuseRankings([ranked(order, weight)])).toEqual(order);
-        expect(fuseRankings([ranked(order, weight), ranked(order)])).toEqual(order);
-      }),
-    );
-  });
-
-  test("put what is before another in both before it", () => {
-    fc.assert(
-      fc.property(keys, keys, weight, (first, second, weight) => {
-        const fused = fuseRankings([ranked(first), ranked(second, weight)]);
-        const both = first.filter((key) => second.includes(key));
-        for (const [i, key] of both.entries()) {
-          for (const other of both.slice(i + 1)) {
-            if (second.indexOf(key) < second.indexOf(other)) expect(fused.indexOf(key)).toBeLessThan(fused.indexOf(other));
-          }
-        }
-      }),
-    );
-  });
-
-  test("count a rank by its weight", () => {
-    expect(fuseRankings([[{ key: "half", weight: 0.5 }], [{ key: "whole", weight: 1 }]])).toEqual(["whole", "half"]);
-  });
-});
 
 describe("English", () => {
   const library: { documents: { text: string }[] } = JSON.parse(
@@ -53,7 +9,7 @@ describe("English", () => {
 
   test("is seen in prose, tables and lists, in program code, and in what is too short to tell", () => {
     for (const { text } of library.documents) expect(isEnglish(text)).toBe(true);
-    for (const file of ["shared/search/vector-index.ts", "package.json", "bench/results/ratios.json", "README.md"]) {
+    for (const file of ["shared/index/segment.ts", "package.json", "bench/results/ratios.json", "README.md"]) {
       const text = readFileSync(new URL(`../../${file}`, import.meta.url), "utf8");
       for (const piece of text.match(/[\s\S]{1,600}/g) ?? []) expect(isEnglish(piece)).toBe(true);
     }

@@ -1,11 +1,7 @@
-/**
- * The index file: documents, vectors and the keyword index in one file, for the page and for Node. docs/index-file.md describes the
- * format. The same contents give the same bytes.
- */
+/** Version 1 of the index file, which has JSON, float32 vectors and the postings of another keyword index. It is only read. */
 import * as z from "zod/mini";
-import { EncoderError } from "../errors.ts";
-import { FormatError } from "../index/bytes.ts";
-import { type Document, packVectors } from "./library.ts";
+import { FormatError } from "./format-error.ts";
+import { damaged, withInvalidIndexErrors } from "./index-file.ts";
 
 /** A passage: `start` up to `end` of its document's text, in UTF-16 code units. */
 interface IndexFilePassage {
@@ -16,29 +12,29 @@ interface IndexFilePassage {
   readonly vector: number | null;
 }
 
-export interface IndexFileDocument extends Document {
+interface IndexFileDocument {
+  readonly id: string;
+  readonly title: string;
+  readonly kind: string;
+  readonly text: string;
   readonly passages: readonly IndexFilePassage[];
 }
 
-export interface IndexContents {
+export interface IndexFile1 {
   /** Of the model that made the vectors. */
   readonly fingerprint: string;
   readonly dimensions: number;
   /** In ascending order of their ids, by UTF-16 code units. */
   readonly documents: readonly IndexFileDocument[];
   readonly vectors: readonly Float32Array[];
-  /** The keyword index: `LexicalIndex.toBytes` of all passages in order. */
-  readonly terms: Uint8Array<ArrayBuffer>;
 }
 
-const magic = new TextEncoder().encode("samevec\0");
-const version = 1;
 const digestBytes = 32;
 const sections = ["documents", "vectors", "terms"] as const;
 type Section = (typeof sections)[number];
 
 /** Offsets of the header's fields, in bytes. Numbers are unsigned, 32 bits, little-endian. */
-const at = { version: 8, dimensions: 12, documents: 16, passages: 20, vectors: 24, fingerprint: 28, sections: 60 };
+const at = { dimensions: 12, documents: 16, passages: 20, vectors: 24, fingerprint: 28, sections: 60 };
 const sectionEntryBytes = 4 + digestBytes;
 const checksumAt = at.sections + sections.length * sectionEntryBytes;
 const headerBytes = checksumAt + digestBytes;
@@ -49,63 +45,11 @@ const documentsSchema = z.array(
   z.strictObject({ id: z.string(), title: z.string(), kind: z.string(), text: z.string(), passages: z.array(passageSchema) }),
 );
 
-export async function writeIndexFile(contents: IndexContents): Promise<Uint8Array<ArrayBuffer>> {
-  const { fingerprint, dimensions, documents, vectors, terms } = contents;
-  const bodies: { readonly [section in Section]: Uint8Array<ArrayBuffer> } = {
-    documents: new TextEncoder().encode(
-      JSON.stringify(
-        documents.map(({ id, title, kind, text, passages }) => ({
-          ...{ id, title, kind, text },
-          passages: passages.map(({ start, end, headings, vector }) => [start, end, headings, vector]),
-        })),
-      ),
-    ),
-    vectors: packVectors(vectors),
-    terms,
-  };
-  const file = new Uint8Array(headerBytes + sections.reduce((bytes, name) => bytes + bodies[name].length, 0));
-  const view = new DataView(file.buffer);
-  file.set(magic);
-  view.setUint32(at.version, version, true);
-  view.setUint32(at.dimensions, dimensions, true);
-  view.setUint32(at.documents, documents.length, true);
-  view.setUint32(
-    at.passages,
-    documents.reduce((sum, { passages }) => sum + passages.length, 0),
-    true,
-  );
-  view.setUint32(at.vectors, vectors.length, true);
-  file.set(bytesOfHex(fingerprint), at.fingerprint);
-  let position = headerBytes;
-  for (const [place, name] of sections.entries()) {
-    const entry = at.sections + place * sectionEntryBytes;
-    view.setUint32(entry, bodies[name].length, true);
-    file.set(await sha256(bodies[name]), entry + 4);
-    file.set(bodies[name], position);
-    position += bodies[name].length;
-  }
-  file.set(await sha256(file.slice(0, checksumAt)), checksumAt);
-  return file;
-}
-
-/**
- * Reads an untrusted index file: checks every checksum, count and offset, and takes memory in proportion to the file's size. Rejects
- * with `not_an_index` (another signature), `unknown_index_version` (a later version), `damaged_index` (truncated or changed) or
- * `invalid_index` (right checksums, inconsistent contents). Messages contain nothing of the file's contents.
- *
- * `LexicalIndex.fromBytes` checks the keyword index when it reads it; {@link withInvalidIndexErrors} converts its errors.
- */
-export async function readIndexFile(file: Uint8Array<ArrayBuffer>): Promise<IndexContents> {
-  if (file.length < magic.length || !magic.every((byte, i) => file[i] === byte)) {
-    throw new EncoderError("not_an_index", "This is not an index file of Samevec");
-  }
+/** Reads an untrusted file of version 1. Rejects with `damaged_index` or `invalid_index`, as `readIndexFile` does. */
+export async function readIndexFile1(file: Uint8Array<ArrayBuffer>): Promise<IndexFile1> {
   if (file.length < headerBytes) throw damaged("it is truncated");
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const number = (position: number) => view.getUint32(position, true);
-  const found = number(at.version);
-  // Before the checksum, whose offset may differ in a later version.
-  if (found > version)
-    throw new EncoderError("unknown_index_version", `The index file has version ${found}; this program reads version ${version}`);
   await checkDigest(file.subarray(0, checksumAt), file.subarray(checksumAt, headerBytes), "its header has a wrong checksum");
 
   const bodies = {} as Record<Section, Uint8Array>;
@@ -128,18 +72,8 @@ export async function readIndexFile(file: Uint8Array<ArrayBuffer>): Promise<Inde
     const passages = documents.reduce((sum, document) => sum + document.passages.length, 0);
     if (documents.length !== number(at.documents) || passages !== number(at.passages)) throw new FormatError("its counts are wrong");
     const fingerprint = hexOf(file.subarray(at.fingerprint, at.fingerprint + digestBytes));
-    return { fingerprint, dimensions, documents, vectors, terms: bodies.terms.slice() };
+    return { fingerprint, dimensions, documents, vectors };
   });
-}
-
-/** Calls `read`. A {@link FormatError} becomes `invalid_index`. */
-export function withInvalidIndexErrors<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof FormatError)) throw error;
-    throw new EncoderError("invalid_index", `The index file is not valid: ${error.message}`, {}, { cause: error });
-  }
 }
 
 /** The largest sum of a document's passages, in lengths of its text. Chunks repeat far less; memory for passages is bounded. */
@@ -200,14 +134,8 @@ async function checkDigest(bytes: Uint8Array, digest: Uint8Array, otherwise: str
   if (!found.every((byte, i) => byte === digest[i])) throw damaged(otherwise);
 }
 
-const damaged = (reason: string) => new EncoderError("damaged_index", `The index file is damaged: ${reason}`);
-
 async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
 }
 
 const hexOf = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-
-function bytesOfHex(hex: string): Uint8Array {
-  return Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
-}
