@@ -48,6 +48,10 @@ if (folder && process.argv[1]?.endsWith("encoder-worker.js")) {
       while (existsSync(join(folder, "load-waits"))) await new Promise((resolve) => setTimeout(resolve, 10));
       return open();
     },
+    // A session that fails its self-test is replaced: see `exactProducts` in api/node/native-session.ts.
+    created() {
+      runs = 0;
+    },
     run(compute, device, feeds) {
       if (existsSync(join(folder, "poison")) && isPoisoned(feeds)) process.exit(1);
       runs += 1;

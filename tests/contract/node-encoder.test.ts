@@ -11,6 +11,7 @@ import { cosineSimilarity, decodeVector } from "../../shared/vector.ts";
 import { testEncoderConformance } from "../encoder-conformance.ts";
 import { goldenBounds, goldenRows } from "../golden.ts";
 import { engineDirectory, ModelCopy, modelDirectory, readManifest } from "./model-copy.ts";
+import { nativeSessionsPerLoad } from "./native-sessions.ts";
 import { RuntimeLog } from "./runtime-log.ts";
 import { workerProcesses } from "./worker-processes.ts";
 
@@ -22,7 +23,7 @@ testEncoderConformance("a session encoder over the bundled model in Node, native
   return {
     encoder: createSessionEncoder(opening({ device: "native" })),
     sessionsCreated: () => create.mock.calls.length,
-    sessionsPerLoad: 1,
+    sessionsPerLoad: nativeSessionsPerLoad,
   };
 });
 
@@ -46,7 +47,8 @@ for (const device of ["native", "wasm"] as const) {
   testEncoderConformance(`a pool of two workers over the bundled model, ${device}`, () => {
     const log = new RuntimeLog();
     process.env.RUNTIME_LOG = log.file;
-    return { encoder: createEncoder({ workers: 2, device }), sessionsCreated: () => log.count("create"), sessionsPerLoad: 2 };
+    const sessionsPerLoad = 2 * (device === "native" ? nativeSessionsPerLoad : 1);
+    return { encoder: createEncoder({ workers: 2, device }), sessionsCreated: () => log.count("create"), sessionsPerLoad };
   });
 }
 

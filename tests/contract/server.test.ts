@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { afterEach, expect, test } from "vitest";
 import { testServiceConformance } from "../service-conformance.ts";
+import { nativeSessionsPerLoad } from "./native-sessions.ts";
 import { RuntimeLog } from "./runtime-log.ts";
 import { ServerProcess } from "./server-process.ts";
 
@@ -27,7 +28,7 @@ test("loads and computes in worker processes alone", async () => {
   const server = await start({ RUNTIME_LOG: log.file, WORKERS: "2" }, ["--require", recorder]);
   await Promise.all(Array.from({ length: 8 }, (_, i) => server.embed({ inputs: [long(i), long(i + 100)] })));
   // Two for any text, and the one that is kept for interactive requests.
-  await expect.poll(() => log.count("create"), { timeout: 10_000 }).toBe(3);
+  await expect.poll(() => log.count("create"), { timeout: 10_000 }).toBe(3 * nativeSessionsPerLoad);
   const workers = new Set(log.events().map(({ worker }) => worker));
   expect(log.count("run-end")).toBeGreaterThanOrEqual(16);
   expect(workers.size).toBe(3);
