@@ -222,8 +222,8 @@ async function runIndex(folder: string, { output, ...flags }: SettingFlags & { r
           progress.onText(done);
         },
       });
-      // Replaces an existing file atomically.
-      await writeFile(`${output}.part`, file);
+      // Replaces an existing file atomically, with bytes that are on the disk.
+      await writeFile(`${output}.part`, file, { flush: true });
       await rename(`${output}.part`, output);
       for (const { path, reason } of skipped) progress.note(`samevec: ${path} ${reason}`);
       progress.note(`samevec: ${documents} documents, ${passages} passages, ${file.length} bytes in ${output}`);

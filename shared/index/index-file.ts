@@ -61,7 +61,11 @@ const sections = Object.keys(sectionTypes) as (keyof SegmentArrays)[];
 const hexSchema = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const wholeNumber = (least: number, most: number) => z.int().check(z.minimum(least), z.maximum(most));
 
+/** How texts become words and terms: see terms.ts. A file of another one would be searched for other terms. */
+const analyzer = "words-and-english-stems-1";
+
 const headerSchema = z.strictObject({
+  analyzer: z.literal(analyzer),
   fingerprint: hexSchema,
   geometry: z.nullable(
     z.strictObject({
@@ -94,7 +98,7 @@ export async function writeIndexFile({ fingerprint, geometry, segments }: IndexF
     const arrays = segments[i]?.arrays;
     entries.push({ lengths: sections.map((name) => arrays?.[name].byteLength ?? 0), sha256: await sha256Hex(body) });
   }
-  const json = JSON.stringify({ fingerprint, geometry, segments: entries });
+  const json = JSON.stringify({ analyzer, fingerprint, geometry, segments: entries });
   // Spaces up to the alignment, so that the checksum covers them.
   const header = new TextEncoder().encode(json.padEnd(aligned(json.length)));
   const fixed = new Uint8Array(fixedBytes);
