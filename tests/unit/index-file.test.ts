@@ -95,7 +95,12 @@ describe("index file, version 2", () => {
     expect(file.subarray(16, 48)).toEqual(Uint8Array.from(createHash("sha256").update(header).digest()));
     expect((48 + length) % 8).toBe(0);
     const json = JSON.parse(new TextDecoder().decode(header));
-    expect(json).toMatchObject({ analyzer: "words-and-english-stems-1", fingerprint, geometry, segments: [{ lengths: expect.any(Array) }] });
+    expect(json).toMatchObject({
+      analyzer: "words-and-english-stems-1",
+      fingerprint,
+      geometry,
+      segments: [{ lengths: expect.any(Array) }],
+    });
     const body = file.subarray(48 + length);
     expect(json.segments[0].sha256).toBe(createHash("sha256").update(body).digest("hex"));
     expect(new TextDecoder().decode(body.subarray(0, json.segments[0].lengths[0]))).toBe("abc");
