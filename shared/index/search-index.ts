@@ -1,7 +1,9 @@
 import { fuseRankings, fusionDepth, type Ranking, type SearchMode } from "./fusion.ts";
+import { type Hit, hitOf, type Strength } from "./hit.ts";
 import { type KeywordQuery, keywordQueryOf } from "./keyword-query.ts";
 import { type FieldTotals, type KeywordScores, type SearchedSegment, scoreKeywords } from "./keyword-search.ts";
 import { mergeSteps } from "./merge-segments.ts";
+import { OpenSegment } from "./open-segment.ts";
 import { passageTest } from "./operators.ts";
 import type { Query } from "./query.ts";
 import { type Ranked, TopScores } from "./ranking.ts";
@@ -10,34 +12,7 @@ import type { DocumentFields, DocumentRecord, Segment } from "./segment.ts";
 import { type IndexDocument, SegmentBuilder } from "./segment-builder.ts";
 import { bitCount, compareCodePoints } from "./strings.ts";
 import { termsOf } from "./terms.ts";
-import { type CodeGeometry, geometryOf, type ScanCodes, scanCodes, type VectorCode, VectorCodec } from "./vector-codes.ts";
-
-/** How well a passage answers a query. */
-type Strength = "strong" | "good" | "weak";
-
-/** A range of a document's text, from `start` up to `end`, in UTF-16 code units. */
-interface Place {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** A passage that answers a query, and its document. */
-export interface Hit {
-  readonly id: string;
-  readonly title: string;
-  readonly fields: DocumentFields;
-  readonly strength: Strength;
-  /** Of the query's and the passage's vector; null if one of them is missing. */
-  readonly cosine: number | null;
-  /** 0 to 1, from the cosine; null if it is. */
-  readonly relevance: number | null;
-  readonly passage: Place & {
-    readonly text: string;
-    readonly headings: readonly string[];
-    /** Where words of the query occur, in the text of the document. */
-    readonly marks: readonly Place[];
-  };
-}
+import { type CodeGeometry, geometryOf, type QueryCode, type ScanCodes, scanCodes, type VectorCode, VectorCodec } from "./vector-codes.ts";
 
 export interface IndexSearchOptions {
   /** Maximum number of hits. Default 10. */
@@ -57,39 +32,6 @@ const maxPhraseChecks = 1000;
 
 /** A relevance from which a hit is strong. */
 const strongRelevance = 0.8;
-
-/** A segment with its deleted documents. */
-class OpenSegment implements SearchedSegment {
-  readonly segment: Segment;
-  readonly deleted = new Set<number>();
-  live: Uint8Array | null = null;
-  /** Of the live passages. */
-  readonly totals = { passages: 0, title: 0, headings: 0, text: 0 };
-
-  constructor(segment: Segment) {
-    this.segment = segment;
-    this.#count(0, segment.passages, 1);
-  }
-
-  delete(document: number): void {
-    if (this.deleted.has(document)) return;
-    this.deleted.add(document);
-    const [from, to] = this.segment.passagesOf(document);
-    this.live ??= new Uint8Array(this.segment.passages).fill(1);
-    this.live.fill(0, from, to);
-    this.#count(from, to, -1);
-  }
-
-  #count(from: number, to: number, sign: 1 | -1): void {
-    const { titleLengths, headingLengths, textLengths } = this.segment.arrays;
-    this.totals.passages += sign * (to - from);
-    for (let passage = from; passage < to; passage++) {
-      this.totals.title += sign * (titleLengths[passage] ?? 0);
-      this.totals.headings += sign * (headingLengths[passage] ?? 0);
-      this.totals.text += sign * (textLengths[passage] ?? 0);
-    }
-  }
-}
 
 /** Called between small pieces of work; a promise that it returns is awaited. */
 export type Pause = () => Promise<void> | void;
@@ -343,12 +285,12 @@ export class SearchIndex {
   cosinesIn(id: string, vector: Float32Array): (number | null)[] | null {
     const found = this.#find(id);
     if (!found) return null;
-    const [from, to] = found.open.segment.passagesOf(found.document);
-    const cosines = this.#cosines(vector)?.[this.#segments.indexOf(found.open)];
-    return Array.from({ length: to - from }, (_, i) => {
-      const cosine = cosines?.[from + i] ?? noVector;
-      return cosine > noVector ? cosine : null;
-    });
+    const { segment } = found.open;
+    const [from, to] = segment.passagesOf(found.document);
+    const codec = this.#codec;
+    if (!codec) return new Array<null>(to - from).fill(null);
+    const cosines = this.#cosinesOf(segment, from, to, codec, codec.encodeQuery(vector));
+    return Array.from(cosines, (cosine) => (cosine > noVector ? cosine : null));
   }
 
   /** Cosines of the query with all passages; {@link noVector} for those without a vector. Null if there are no vectors. */
@@ -356,17 +298,18 @@ export class SearchIndex {
     const codec = this.#codec;
     if (!codec) return null;
     const query = codec.encodeQuery(vector);
-    return this.#segments.map(({ segment }) => {
-      const { codes, codeScales } = segment.arrays;
-      const products = new Int32Array(segment.passages);
-      this.#scan(codes, codec.bytes, query.components, codec.geometry.levels, products);
-      const cosines = new Float64Array(segment.passages);
-      for (let i = 0; i < cosines.length; i++) {
-        const scale = codeScales[i] ?? 0;
-        cosines[i] = scale === 0 ? noVector : (products[i] ?? 0) * (scale * query.scale);
-      }
-      return cosines;
-    });
+    return this.#segments.map(({ segment }) => this.#cosinesOf(segment, 0, segment.passages, codec, query));
+  }
+
+  #cosinesOf({ arrays }: Segment, from: number, to: number, { bytes, geometry }: VectorCodec, query: QueryCode): Float64Array {
+    const products = new Int32Array(to - from);
+    this.#scan(arrays.codes.subarray(from * bytes, to * bytes), bytes, query.components, geometry.levels, products);
+    const cosines = new Float64Array(to - from);
+    for (let i = 0; i < cosines.length; i++) {
+      const scale = arrays.codeScales[from + i] ?? 0;
+      cosines[i] = scale === 0 ? noVector : (products[i] ?? 0) * (scale * query.scale);
+    }
+    return cosines;
   }
 
   /** A mask of the passages that are live and pass the filters; null if all do. */
@@ -473,29 +416,4 @@ function isSame(a: CodeGeometry | null, b: CodeGeometry | null): boolean {
 /** The mask of passages that are in both masks; null for all. */
 function intersection(a: Uint8Array | null, b: Uint8Array | null): Uint8Array | null {
   return a && b ? a.map((value, i) => value & (b[i] ?? 0)) : (a ?? b);
-}
-
-interface Match {
-  readonly strength: Strength;
-  readonly cosine: number | null;
-  readonly relevance: number | null;
-  /** Bits of the query's terms. */
-  readonly matched: number;
-  readonly keywordQuery: KeywordQuery;
-  /** Position of the segment. */
-  readonly origin: number;
-}
-
-function hitOf(segment: Segment, passage: number, { strength, cosine, relevance, matched, keywordQuery, origin }: Match): Hit {
-  const { id, title, fields } = segment.document(segment.passageDocuments[passage] ?? 0);
-  const { start, end, headings } = segment.passage(passage);
-  const text = segment.passageText(passage);
-  const words = new Set<string>();
-  for (const group of keywordQuery.groups) {
-    if ((matched & (1 << group.bit)) !== 0) for (const word of group.words[origin] ?? []) words.add(segment.words.get(word));
-  }
-  const marks = termsOf(text)
-    .filter(({ word }) => words.has(word))
-    .map((mark) => ({ start: start + mark.start, end: start + mark.end }));
-  return { id, title, fields, strength, cosine, relevance, passage: { text, start, end, headings, marks } };
 }

@@ -1,6 +1,7 @@
 import type { CallOptions } from "../encoder/encoder.ts";
 import type { SearchMode } from "../index/fusion.ts";
-import type { Hit, IndexSearchOptions } from "../index/search-index.ts";
+import type { Hit } from "../index/hit.ts";
+import type { IndexSearchOptions } from "../index/search-index.ts";
 import type { Span } from "../index/spans.ts";
 import type { Coverage } from "./embedding-queue.ts";
 import type { Document } from "./library.ts";

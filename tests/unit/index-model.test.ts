@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import type { Hit } from "../../shared/index/hit.ts";
 import { readIndexFile, writeIndexFile } from "../../shared/index/index-file.ts";
 import { parseQuery } from "../../shared/index/query.ts";
-import { type Hit, SearchIndex } from "../../shared/index/search-index.ts";
+import { SearchIndex } from "../../shared/index/search-index.ts";
 import type { IndexDocument } from "../../shared/index/segment-builder.ts";
 import { termsOf } from "../../shared/index/terms.ts";
 import { geometryOf } from "../../shared/index/vector-codes.ts";
