@@ -11,7 +11,6 @@ import { Child } from "./child.ts";
 import { cranfieldDocuments, cranfieldQueries, textsOf } from "./cranfield.ts";
 import type { EncodeAnswer, EncodeJob } from "./encode-child.ts";
 import type { EngineAnswer, EngineJob } from "./engine-child.ts";
-
 import { spreadOf } from "./statistics.ts";
 import { ownCpuSeconds } from "./usage.ts";
 

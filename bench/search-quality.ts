@@ -3,14 +3,21 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { Encoder } from "../shared/encoder/encoder.ts";
 import type { SearchMode } from "../shared/index/fusion.ts";
-import type { Document } from "../shared/search/library.ts";
-import { SearchEngine } from "../shared/search/search-engine.ts";
+import { parseQuery } from "../shared/index/query.ts";
+import { SearchIndex } from "../shared/index/search-index.ts";
+import { geometryOf, scanCodes, VectorCodec } from "../shared/index/vector-codes.ts";
+import { type Document, textsOf } from "../shared/search/library.ts";
+import { chunkDocument } from "../shared/search/passages.ts";
 import { cranfieldDocuments, cranfieldJudgments, cranfieldQueries } from "./cranfield.ts";
+import { indexDocuments, uniformNumbers } from "./search-texts.ts";
 
-export const modes = ["hybrid", "semantic", "keyword"] as const;
+export const modes = ["keyword", "semantic", "hybrid"] as const;
+
+/** The sets whose lead is claimed. */
+export const evenQueries = "Cranfield, even queries";
+export const everydayQueries = "Everyday queries";
 
 export const qualitySchema = z.object({
-  /** Queries, of which one half was used to choose parameters. */
   set: z.string(),
   queries: z.number(),
   /** Mean nDCG@10. */
@@ -21,66 +28,96 @@ export const qualitySchema = z.object({
 
 type Quality = z.infer<typeof qualitySchema>;
 
-/** A query with the relevance of documents by id. */
+/** Documents, the vectors of their passages, and judged queries. */
+export interface Collection {
+  readonly documents: readonly Document[];
+  readonly vectors: readonly Float32Array[];
+  readonly queries: readonly EmbeddedQuery[];
+}
+
 interface JudgedQuery {
-  readonly set: string;
+  /** The sets to which the query belongs. */
+  readonly sets: readonly string[];
+  /** As it is searched. */
   readonly text: string;
+  /** By the ids of documents. Missing documents are irrelevant. */
   readonly relevance: ReadonlyMap<string, number>;
 }
 
-/** Cranfield, as documents. */
-export async function cranfieldCollection(): Promise<Document[]> {
-  return (await cranfieldDocuments()).map(({ number, title, text }) => ({ id: String(number), title, kind: "abstract", text }));
+interface EmbeddedQuery extends JudgedQuery {
+  readonly vector: Float32Array;
 }
 
-/** Runs all queries in all modes over an engine that holds {@link cranfieldCollection}. Deterministic. */
-export async function cranfieldQuality(engine: SearchEngine): Promise<Quality[]> {
+/** @param most the number of documents that are used. Default: all */
+export async function cranfieldCollection(encoder: Encoder, most?: number): Promise<Collection> {
+  const records = (await cranfieldDocuments()).slice(0, most);
+  const documents = records.map(({ number, title, text }) => ({ id: String(number), title, kind: "abstract", text }));
   const judgments = await cranfieldJudgments();
   const queries = (await cranfieldQueries()).map(({ number, text }): JudgedQuery => {
-    const relevance = [...(judgments.get(number) ?? [])].map(([document, grade]) => [String(document), grade] as const);
-    // Removes dashes, which would exclude words. The trailing space completes the last word.
+    const grades = Array.from(judgments.get(number) ?? [], ([document, grade]) => [String(document), grade] as const);
     return {
-      set: `Cranfield, ${number % 2 === 1 ? "odd" : "even"} queries`,
+      sets: [number % 2 === 1 ? "Cranfield, odd queries" : evenQueries, "Cranfield"],
+      // Removes dashes, which would exclude words. The trailing space completes the last word.
       text: `${text.replaceAll(/(^|\s)-/g, "$1 ")} `,
-      relevance: new Map(relevance),
+      relevance: new Map(grades),
     };
   });
-  return qualityOf(engine, queries);
+  return embedded(encoder, documents, queries);
 }
 
-const everydaySchema = z.object({
-  documents: z.array(z.object({ id: z.string(), title: z.string(), text: z.string() })),
-  queries: z.array(
-    z.object({ kind: z.string(), split: z.enum(["open", "held"]), query: z.string(), relevant: z.record(z.string(), z.number()) }),
-  ),
+const notesSchema = z.array(z.object({ id: z.string(), title: z.string(), text: z.string() }));
+const querySchema = z.object({
+  kind: z.string(),
+  split: z.enum(["open", "held"]),
+  query: z.string(),
+  relevant: z.record(z.string(), z.number()),
 });
 
-/** Runs the everyday queries in all modes. */
-export async function everydayQuality(encoder: Encoder): Promise<Quality[]> {
+/** The everyday queries: see data/everyday/README.md. */
+export async function everydayCollection(encoder: Encoder): Promise<Collection> {
   const read = async (name: string): Promise<unknown> =>
     JSON.parse(await readFile(new URL(`../../bench/data/everyday/${name}.json`, import.meta.url), "utf8"));
-  const { documents, queries } = everydaySchema.parse({ documents: await read("documents"), queries: await read("queries") });
-  const engine = new SearchEngine(encoder);
-  await engine.add(documents.map((document) => ({ ...document, kind: "note" })));
+  const documents = notesSchema.parse(await read("documents")).map((document) => ({ ...document, kind: "note" }));
+  const queries = z.array(querySchema).parse(await read("queries"));
   const judged = queries.map(({ kind, split, query, relevant }): JudgedQuery => {
     // A half-typed query is searched as it is typed.
     const text = kind === "half" ? query : `${query} `;
-    return { set: `Everyday queries, ${split}`, text, relevance: new Map(Object.entries(relevant)) };
+    return { sets: [`${everydayQueries}, ${split}`, everydayQueries], text, relevance: new Map(Object.entries(relevant)) };
   });
-  return qualityOf(engine, judged);
+  return embedded(encoder, documents, judged);
 }
 
-async function qualityOf(engine: SearchEngine, queries: readonly JudgedQuery[]): Promise<Quality[]> {
+async function embedded(encoder: Encoder, documents: readonly Document[], judged: readonly JudgedQuery[]): Promise<Collection> {
+  const { vectors } = await encoder.embed(textsOf({ documents, examples: [] }).passages);
+  const texts = judged.map(({ text }) => parseQuery(text).text);
+  const asked = await encoder.embed(texts, { inputType: "query" });
+  return { documents, vectors, queries: judged.map((query, i) => ({ ...query, vector: asked.vectors[i] ?? new Float32Array() })) };
+}
+
+/** Results of a query: enough passages for ten documents. */
+const depth = 50;
+
+/** Runs all queries of a collection in all modes. Deterministic. */
+export async function qualityOf({ documents, vectors, queries }: Collection, scan = scanCodes): Promise<Quality[]> {
+  const codec = new VectorCodec(geometryOf(vectors[0]?.length ?? 1));
+  const index = new SearchIndex({ scan });
+  index.expectDimensions(codec.geometry.dimensions);
+  const chunked = await Promise.all(documents.map((document) => chunkDocument(document)));
+  await index.put(indexDocuments(chunked, vectors, codec));
   const gains = new Map<string, Record<SearchMode, number[]>>();
-  for (const { set, text, relevance } of queries) {
-    const ofSet = gains.get(set) ?? { hybrid: [], semantic: [], keyword: [] };
-    gains.set(set, ofSet);
+  for (const { sets, text, relevance, vector } of queries) {
     for (const mode of modes) {
-      const { results } = await engine.search(text, { mode, limit: 50 });
-      ofSet[mode].push(normalizedGain([...new Set(results.map(({ document }) => document.id))], relevance));
+      const hits = index.search(parseQuery(text), mode === "keyword" ? null : vector, { mode, limit: depth });
+      const gain = normalizedGain([...new Set(hits.map(({ id }) => id))], relevance);
+      for (const set of sets) {
+        const ofSet = gains.get(set) ?? { hybrid: [], semantic: [], keyword: [] };
+        gains.set(set, ofSet);
+        ofSet[mode].push(gain);
+      }
     }
   }
-  return [...gains].map(([set, { hybrid, semantic, keyword }]) => {
+  const sorted = [...gains].sort(([a], [b]) => (a < b ? -1 : 1));
+  return sorted.map(([set, { hybrid, semantic, keyword }]) => {
     const other = meanOf(semantic) > meanOf(keyword) ? semantic : keyword;
     const differences = hybrid.map((gain, i) => gain - (other[i] ?? 0));
     const means = { hybrid: meanOf(hybrid), semantic: meanOf(semantic), keyword: meanOf(keyword) };
@@ -102,15 +139,8 @@ const resamples = 10_000;
 
 /** The 95 % interval of the mean. Deterministic. */
 function bootstrap(values: readonly number[]): { low: number; high: number } {
-  let state = 1;
-  const next = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return values[Math.floor((state / 2 ** 32) * values.length)] ?? 0;
-  };
-  const means = Array.from({ length: resamples }, () => {
-    let sum = 0;
-    for (let i = 0; i < values.length; i++) sum += next();
-    return sum / values.length;
-  }).sort((a, b) => a - b);
+  const uniform = uniformNumbers();
+  const resampled = () => meanOf(values.map(() => values[Math.floor(uniform() * values.length)] ?? 0));
+  const means = Array.from({ length: resamples }, resampled).sort((a, b) => a - b);
   return { low: means[Math.floor(0.025 * resamples)] ?? Number.NaN, high: means[Math.floor(0.975 * resamples)] ?? Number.NaN };
 }
