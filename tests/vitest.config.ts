@@ -9,7 +9,8 @@ export default defineConfig({
     // See api/node/encoder.ts: some tests use the runtime without it.
     env: { ORT_DISABLE_TELEMETRY: "1" },
     projects: [
-      { extends: true, test: { name: "unit", include: ["unit/**/*.test.ts"] } },
+      // Property tests on a busy machine take seconds: the limit is for tests that hang.
+      { extends: true, test: { name: "unit", include: ["unit/**/*.test.ts"], testTimeout: 60_000 } },
       {
         extends: true,
         test: {

@@ -1,7 +1,7 @@
 /** Version 1 of the index file, which has JSON, float32 vectors and the postings of another keyword index. It is only read. */
 import * as z from "zod/mini";
 import { FormatError } from "./format-error.ts";
-import { damaged, withInvalidIndexErrors } from "./index-file.ts";
+import { damaged, maxDimensions, withInvalidIndexErrors } from "./index-file.ts";
 
 /** A passage: `start` up to `end` of its document's text, in UTF-16 code units. */
 interface IndexFilePassage {
@@ -87,7 +87,8 @@ function readDocuments(bytes: Uint8Array, vectors: number): IndexFileDocument[] 
     const { id, text } = document;
     if (previous !== null && id <= previous) throw new FormatError("its documents are not in order");
     previous = id;
-    if (!(text.isWellFormed() && document.title.isWellFormed())) throw new FormatError("it has a text that is not well-formed Unicode");
+    if (![id, document.title, text].every((each) => each.isWellFormed()))
+      throw new FormatError("it has a text that is not well-formed Unicode");
     let lastStart = -1;
     let characters = 0;
     return {
@@ -118,6 +119,8 @@ const normTolerance = 0.01;
 
 function readVectors(bytes: Uint8Array, count: number, dimensions: number): Float32Array[] {
   if (dimensions < 1 || count * dimensions * 4 !== bytes.length) throw new FormatError("its counts are wrong");
+  // A file of version 2 could not have them.
+  if (dimensions > maxDimensions) throw new FormatError("its vectors have too many dimensions");
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const all = new Float32Array(count * dimensions);
   for (let i = 0; i < all.length; i++) all[i] = view.getFloat32(4 * i, true);

@@ -61,6 +61,12 @@ const sections = Object.keys(sectionTypes) as (keyof SegmentArrays)[];
 const hexSchema = z.string().check(z.regex(/^[0-9a-f]{64}$/));
 const wholeNumber = (least: number, most: number) => z.int().check(z.minimum(least), z.maximum(most));
 
+/** Header bytes that are parsed. The header of 1024 segments has half of them. */
+const maxHeaderBytes = 1 << 20;
+
+/** The largest number of dimensions of a vector in a file. */
+export const maxDimensions = 4096;
+
 /** How texts become words and terms: see terms.ts. A file of another one would be searched for other terms. */
 const analyzer = "words-and-english-stems-1";
 
@@ -69,7 +75,7 @@ const headerSchema = z.strictObject({
   fingerprint: hexSchema,
   geometry: z.nullable(
     z.strictObject({
-      dimensions: wholeNumber(1, 4096),
+      dimensions: wholeNumber(1, maxDimensions),
       seed: wholeNumber(0, 0xffffffff),
       levels: z.array(wholeNumber(-127, 127)).check(z.length(16)),
     }),
@@ -127,7 +133,9 @@ export async function readIndexFile(file: Uint8Array<ArrayBuffer>): Promise<Inde
   // Typed arrays need aligned bytes.
   const bytes = file.byteOffset % alignment === 0 ? file : file.slice();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const headerBytes = bytes.subarray(fixedBytes, fixedBytes + view.getUint32(at.headerLength, true));
+  const headerLength = view.getUint32(at.headerLength, true);
+  const headerBytes = bytes.subarray(fixedBytes, fixedBytes + headerLength);
+  if (headerBytes.length < headerLength) throw damaged("it is truncated");
   const digest = await digestOf(headerBytes.slice());
   if (!digest.every((byte, i) => byte === bytes[at.digest + i])) throw damaged("its header has a wrong checksum");
   return withInvalidIndexErrors(async () => {
@@ -171,6 +179,7 @@ export async function withInvalidIndexErrors<T>(read: () => T | Promise<T>): Pro
 export const damaged = (reason: string) => new EncoderError("damaged_index", `The index file is damaged: ${reason}`);
 
 function headerOf(bytes: Uint8Array): Header {
+  if (bytes.length > maxHeaderBytes) throw new FormatError("its header is too long");
   let json: unknown;
   try {
     json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
@@ -224,6 +233,7 @@ function checkSegment(arrays: SegmentArrays, geometry: CodeGeometry | null): voi
   }
   checkPassages(arrays);
   if (!arrays.codeScales.every((scale) => scale >= 0 && scale < 1)) throw new FormatError("it has a vector that is not normalized");
+  if (!geometry && arrays.codeScales.some((scale) => scale !== 0)) throw new FormatError("its vectors have no geometry");
   const words = arrays.wordTerms.length;
   checkStrings(arrays.wordBytes, arrays.wordOffsets, words, true);
   const terms = checkStrings(arrays.termBytes, arrays.termOffsets, arrays.termOffsets.length - 1, true);

@@ -103,7 +103,7 @@ export function checkPostings(bytes: Uint8Array, offsets: Uint32Array, counts: U
   const reader = new PostingsReader();
   for (let term = 0; term < counts.length; term++) {
     const [from, to, count] = [offsets[term] ?? 0, offsets[term + 1] ?? 0, counts[term] ?? 0];
-    if (count < 1 || count > to - from) throw new FormatError("a term has a wrong number of passages");
+    if (count < 1 || count > passages || count > to - from) throw new FormatError("a term has a wrong number of passages");
     if ((bytes[to - 1] ?? 0) > 127 && count === to - from) throw new FormatError("a term's passages are incomplete");
     if (reader.decode(bytes.subarray(0, to), from, count) !== to) throw new FormatError("a term's passages are incomplete");
     let previous = -1;

@@ -11,7 +11,6 @@ import { defaultBackground, minRelevance, relevanceOf, weakRelevance } from "./r
 import type { DocumentFields, DocumentRecord, Segment } from "./segment.ts";
 import { type IndexDocument, SegmentBuilder } from "./segment-builder.ts";
 import { bitCount, compareCodePoints } from "./strings.ts";
-import { termsOf } from "./terms.ts";
 import { type CodeGeometry, geometryOf, type QueryCode, type ScanCodes, scanCodes, type VectorCode, VectorCodec } from "./vector-codes.ts";
 
 export interface IndexSearchOptions {

@@ -87,6 +87,8 @@ export class Segment {
   readonly texts: CompressedTexts;
   readonly #fields: StringTable;
   readonly #headings: StringTable;
+  /** Headings by row; parsed when first needed. */
+  readonly #headingLists = new Map<number, readonly string[]>();
   /** Words by term; computed when first needed. */
   #termWords: { readonly offsets: Uint32Array; readonly words: Uint32Array } | null = null;
   /** Passages in the order of their hashes; computed when first needed. */
@@ -197,8 +199,17 @@ export class Segment {
     return {
       start: passageStarts[passage] ?? 0,
       end: passageEnds[passage] ?? 0,
-      headings: JSON.parse(this.headingsText(passageHeadings[passage] ?? 0)) as string[], // checked where a file is read
+      headings: this.#headingsAt(passageHeadings[passage] ?? 0),
     };
+  }
+
+  /** Passages of one row share a list, so that memory does not grow with their number. */
+  #headingsAt(row: number): readonly string[] {
+    const known = this.#headingLists.get(row);
+    if (known) return known;
+    const headings = JSON.parse(this.headingsText(row)) as string[]; // checked where a file is read
+    this.#headingLists.set(row, headings);
+    return headings;
   }
 
   passageText(passage: number): string {

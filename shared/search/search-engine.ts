@@ -284,11 +284,14 @@ export class SearchEngine {
         throw new EncoderError("invalid_index", `The index file is not valid: its vectors do not have ${dimensions} dimensions`);
       }
       const entries: Entry[] = [];
-      for (const segment of contents.segments) {
+      // All texts are read before the first change: one that cannot be decompressed rejects here.
+      const imported = contents.segments.map((segment) => ({ segment, ofSegment: [...entriesOf(segment)] }));
+      for (const { segment, ofSegment } of imported) {
         if (!withVectors) segment.resetCodes(null);
-        const ofSegment = [...entriesOf(segment)];
         this.#queue.remove(ofSegment.flatMap(({ document }) => this.#table.entry(document.id) ?? []));
         await this.#index.add(segment);
+        // Codes of another geometry were dropped.
+        for (const [i, passage] of ofSegment.flatMap(({ passages }) => passages).entries()) passage.embedded = segment.hasCode(i);
         this.#addToTable(ofSegment);
         entries.push(...ofSegment);
       }
