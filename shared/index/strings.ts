@@ -61,7 +61,7 @@ export class SortedStrings extends StringTable {
 
   /**
    * Positions of the strings within an edit distance (insertion, deletion, substitution or transposition of code points), ascending. For a
-   * text in ASCII only strings in ASCII are compared.
+   * text in ASCII, similar strings beyond ASCII may be missed.
    */
   similar(text: string, maxDistance: number): number[] {
     this.#shapes ??= this.#measureShapes();

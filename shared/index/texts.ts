@@ -37,6 +37,8 @@ export class CompressedTexts {
 
   /** The blocks of one text, and the number of their code units. */
   *blocksOf(from: number, to: number): Iterable<{ readonly bytes: Uint8Array; readonly length: number }> {
+    // An empty text has no block, and at the end of the concatenation none starts where it does.
+    if (from === to) return;
     for (let block = this.#blockAt(from); block < this.starts.length - 1 && (this.starts[block] ?? 0) < to; block++) {
       const length = (this.starts[block + 1] ?? 0) - (this.starts[block] ?? 0);
       yield { bytes: this.bytes.subarray(this.offsets[block], this.offsets[block + 1]), length };

@@ -27,6 +27,46 @@ test("a fused ranking contains the passages of both rankings once, with finite s
   );
 });
 
+test("the fused score is the sum of z-scores, where a missing score counts as the lowest of its ranking", () => {
+  const first = new Map([
+    [1, 3],
+    [2, 1],
+  ]);
+  const second = new Map([
+    [2, 10],
+    [3, 4],
+  ]);
+  // The means are 2 and 7, the standard deviations 1 and 3.
+  const fused = fuseRankings([rankingOf(first), rankingOf(second)]).map(({ passage, score }) => [passage, score]);
+  expect(new Map(fused.map(([passage, score]) => [passage, score]))).toEqual(
+    new Map([
+      [1, 1 - 1],
+      [2, -1 + 1],
+      [3, -1 - 1],
+    ]),
+  );
+});
+
+test("one ranking, or one ranking twice, keeps its order", () => {
+  fc.assert(
+    fc.property(scores, (only) => {
+      const ranking = rankingOf(only);
+      for (const fused of [fuseRankings([ranking]), fuseRankings([ranking, ranking])]) {
+        expect(order(fused)).toEqual(ranking.best.map(({ passage }) => passage));
+      }
+    }),
+  );
+});
+
+test("the mean and deviation of a ranking are those of its best 100 scores", () => {
+  const long = rankingOf(new Map(Array.from({ length: 300 }, (_, passage) => [passage, 1000 - passage])));
+  const cut = { best: long.best.slice(0, 100), scoreOf: long.scoreOf };
+  const fused = fuseRankings([long]);
+  expect(fused.slice(0, 100)).toEqual(fuseRankings([cut]));
+  // Later passages count as the worst of the best.
+  expect(new Set(fused.slice(99).map(({ score }) => score)).size).toBe(1);
+});
+
 test("scale and origin of the scores of a ranking do not change the fused order", () => {
   const first = new Map([
     [1, 0.9],
@@ -58,9 +98,9 @@ test("a passage that both rankings put before another stays before it", () => {
   );
 });
 
-test("the kept scores are the best of all, the first of equal ones", () => {
+test("TopScores keeps what sorting all scores puts first; of equal scores, those that were added first", () => {
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 60 }), fc.integer({ min: 1, max: 12 }), (list, limit) => {
+    fc.property(fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 60 }), fc.nat(12), (list, limit) => {
       const top = new TopScores(limit);
       for (const [item, score] of list.entries()) top.add(item, score);
       const expected = list
@@ -68,7 +108,9 @@ test("the kept scores are the best of all, the first of equal ones", () => {
         .sort((a, b) => b.score - a.score || a.item - b.item)
         .slice(0, limit);
       expect(top.sorted()).toEqual(expected);
-      expect(top.threshold).toBe(list.length < limit ? Number.NEGATIVE_INFINITY : expected.at(-1)?.score);
+      // No score is above the threshold of an empty list that keeps nothing.
+      const least = limit === 0 ? Number.POSITIVE_INFINITY : expected.at(-1)?.score;
+      expect(top.threshold).toBe(list.length < limit ? Number.NEGATIVE_INFINITY : least);
     }),
   );
 });

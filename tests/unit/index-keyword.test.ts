@@ -9,6 +9,8 @@ const word = fc.constantFrom(
 );
 const sentence = fc.array(word, { maxLength: 8 }).map((words) => words.join(" "));
 
+const excludedPhrase = fc.array(word, { minLength: 1, maxLength: 2 }).map((words) => words.join(" "));
+
 /** An index of texts, whose ids are their places. */
 async function indexOf(texts: readonly string[], title = ""): Promise<SearchIndex> {
   const index = new SearchIndex();
@@ -39,10 +41,10 @@ test("keyword search finds every text that has a word of the query, and no other
 
 test("a hit contains all phrases of the query and none of its exclusions", async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(sentence, { maxLength: 12 }), word, word, word, async (texts, first, second, excluded) => {
+    fc.asyncProperty(fc.array(sentence, { maxLength: 12 }), word, word, excludedPhrase, async (texts, first, second, excluded) => {
       const [isIn, isBanned] = [phraseTest(`${first} ${second}`), phraseTest(excluded)];
       const expected = texts.flatMap((text, i) => (isIn(foldText(text)) && !isBanned(foldText(text)) ? [i] : []));
-      expect((await find(texts, `"${first} ${second}" -${excluded}`)).sort((a, b) => a - b)).toEqual(expected);
+      expect((await find(texts, `"${first} ${second}" -"${excluded}"`)).sort((a, b) => a - b)).toEqual(expected);
     }),
   );
 });
@@ -79,6 +81,32 @@ test("a finished word is not a prefix, and a short word is not misspelled", asyn
   expect(await find(["The radiators were cold."], "rad ")).toEqual([]);
   expect(await find(["The old moon."], "told ")).toEqual([]);
   expect(await find(["The old moon."], "moan ")).toEqual([]);
+});
+
+test("an unfinished last word finds the texts with a word that starts with it", async () => {
+  const starts = word.chain((whole) => fc.nat(whole.length).map((length) => whole.slice(0, length)));
+  await fc.assert(
+    fc.asyncProperty(fc.array(sentence, { maxLength: 12 }), starts, async (texts, typed) => {
+      const [wanted] = termsOf(typed);
+      fc.pre(wanted !== undefined && wanted.word.length >= 2 && wanted.text === typed);
+      const expected = texts.flatMap((text, i) => {
+        const isFound = termsOf(text).some((each) => each.term === wanted?.term || each.word.startsWith(wanted?.word ?? ""));
+        return isFound ? [i] : [];
+      });
+      // A word that occurs nowhere stands for similarly spelled ones.
+      if (expected.length > 0) expect((await find(texts, typed)).sort((a, b) => a - b)).toEqual(expected);
+    }),
+  );
+});
+
+test("one typing error is allowed from five letters, and two from eight", async () => {
+  const texts = ["The lamp.", "The tidal stream.", "The kitchen.", "The mountain."];
+  expect(await find(texts, "lmap ")).toEqual([]);
+  expect(await find(texts, "tidle ")).toEqual([]);
+  expect(await find(texts, "tidol ")).toEqual([1]);
+  expect(await find(texts, "iktchen ")).toEqual([2]);
+  expect(await find(texts, "iktchne ")).toEqual([]);
+  expect(await find(texts, "omuntani ")).toEqual([3]);
 });
 
 test("a word that is in the index stands for no similarly spelled word", async () => {
