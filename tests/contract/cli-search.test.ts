@@ -31,28 +31,28 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe("samevec search", () => {
-  test("finds by meaning what shares no word with the query", async () => {
+  test("samevec search finds a passage by meaning that shares no word with the query", async () => {
     const { code, stdout } = await run(["search", index(), "why does the sea move up and down", "--mode", "semantic"]);
     expect(code).toBe(0);
     expect(stdout.split("\n")[0]).toContain("tides.md");
   });
 
-  test("finds a quoted phrase, and leaves out what has a word that is excluded", async () => {
+  test("samevec search matches a quoted phrase and leaves out results with an excluded word", async () => {
     const { stdout } = await run(["search", index(), '"bleed a radiator"', "--mode", "keyword"]);
     expect(stdout.split("\n")[0]).toContain("house/heating.txt");
     const { stdout: without } = await run(["search", index(), "radiator -key", "--mode", "keyword"]);
     expect(without).toBe("");
   });
 
-  test("takes no more results than asked for", async () => {
+  test("samevec search -n limits the number of results", async () => {
     const { stdout } = await run(["search", index(), "cold rooms upstairs", "-n", "1"]);
     expect(stdout.trimEnd().split("\n")).toHaveLength(2);
   });
 
   test.each([
-    ["what is no index file", "this is no index file at all"],
-    ["an index file that was cut off", null],
-  ])("refuses %s, with a reason and exit code 1", async (_, content) => {
+    ["a file that is not an index file", "this is no index file at all"],
+    ["a truncated index file", null],
+  ])("samevec search rejects %s with a reason and exit code 1", async (_, content) => {
     const file = join(folder, "bad.samevec");
     await writeFile(file, content ?? (await readFile(index())).subarray(0, -20));
     const { code, stdout, stderr } = await run(["search", file, "anything"]);
@@ -63,7 +63,7 @@ describe("samevec search", () => {
 });
 
 describe("samevec index", () => {
-  test("makes the same bytes again, from nothing and over what is there", async () => {
+  test("samevec index writes the same bytes from scratch and over an existing index file", async () => {
     const before = await readFile(index());
     const fresh = join(folder, "fresh.samevec");
     await run(["index", notes, "-o", fresh]);
@@ -72,7 +72,7 @@ describe("samevec index", () => {
     expect((await readFile(index())).equals(before)).toBe(true);
   });
 
-  test("keeps after Ctrl-C what it has, to be searched, and goes on from there to the same bytes", async () => {
+  test("samevec index keeps a searchable partial index after Ctrl-C, and the next run resumes to the same bytes", async () => {
     const many = join(folder, "many");
     await mkdir(many, { recursive: true });
     for (let i = 0; i < 120; i++) {
@@ -110,7 +110,7 @@ describe("samevec index", () => {
     expect((await readFile(file)).equals(await readFile(fresh))).toBe(true);
   });
 
-  test("does not write over a file that is something else", async () => {
+  test("samevec index does not overwrite a file that is not an index file", async () => {
     const file = join(folder, "letter.txt");
     await writeFile(file, "Dear reader, this is a letter.");
     const { code, stderr } = await run(["index", notes, "-o", file]);
@@ -119,7 +119,7 @@ describe("samevec index", () => {
     expect(await readFile(file, "utf8")).toContain("Dear reader");
   });
 
-  test("names a folder that is not there", async () => {
+  test("samevec index names a folder that does not exist", async () => {
     const { code, stderr } = await run(["index", join(folder, "nowhere"), "-o", join(folder, "x.samevec")]);
     expect(code).toBe(1);
     expect(stderr).toContain("nowhere");
@@ -142,7 +142,7 @@ describe("POST /search", () => {
     return { mode, results, ids: results.map(({ document }) => document.id) };
   };
 
-  test("finds by meaning, with the place of the passage in its document", async () => {
+  test("POST /search finds a passage by meaning, with its offsets in the document", async () => {
     const { mode, results } = await search({ query: "why does the sea move up and down" });
     expect(mode).toBe("hybrid");
     expect(results[0]).toMatchObject({ document: { id: "tides.md" } });
@@ -150,27 +150,27 @@ describe("POST /search", () => {
     expect(source.slice(results[0]?.start, results[0]?.end)).toBe(results[0]?.text);
   });
 
-  test("searches by words alone, in some documents alone, and above a score", async () => {
+  test("POST /search supports keyword mode, document filters, min_score and limit", async () => {
     expect((await search({ query: "radiator", mode: "keyword" })).ids).toEqual(["house/heating.txt"]);
     expect((await search({ query: "rise", filter: { documents: ["house/"] } })).ids).not.toContain("tides.md");
     expect((await search({ query: "rise", min_score: 1 })).ids).toEqual([]);
     expect((await search({ query: "rise", limit: 1 })).ids).toHaveLength(1);
   });
 
-  test("refuses what is not as described, and is described", async () => {
+  test("POST /search rejects an invalid request and is described in /openapi.json", async () => {
     const response = await ask({ query: "" });
     expect(response.status).toBe(422);
     expect(await response.json()).toMatchObject({ code: "invalid_request", details: { path: "query" } });
     expect(await (await fetch(`${server.url}/openapi.json`)).json()).toHaveProperty(["paths", "/search", "post"]);
   });
 
-  test("does not exist without an index file", async () => {
+  test("POST /search returns 404 without an index file", async () => {
     const without = await ServerProcess.start({ WORKERS: "1" });
     expect((await fetch(`${without.url}/search`, { method: "POST", headers, body: '{"query":"a"}' })).status).toBe(404);
     await without.stop();
   });
 
-  test("answers 503 while the index file is missing or invalid, and searches it once it is valid", async () => {
+  test("POST /search returns 503 while the index file is missing or invalid, and searches it once it is valid", async () => {
     const path = join(folder, "later.samevec");
     const waiting = await ServerProcess.start({ WORKERS: "1", INDEX_FILE: path });
     try {
@@ -195,8 +195,8 @@ describe("POST /search", () => {
   });
 });
 
-describe("a file that is no index file", () => {
-  test("is refused with its path and without a stack", async () => {
+describe("invalid index files on the command line", () => {
+  test("samevec search reports an invalid index file by its path, without a stack trace", async () => {
     const damaged = join(folder, "damaged\u001b[31m.samevec");
     await writeFile(damaged, "no index");
     const { code, stderr } = await run(["search", damaged, "tides"]);
@@ -205,7 +205,7 @@ describe("a file that is no index file", () => {
     expect(stderr).toContain("damaged\ufffd[31m.samevec: ");
   });
 
-  test("is refused by its path where it is a folder", async () => {
+  test("samevec search and embed report a folder given in place of a file by its path", async () => {
     for (const args of [
       ["search", notes, "tides"],
       ["embed", notes],

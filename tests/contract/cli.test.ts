@@ -43,8 +43,8 @@ const recordsOf = (output: string): OutputRecord[] =>
     .map((line) => JSON.parse(line));
 const places = (output: string) => recordsOf(output).map(({ line }) => line);
 
-describe("the command", () => {
-  test("tells how it is used, and starts as a program does", async () => {
+describe("the samevec command", () => {
+  test("samevec prints its usage and starts with a shebang", async () => {
     expect((await readFile(command, "utf8")).split("\n")[0]).toBe("#!/usr/bin/env node");
     const help = await run(["--help"]);
     expect(help).toMatchObject({ code: 0, stderr: "" });
@@ -63,20 +63,20 @@ describe("the command", () => {
     [["embed", "--resume"], /--output/],
     [["embed", "--workers", "none"], /WORKERS: /],
     [["serve", "--port", "eighty"], /PORT: /],
-  ])("refuses a wrong command line with code 2: %j", async (args, reason) => {
+  ])("samevec rejects an invalid command line with exit code 2: %j", async (args, reason) => {
     const { code, stdout, stderr } = await run(args);
     expect(code).toBe(2);
     expect(stderr).toMatch(reason);
     expect(stdout).toBe("");
   });
 
-  test("says what it cannot read, with code 1", async () => {
+  test("samevec reports an input file that cannot be read with exit code 1", async () => {
     expect(await run(["embed", path("missing.txt")])).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining("ENOENT") });
   });
 });
 
-describe("embed", () => {
-  test("gives for a text per line what the encoder gives for it, in the lines' order", async () => {
+describe("samevec embed", () => {
+  test("samevec embed writes the encoder's embedding of each line, in input order", async () => {
     const texts = ["how tides work", "bleeding a radiator", "a long one ".repeat(300), "naïve café ☕"];
     const file = await write("texts.txt", `${texts.slice(0, 2).join("\n")}\n\n${texts.slice(2).join("\r\n")}`);
     const { code, stdout, stderr } = await run(["embed", file, "--workers", "2"]);
@@ -92,7 +92,7 @@ describe("embed", () => {
     expect(records.map((record) => record.truncated)).toEqual(Array.from(truncated));
   });
 
-  test("reads JSONL, by its name or when told, and keeps its ids", async () => {
+  test("samevec embed reads JSONL by file extension or --format, and keeps its ids", async () => {
     const jsonl = '{"id":"a","text":"how tides work"}\n{"text":"bleeding a radiator","more":[1]}\n';
     const named = await run(["embed", await write("texts.jsonl", jsonl), "--workers", "1"]);
     const told = await run(["embed", "-", "--format", "jsonl", "--workers", "1"], { input: jsonl });
@@ -105,7 +105,7 @@ describe("embed", () => {
     expect(recordsOf(named.stdout)[1]).not.toHaveProperty("id");
   });
 
-  test("takes what is not a file from stdin, and an input type and dimensions", async () => {
+  test("samevec embed reads stdin and accepts an input type and dimensions", async () => {
     const passages = recordsOf((await run(["embed", "--workers", "1"], { input: "how tides work" })).stdout);
     const queries = recordsOf((await run(["embed", "-t", "query", "-d", "64", "--workers", "1"], { input: "how tides work" })).stdout);
     expect(passages[0]?.embedding).toHaveLength(384);
@@ -116,7 +116,7 @@ describe("embed", () => {
 
   const withBadLines = '{"text":"first"}\n{"text":"private\n{"text":"third"}\n["private"]\n{"text":"fifth"}\n';
 
-  test("reports bad lines by their numbers, quotes nothing of them, does the rest, and ends with code 1", async () => {
+  test("samevec embed reports invalid lines by number without quoting them, embeds the rest and exits with code 1", async () => {
     const { code, stdout, stderr } = await run(["embed", "-f", "jsonl", "--workers", "1"], { input: withBadLines });
     expect(code).toBe(1);
     expect(places(stdout)).toEqual([1, 3, 5]);
@@ -124,14 +124,14 @@ describe("embed", () => {
     expect(stderr).not.toContain("private");
   });
 
-  test("ends at the first bad line when told to be strict", async () => {
+  test("samevec embed --strict stops at the first invalid line", async () => {
     const { code, stdout, stderr } = await run(["embed", "-f", "jsonl", "--strict", "--workers", "1"], { input: withBadLines });
     expect(code).toBe(1);
     expect(places(stdout)).toEqual([1]);
     expect(stderr).toBe("samevec: line 2: not valid JSON\n");
   });
 
-  test("ends quietly when nobody reads on, however much input there is", async () => {
+  test("samevec embed exits with code 0 when its output is closed, however much input is left", async () => {
     const reading = new CommandLine(["embed", "--workers", "1"]);
     reading.process.stdin.write("how tides work\n".repeat(2_000));
     await once(reading.process.stdout, "data");
@@ -142,7 +142,7 @@ describe("embed", () => {
   });
 });
 
-describe("an output that was begun", () => {
+describe("samevec embed --resume", () => {
   const lines = Array.from({ length: 240 }, (_, i) =>
     i % 50 === 7 ? "{" : JSON.stringify({ id: i, text: `${i} ${"of some length ".repeat(20)}` }),
   );
@@ -172,7 +172,7 @@ describe("an output that was begun", () => {
     return { output, ...(await begun.ended) };
   };
 
-  test("is, after a kill half-way, resumed to the same bytes as in one go", async () => {
+  test("samevec embed --resume completes an output killed half-way to the same bytes as one run", async () => {
     const { output, code } = await interrupted("SIGKILL");
     expect(code).toBe(null);
     expect(await size(output)).toBeLessThan(whole.length);
@@ -180,7 +180,7 @@ describe("an output that was begun", () => {
     expect((await readFile(output)).equals(whole)).toBe(true);
   });
 
-  test("is, after Ctrl-C, left to be resumed: code 130", async () => {
+  test("samevec embed exits with code 130 on Ctrl-C and leaves an output that --resume completes", async () => {
     const { output, code, stderr } = await interrupted("SIGINT");
     expect(code).toBe(130);
     expect(stderr).toContain("--resume");
@@ -189,12 +189,12 @@ describe("an output that was begun", () => {
   });
 
   test.each([
-    ["empty", () => 0],
+    ["nothing", () => 0],
     ["half of its first line", () => 500],
     ["whole lines and half of one", (bytes: Buffer) => bytes.indexOf("\n", bytes.length >> 1) - 100],
     ["whole lines", (bytes: Buffer) => bytes.indexOf("\n", bytes.length >> 1) + 1],
     ["all of it", (bytes: Buffer) => bytes.length],
-  ])("is resumed to the same bytes when there is %s", async (_, length) => {
+  ])("samevec embed --resume completes an output to the same bytes when it contains %s", async (_, length) => {
     const output = path("cut.jsonl");
     await writeFile(output, whole);
     await truncate(output, length(whole));
@@ -202,7 +202,7 @@ describe("an output that was begun", () => {
     expect((await readFile(output)).equals(whole)).toBe(true);
   });
 
-  test("is not touched when it is of other texts or options, or of no command of ours", async () => {
+  test("samevec embed --resume leaves an output of other texts, other options or another program unchanged", async () => {
     const output = path("foreign.jsonl");
     await writeFile(output, whole.subarray(0, whole.indexOf("\n") + 1));
     const before = await readFile(output);
@@ -220,13 +220,13 @@ describe("an output that was begun", () => {
     expect(await readFile(notOurs, "utf8")).toBe("Dear reader,\n");
   });
 
-  test("is never the input itself", async () => {
+  test("samevec embed rejects an output that is also its input", async () => {
     expect(await run(["embed", input, "-o", input])).toMatchObject({ code: 2, stderr: expect.stringContaining("both input and output") });
     expect(await readFile(input, "utf8")).toBe(`${lines.join("\n")}\n`);
   });
 });
 
-test("the runtime leaves no trace of its own on the disk, and so reports to nobody", async () => {
+test("the runtime writes no files of its own and sends no telemetry", async () => {
   const home = await mkdtemp(join(folder, "home-"));
   // Where it finds itself in a test of its maker's, it keeps quiet anyhow.
   const env = { HOME: home, XDG_CACHE_HOME: "", CI: "", GITHUB_ACTIONS: "", TF_BUILD: "" };
@@ -234,7 +234,7 @@ test("the runtime leaves no trace of its own on the disk, and so reports to nobo
   expect(await readdir(home)).toEqual([]);
 });
 
-test("assets copies what a page's encoder fetches, over what an earlier version has left", async () => {
+test("samevec assets copies the files a page's encoder fetches, and replaces those of an earlier version", async () => {
   const site = path("site");
   const copied = join(site, "samevec");
   expect(await run(["assets", copied])).toMatchObject({ code: 0, stdout: expect.stringContaining(copied), stderr: "" });
@@ -250,12 +250,12 @@ test("assets copies what a page's encoder fetches, over what an earlier version 
   expect(await digest("engine.bin")).toBe(files["engine.bin"]?.sha256);
 });
 
-test("assets says where it could not copy to, with code 1", async () => {
+test("samevec assets reports a target it cannot copy to, with exit code 1", async () => {
   const file = await write("a-file", "not a folder");
   expect(await run(["assets", file])).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining(file) });
 });
 
-test("info names the model and its fingerprint", async () => {
+test("samevec info prints the model id and its fingerprint", async () => {
   const { fingerprint, id } = await readManifest();
   const json = await run(["info", "--json"]);
   expect(json).toMatchObject({ code: 0, stderr: "" });
@@ -263,7 +263,7 @@ test("info names the model and its fingerprint", async () => {
   expect((await run(["info"])).stdout).toContain(fingerprint);
 });
 
-test("serve is the service, with its flags before its environment", async () => {
+test("samevec serve starts the service, and its flags take precedence over the environment", async () => {
   const serving = new CommandLine(["serve", "--port", "0", "--workers", "1"], { PORT: "1", LOG_LEVEL: "warn" });
   let printed = "";
   for (const stream of [serving.process.stdout, serving.process.stderr]) {

@@ -22,44 +22,44 @@ const expectGolden = (vectors: readonly (readonly number[])[]) => {
   }
 };
 
-describe("OpenAI's client", () => {
+describe("the OpenAI client", () => {
   const clientWith = (key: string) => new OpenAI({ baseURL: `${server.url}/v1`, apiKey: key, maxRetries: 0 });
   let client: OpenAI;
   beforeAll(() => {
     client = clientWith(apiKey);
   });
 
-  test("as it is, asking for base64, under a name of OpenAI's", async () => {
+  test("the OpenAI client gets base64 embeddings by default, under an OpenAI model name", async () => {
     const { data, model, usage } = await client.embeddings.create({ model: "text-embedding-3-small", input: inputs });
     expectGolden(data.map(({ embedding }) => embedding));
     expect(model).toBe("text-embedding-3-small");
     expect(usage.total_tokens).toBe(passages.reduce((sum, { tokens }) => sum + tokens, 0));
   });
 
-  test("asking for numbers", async () => {
+  test("the OpenAI client gets embeddings as numbers", async () => {
     const { data } = await client.embeddings.create({ model: "bge-small-en-v1.5", input: inputs, encoding_format: "float" });
     expectGolden(data.map(({ embedding }) => embedding));
   });
 
-  test("asking for fewer dimensions", async () => {
+  test("the OpenAI client gets embeddings of fewer dimensions", async () => {
     const { data } = await client.embeddings.create({ model: "bge-small-en-v1.5", input: "a", dimensions: 128 });
     expect(data[0]?.embedding).toHaveLength(128);
   });
 
-  test("with a query, said behind the model's name", async () => {
+  test("the OpenAI client embeds a query with the :query suffix of the model name", async () => {
     const query = goldenRows.find(({ inputType }) => inputType === "query") ?? expect.fail("no query");
     const { data } = await client.embeddings.create({ model: "bge-small-en-v1.5:query", input: query.text });
     expect(cosineSimilarity(Float32Array.from(data[0]?.embedding ?? []), query.vector)).toBeGreaterThanOrEqual(goldenBounds.worst);
   });
 
-  test("lists the models", async () => {
+  test("the OpenAI client lists the models", async () => {
     const ids = [];
     for await (const { id } of client.models.list()) ids.push(id);
     expect(ids).toEqual(["bge-small-en-v1.5", "text-embedding-3-small"]);
     expect(await client.models.retrieve("bge-small-en-v1.5")).toMatchObject({ object: "model", owned_by: "samevec" });
   });
 
-  test("throws its own errors", async () => {
+  test("the OpenAI client throws its own error classes", async () => {
     const create = (body: Partial<OpenAI.EmbeddingCreateParams>, by = client) =>
       by.embeddings.create({ model: "bge-small-en-v1.5", input: "a", ...body }).then(
         () => expect.fail("not refused"),
@@ -82,7 +82,7 @@ describe("OpenAI's client", () => {
     expect(withoutKey).toMatchObject({ code: "invalid_api_key" });
   });
 
-  test("throws a rate limit with retry-after while the queue is full, and is served afterwards", async () => {
+  test("the OpenAI client throws RateLimitError with retry-after while the queue is full, and is served afterwards", async () => {
     const texts = (count: number) => Array.from({ length: count }, (_, i) => `text ${i} of ${count} ${"of some length ".repeat(60)}`);
     const hangUp = new AbortController();
     const busy = client.embeddings.create({ model: "bge-small-en-v1.5", input: texts(400) }, { signal: hangUp.signal });
@@ -101,33 +101,33 @@ describe("OpenAI's client", () => {
   });
 });
 
-describe("Hugging Face's client", () => {
+describe("the Hugging Face client", () => {
   let client: InferenceClient;
   beforeAll(() => {
     client = new InferenceClient(apiKey);
   });
 
-  test.each(["/embed", "/"])("extracts features at %s", async (path) => {
+  test.each(["/embed", "/"])("the Hugging Face client extracts features at %s", async (path) => {
     const endpointUrl = `${server.url}${path}`;
     expectGolden((await client.featureExtraction({ endpointUrl, inputs })) as number[][]);
     const [cut] = (await client.featureExtraction({ endpointUrl, inputs: "a", dimensions: 64, normalize: true })) as number[][];
     expect(cut).toHaveLength(64);
   });
 
-  test("extracts those of a query, cut on the left and not normalized", async () => {
+  test("the Hugging Face client extracts features of a query, truncated on the left and not normalized", async () => {
     const parameters = { normalize: false, prompt_name: "query", truncate: true, truncation_direction: "left" } as const;
     const vectors = await client.featureExtraction({ endpointUrl: `${server.url}/embed`, inputs: ["a"], ...parameters });
     expect(Math.hypot(...((vectors as number[][])[0] ?? []))).not.toBeCloseTo(1, 2);
   });
 
-  test("compares sentences", async () => {
+  test("the Hugging Face client computes sentence similarity", async () => {
     const sentences = ["a kitten took a seat", "tax law of 1913"];
     const endpointUrl = `${server.url}/similarity`;
     const [near = 0, far = 1] = await client.sentenceSimilarity({ endpointUrl, inputs: { source_sentence: "a cat sat down", sentences } });
     expect(near).toBeGreaterThan(far);
   });
 
-  test("throws what the service says", async () => {
+  test("the Hugging Face client throws the error message of the service", async () => {
     await expect(client.featureExtraction({ endpointUrl: `${server.url}/embed`, inputs: [] })).rejects.toThrow(/at least one text/);
   });
 });

@@ -21,7 +21,7 @@ async function healthCheck(port: string): Promise<number> {
   );
 }
 
-test("the image's health check asks the port that PORT names", async () => {
+test("the image's health check requests the port set by PORT", async () => {
   server = await ServerProcess.start();
   const { port } = new URL(server.url);
   expect(await healthCheck(port)).toBe(0);
@@ -29,7 +29,7 @@ test("the image's health check asks the port that PORT names", async () => {
   expect(await healthCheck(port)).toBe(1);
 });
 
-test("every stage of the image is from one image, named by its digest", () => {
+test("every stage of the image uses one base image, pinned by digest", () => {
   expect(dockerfile).toMatch(/^ARG NODE_IMAGE=node:20\.20\.2-bookworm-slim@sha256:[0-9a-f]{64}$/m);
   for (const [, image] of dockerfile.matchAll(/^FROM (\S+)/gm)) expect(image).toMatch(/^\$\{NODE_IMAGE\}$/);
 });

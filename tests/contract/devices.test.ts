@@ -47,10 +47,10 @@ testServiceConformance("the Node server on the WebAssembly engine", async () => 
 
 describe("where onnxruntime-node is installed", () => {
   test.each([
-    ["native, when none is named", undefined, "native"],
-    ["native, when it is named", "native", "native"],
-    ["the engine, when wasm is named", "wasm", "wasm"],
-  ] as const)("an encoder computes by %s", async (_, device, expected) => {
+    ["native by default", undefined, "native"],
+    ['native when set to "native"', "native", "native"],
+    ['wasm when set to "wasm"', "wasm", "wasm"],
+  ] as const)("with onnxruntime-node installed, the encoder's device is %s", async (_, device, expected) => {
     const encoder = createEncoder({ workers: 1, ...(device && { device }) });
     try {
       await encoder.load();
@@ -60,19 +60,19 @@ describe("where onnxruntime-node is installed", () => {
     }
   });
 
-  test("a server says which device it computes by", async () => {
+  test("the server reports the device it computes on", async () => {
     expect(await devicesOf(await start(alone))).toEqual(allSay("native"));
     expect(await devicesOf(await start({ ...alone, DEVICE: "wasm" }))).toEqual(allSay("wasm"));
   });
 
-  test("the command says which, and takes its flag before its environment", async () => {
+  test("samevec info reports the device, and --device takes precedence over DEVICE", async () => {
     expect(await infoOf([])).toEqual({ device: "native", runtime: true });
     expect(await infoOf(["--device", "wasm"], { DEVICE: "native" })).toEqual({ device: "wasm", runtime: false });
     expect(await infoOf([], { DEVICE: "wasm" })).toEqual({ device: "wasm", runtime: false });
     expect((await CommandLine.run(["info", "--device", "wasm"])).stdout).toMatch(/^device +wasm$/m);
   });
 
-  test("embed, index and search take the flag too", async () => {
+  test("samevec embed, index, search and serve accept --device", async () => {
     const { stdout } = await CommandLine.run(["embed", "--device", "wasm", "--workers", "1"], { input: "how tides work" });
     const encoder = createEncoder({ workers: 1, device: "wasm" });
     const { vectors } = await encoder.embed("how tides work");
@@ -81,7 +81,7 @@ describe("where onnxruntime-node is installed", () => {
     for (const name of ["index", "search", "serve"]) expect((await CommandLine.run([name, "--help"])).stdout).toContain("--device");
   });
 
-  test("another device is refused, by name", async () => {
+  test("the server and the command reject an unknown device, naming DEVICE", async () => {
     await expect(start({ DEVICE: "gpu" })).rejects.toThrow(/code 2: .*environment[\s\S]*DEVICE: must be native or wasm/);
     expect(await infoOf(["--device", "webgpu"])).toMatchObject({ code: 2, stderr: expect.stringContaining("DEVICE") });
   });
@@ -94,12 +94,12 @@ describe("where onnxruntime-node is not installed", () => {
   });
   afterAll(() => copy.remove());
 
-  test("a server and the command compute by the engine", async () => {
+  test("without onnxruntime-node, the server and the command compute on the engine", async () => {
     expect(await devicesOf(await start(alone, [], copy.folder))).toEqual(allSay("wasm"));
     expect(await infoOf([], {}, copy.folder)).toEqual({ device: "wasm", runtime: false });
   });
 
-  test("native is refused when it is named", async () => {
+  test('without onnxruntime-node, device "native" is rejected', async () => {
     const server = await start({ ...alone, DEVICE: "native" }, [], copy.folder);
     const refused = await server.embed({ inputs: "text" });
     expect(refused.status).toBe(503);
@@ -109,7 +109,7 @@ describe("where onnxruntime-node is not installed", () => {
   });
 });
 
-test.each(["exit", "trap"] as const)("a worker whose engine ends by a fault (%s) is replaced, and its text served", async (fault) => {
+test.each(["exit", "trap"] as const)("a worker whose engine fails (%s) is replaced, and its text is embedded", async (fault) => {
   const faults = new Faults();
   const server = await start({ ...alone, ...faults.env, DEVICE: "wasm" }, faults.nodeArguments);
   await server.embed({ inputs: "warm" });

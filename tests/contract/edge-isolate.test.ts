@@ -28,14 +28,14 @@ const errorOf = async (response: Response) => ({ status: response.status, ...err
 /** A text of about so many tokens. */
 const words = (tokens: number) => "word ".repeat(tokens);
 
-describe("an isolate's first requests", () => {
-  test("share one load", async () => {
+describe("model loading in an isolate", () => {
+  test("an isolate's first requests share one model load", async () => {
     const isolate = await start();
     expect(await statuses(Array.from({ length: 20 }, (_, i) => isolate.embed(`text ${i}`)))).toEqual(Array(20).fill(200));
     expect(isolate.asked.toSorted()).toEqual(files);
   });
 
-  test("are served, 49 of 50, when the client that began the load hangs up", async () => {
+  test("an isolate answers 49 of 50 first requests when the client that started the load hangs up", async () => {
     const isolate = await start();
     let goOn = () => {};
     const held = new Promise<void>((resolve) => {
@@ -53,7 +53,7 @@ describe("an isolate's first requests", () => {
     expect(isolate.asked.toSorted()).toEqual(files);
   });
 
-  test("fail together when a shard cannot be had, and the next one loads again", async () => {
+  test("an isolate's first requests fail together when a weights file is unavailable, and the next request loads again", async () => {
     const isolate = await start();
     isolate.beforeFile = (name) => {
       if (name === "weights-1.bin") throw new Error("the site is down");
@@ -66,8 +66,8 @@ describe("an isolate's first requests", () => {
   });
 });
 
-describe("an isolate's one thread", () => {
-  test("answers others between the texts of a long request", async () => {
+describe("scheduling in an isolate", () => {
+  test("an isolate answers other requests between the texts of a long request", async () => {
     const isolate = await start();
     await isolate.embed("warm");
     const ended: string[] = [];
@@ -84,7 +84,7 @@ describe("an isolate's one thread", () => {
     expect(ended.at(-1)).toBe("long");
   });
 
-  test("runs one text at a time, so that requests at once get the vectors that each gets alone", async () => {
+  test("an isolate runs one text at a time, so concurrent requests get the same vectors as separate ones", async () => {
     const isolate = await start();
     const lists = [0, 1, 2, 3].map((list) => [3, 40, 7, 90].map((tokens) => `${list} ${words(tokens)}`));
     const vectorsOf = async (response: Promise<Response>) => embedResponseSchema.parse(await (await response).json());
@@ -93,7 +93,7 @@ describe("an isolate's one thread", () => {
     expect(await Promise.all(lists.map((list) => vectorsOf(isolate.embed(list))))).toEqual(alone);
   });
 
-  test("refuses at once what its queue has no room for, and tells when to come again", async () => {
+  test("an isolate rejects requests beyond its queue limit at once, with retry-after", async () => {
     const isolate = await start({ variables: { QUEUE_TEXTS: 10 } });
     await isolate.embed("warm");
     // Texts too long to share a run: between two runs the isolate takes other requests.
@@ -107,7 +107,7 @@ describe("an isolate's one thread", () => {
     expect((await isolate.embed(Array(6).fill("after"))).status).toBe(200);
   });
 
-  test("serves others while clients hang up, whose places in the queue are free again", async () => {
+  test("an isolate answers other requests while clients hang up, and frees their places in the queue", async () => {
     const isolate = await start({ variables: { QUEUE_TEXTS: 40 } });
     await isolate.embed("warm");
     const texts = Array.from({ length: 5 }, (_, i) => `text ${i} ${words(100)}`);
@@ -120,7 +120,7 @@ describe("an isolate's one thread", () => {
     await expect.poll(room, { timeout: 45_000 }).toEqual([200, 200]);
   });
 
-  test("takes no body for which there is no room, and has room again when a client hangs up in the middle of its own", async () => {
+  test("an isolate rejects a body beyond its body budget, and frees the budget when a client hangs up mid-body", async () => {
     const isolate = await start({ variables: { MAX_BODY_BYTES: 1_000, MAX_BODY_BYTES_IN_FLIGHT: 1_000 } });
     await isolate.embed("warm");
     const ask = async () => (await isolate.embed("a text")).status;
@@ -131,7 +131,7 @@ describe("an isolate's one thread", () => {
     await expect.poll(ask, { timeout: 10_000 }).toBe(200);
   });
 
-  test("refuses with a reason what it could not finish", async () => {
+  test("an isolate rejects requests over its token limit with a reason", async () => {
     const isolate = await start({ variables: { MAX_TOKENS: 100 } });
     expect(await errorOf(await isolate.embed([words(60), words(60)]))).toMatchObject({
       status: 413,
@@ -148,8 +148,8 @@ describe("an isolate's one thread", () => {
   });
 });
 
-describe("an isolate's settings", () => {
-  test("ask for a key, and let pages of other origins call", async () => {
+describe("settings of an isolate", () => {
+  test("an isolate requires an API key and allows the configured CORS origins", async () => {
     const variables = { API_KEYS: "first-key,second-key", CORS_ORIGINS: "https://page.example" };
     const isolate = await start({ variables });
     expect(await errorOf(await isolate.embed("a"))).toMatchObject({ status: 401, code: "invalid_api_key" });
@@ -162,7 +162,7 @@ describe("an isolate's settings", () => {
     expect(stranger.headers.get("access-control-allow-origin")).toBeNull();
   });
 
-  test("limit the rate of each key", async () => {
+  test("an isolate limits the rate of each API key", async () => {
     const isolate = await start({ variables: { API_KEYS: "first-key,second-key", RATE_LIMIT: 1 } });
     const ask = async (key: string) => (await isolate.embed("a", { authorization: `Bearer ${key}` })).status;
     await ask("first-key");
@@ -171,7 +171,7 @@ describe("an isolate's settings", () => {
     await expect.poll(() => ask("first-key"), { interval: 1_100 }).toBe(200);
   });
 
-  test("set limits and aliases", async () => {
+  test("an isolate applies configured limits and model aliases", async () => {
     const isolate = await start({ variables: { MAX_TEXTS: 2, MODEL_ALIASES: "text-embedding-3-small" } });
     expect(await errorOf(await isolate.embed(["a", "b", "c"]))).toMatchObject({ status: 413, code: "too_many_texts" });
     const body = JSON.stringify({ input: "a", model: "text-embedding-3-small" });
@@ -180,14 +180,14 @@ describe("an isolate's settings", () => {
     );
   });
 
-  test("that are wrong leave everything shut", async () => {
+  test("an isolate with invalid settings answers every request with 500", async () => {
     const isolate = await start({ variables: { API_KEYS: "short" } });
     expect((await isolate.embed("a")).status).toBe(500);
     expect(isolate.asked).toEqual([]);
   });
 });
 
-test("another Worker asks by a service binding, as docs/examples has it", async () => {
+test("another Worker embeds through a service binding, as in docs/examples", async () => {
   const caller = await readFile(new URL("../../docs/examples/calling-worker.js", import.meta.url), "utf8");
   const isolate = await start({ caller });
   const response = await isolate.send("/?query=why+does+the+sea+come+and+go");

@@ -49,7 +49,7 @@ const heldSchema = z.object({ wasm: z.number(), files: z.number(), peak: z.numbe
 let isolate: EdgeIsolate | undefined;
 afterEach(() => isolate?.stop());
 
-test("an isolate holds less than 60 MB while it loads, and over 100 texts of 1 to 512 tokens", { timeout: 300_000 }, async () => {
+test("an isolate uses less than 60 MB while loading and over 100 texts of 1 to 512 tokens", { timeout: 300_000 }, async () => {
   const around = [
     { path: "entry.js", contents: entry },
     { path: "probe.js", contents: probe },

@@ -19,7 +19,7 @@ describe("wrangler dev", () => {
   });
   afterAll(() => dev?.stop());
 
-  test("gives the vectors that Node's engine gives, to the bit", async () => {
+  test("wrangler dev returns bit-identical vectors to the engine in Node", async () => {
     const node = createSessionEncoder(openNodeModel({ directory: modelDirectory, engineDirectory, device: "wasm" }));
     for (const { inputType, text } of goldenRows) {
       const response = await dev.send("/embed", {
@@ -33,14 +33,14 @@ describe("wrangler dev", () => {
     await node.dispose();
   });
 
-  test("serves the pages and the model beside the API", async () => {
+  test("wrangler dev serves the pages and the model beside the API", async () => {
     expect(await (await dev.send("/")).text()).toContain("<title>");
     expect(await (await dev.send("/docs")).text()).toContain("<title>Samevec: the API");
     const manifest = await dev.send("/models/bge-small-en-v1.5/manifest.json");
     expect(await manifest.json()).toEqual(await readManifest());
   });
 
-  test("takes texts where the page is, too", async () => {
+  test("wrangler dev accepts texts by POST / where the page is served", async () => {
     const response = await dev.send("/", {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -49,13 +49,13 @@ describe("wrangler dev", () => {
     expect(embedResponseSchema.parse(await response.json())).toHaveLength(1);
   });
 
-  test("answers a path that neither has with a JSON error", async () => {
+  test("wrangler dev answers an unknown path with a JSON error", async () => {
     const response = await dev.send("/nowhere");
     expect(response.status).toBe(404);
     expect(errorResponseSchema.parse(await response.json()).code).toBe("not_found");
   });
 
-  test("ends when it is told to", async () => {
+  test("wrangler dev stops on request", async () => {
     expect(await dev.stop()).toBe(0);
     await expect(dev.send("/")).rejects.toThrow();
   });

@@ -33,14 +33,14 @@ async function expectKnownVectors(encoder: Encoder): Promise<void> {
 }
 
 describe("the bundled model on the engine", () => {
-  test.each(["plain", "checked"] as const)("gives the manifest's vectors to the bit in the %s build", async (build) => {
+  test.each(["plain", "checked"] as const)("the engine computes the manifest's vectors bit for bit in the %s build", async (build) => {
     const encoder = createEncoder({ [build]: buildBytes[build] });
     expect((await encoder.load()).fingerprint).toBe(manifest.fingerprint);
     expect(encoder.info().device).toBe("wasm");
     await expectKnownVectors(encoder);
   });
 
-  test("has the fingerprint that its manifest tells", async () => {
+  test("the bundled model's fingerprint matches its manifest", async () => {
     expect(await fingerprintOf(manifest)).toBe(manifest.fingerprint);
     const [first, ...others] = manifest.selfTest.texts;
     if (!first) return expect.fail("no self-test");
@@ -54,13 +54,13 @@ describe("the bundled model on the engine", () => {
     }
   });
 
-  describe("beside the reference in float32", () => {
+  describe("the engine and the float32 reference", () => {
     let encoder: Encoder;
     beforeAll(() => {
       encoder = createEncoder({ plain: buildBytes.plain });
     });
 
-    test("gives golden texts a cosine of 0.9990 at worst and 0.9996 in the mean", async () => {
+    test("the engine's golden vectors have cosines to the float32 reference of at least 0.9990, and 0.9996 on average", async () => {
       const cosines: number[] = [];
       for (const { inputType, text, vector, tokens } of goldenRows) {
         const embedded = await encoder.embed(text, { inputType });
@@ -72,7 +72,7 @@ describe("the bundled model on the engine", () => {
       expect(mean).toBeGreaterThanOrEqual(Math.max(0.9996, goldenBounds.mean));
     });
 
-    test("gives texts that share runs the bits that they have alone", async () => {
+    test("the engine gives texts that share runs the same bits as alone", async () => {
       const { vectors } = await encoder.embed(shortTexts);
       for (const [i, text] of shortTexts.entries()) {
         const alone = (await encoder.embed(text)).vectors[0] ?? expect.fail("no vector");
@@ -81,19 +81,19 @@ describe("the bundled model on the engine", () => {
     });
   });
 
-  test("is opened in another build where the first one misses the self-test", async () => {
+  test("the bundled model falls back to another engine build when the first fails the self-test", async () => {
     const encoder = createEncoder({ plain: otherGelu, checked: buildBytes.plain });
     await encoder.load();
     await expectKnownVectors(encoder);
   });
 
-  test("is refused where every build misses the self-test", async () => {
+  test("the bundled model is rejected when every engine build fails the self-test", async () => {
     const encoder = createEncoder({ plain: otherGelu, checked: otherGelu });
     await expect(encoder.load()).rejects.toMatchObject({ code: "self_test_failed", message: expect.stringContaining("wasm") });
     expect(encoder.info()).toMatchObject({ state: "failed", device: null });
   });
 
-  test("is refused where one bit of a file is another", async () => {
+  test("the bundled model is rejected when one bit of a file is changed", async () => {
     const flipping: LoadFile = async (name) => {
       const bytes = await read(name);
       if (name === "weights-1.bin") bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
@@ -103,7 +103,7 @@ describe("the bundled model on the engine", () => {
     await expect(encoder.load()).rejects.toMatchObject({ code: "integrity_failed", message: expect.stringContaining("weights-1.bin") });
   });
 
-  test("is refused where there is no WebAssembly SIMD", async () => {
+  test("the bundled model is rejected where WebAssembly SIMD is unavailable", async () => {
     const encoder = createEncoder({ plain: new TextEncoder().encode("no module") });
     await expect(encoder.load()).rejects.toMatchObject({ code: "device_unavailable" });
   });

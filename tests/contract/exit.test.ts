@@ -37,25 +37,25 @@ function hasVariable(pid: string, variable: string): boolean {
 }
 
 describe.each(["native", "wasm"])("an encoder in worker processes (%s)", (device) => {
-  test("a process that exits while its workers compute takes them with it", async () => {
+  test("a process that exits while its workers compute ends its workers", async () => {
     const script = "encoder.embed(texts).catch(() => {}); setTimeout(() => process.exit(7), 120);";
     const { left, ...exit } = await run(device, script);
     expect(exit).toEqual({ code: 7, stderr: "" });
     await expect.poll(left).toBe(0);
   });
 
-  test("a process that is killed leaves no worker behind", async () => {
+  test("a killed process leaves no worker behind", async () => {
     const script = "encoder.embed(texts).catch(() => {}); setTimeout(() => process.kill(process.pid, 'SIGKILL'), 120);";
     const { left, code } = await run(device, script);
     expect(code).toBeNull();
     await expect.poll(left, { timeout: 10_000 }).toBe(0);
   });
 
-  test("a process ends by itself once the encoder is disposed", async () => {
+  test("a process exits by itself once the encoder is disposed", async () => {
     expect(await run(device, "await encoder.dispose();")).toMatchObject({ code: 0, stderr: "" });
   });
 
-  test("disposing while workers compute ends them", async () => {
+  test("disposing an encoder ends workers that are computing", async () => {
     const script =
       "const busy = encoder.embed(texts).catch((error) => error.code); await encoder.dispose(); process.exitCode = (await busy) === 'disposed' ? 0 : 1;";
     expect(await run(device, script)).toMatchObject({ code: 0, stderr: "" });

@@ -124,8 +124,8 @@ const send = (operation: Operation, body: unknown, headers: Record<string, strin
     stringsOf(body),
   );
 
-describe("whatever is sent, the answer is one that /openapi.json describes, and no fault of the service", () => {
-  test("bodies as described are computed, or refused for what a schema cannot say", async () => {
+describe("fuzzing: every response is described in /openapi.json, and none is an internal error", () => {
+  test("a request body that matches the schema is computed, or rejected for a limit the schema cannot express", async () => {
     const statuses = new Map<string, number>();
     const asDescribed = anOperation.chain((operation) => operation.body.map((body) => ({ operation, body })));
     await fc.assert(
@@ -140,7 +140,7 @@ describe("whatever is sent, the answer is one that /openapi.json describes, and 
     for (const { path } of operations) expect(statuses.get(`${path} 200`), path).toBeGreaterThan(0);
   });
 
-  test("bodies with a part that is something else", async () => {
+  test("a request body with a replaced part gets a described response", async () => {
     const mutated = anOperation
       .filter(({ method }) => method === "POST")
       .chain((operation) =>
@@ -156,7 +156,7 @@ describe("whatever is sent, the answer is one that /openapi.json describes, and 
     );
   });
 
-  test("bodies with a part that is large", async () => {
+  test("a request body with a large part gets a described response", async () => {
     const statuses = new Map<number, number>();
     const enlarged = anOperation
       .filter(({ method }) => method === "POST")
@@ -180,7 +180,7 @@ describe("whatever is sent, the answer is one that /openapi.json describes, and 
     for (const status of [200, 413, 422]) expect(statuses.get(status), String(status)).toBeGreaterThan(0);
   });
 
-  test("bodies that are larger or deeper than any that is described", async () => {
+  test("an oversized or deeply nested request body gets a described response", async () => {
     const opening = fc.constantFrom("[", '{"inputs":', '{"inputs":[', "0", " ", '"', "{}");
     const body = fc
       .tuple(opening, fc.constantFrom(1_000, 100_000, 9_000_000))
@@ -197,7 +197,7 @@ describe("whatever is sent, the answer is one that /openapi.json describes, and 
     );
   });
 
-  test("bodies that are not JSON, and headers of any kind", async () => {
+  test("a request body that is not JSON, with arbitrary headers, gets a described response", async () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 64 }),
       fc.json().map((json) => new TextEncoder().encode(json)),
@@ -221,7 +221,7 @@ describe("whatever is sent, the answer is one that /openapi.json describes, and 
     );
   });
 
-  test("each path with each method, and any content type", async () => {
+  test("every path gets a described response for any method and content type", async () => {
     const paths = fc.constantFrom(...new Set(operations.map(({ path }) => path)), "/metrics", "/docs", "/openapi.json", "/models/x");
     const type = fc.option(
       fc.constantFrom("application/json", "text/plain", "multipart/form-data", "application/x-www-form-urlencoded", "a/b;c"),
@@ -235,7 +235,7 @@ describe("whatever is sent, the answer is one that /openapi.json describes, and 
     );
   });
 
-  test("paths and methods that are not there", async () => {
+  test("an unknown path gets a described response for any method", async () => {
     const segment = fc.oneof(
       fc.constantFrom("embed", "v1", "models", "embeddings", "docs", "assets", "..", "%", "%00", "%ff", "%2e%2e", "%2f", "index.html", ""),
       fc.string({ maxLength: 8 }).map(encodeURIComponent),
@@ -251,7 +251,7 @@ describe("whatever is sent, the answer is one that /openapi.json describes, and 
     );
   });
 
-  test("and afterwards it is as well as before", async () => {
+  test("the service is healthy and embeds texts after the fuzzing", async () => {
     expect(await (await fetch(`${server.url}/health`)).json()).toMatchObject({ status: "ok" });
     const operation = operations.find(({ path }) => path === "/embed") ?? expect.fail("POST /embed is not described");
     expect(await send(operation, { inputs: "still here" })).toBe(200);

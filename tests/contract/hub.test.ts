@@ -90,8 +90,8 @@ testEncoderConformance("a session encoder over a model of the hub", async () => 
   return { encoder: openHere(), sessionsCreated: () => create.mock.calls.length, sessionsPerLoad: 1 };
 });
 
-describe("a model of the hub", () => {
-  test("gives the known token ids", async () => {
+describe("hub models in Node", () => {
+  test("a hub model's tokenizer gives the expected token ids", async () => {
     const { model, tokenizer, session } = await openHubModel("tiny/bert", options())();
     await session.dispose();
     for (const { inputType, text, token_ids } of rows) {
@@ -99,12 +99,12 @@ describe("a model of the hub", () => {
     }
   });
 
-  test("gives the known vectors in this thread and in worker processes", async () => {
+  test("a hub model gives the expected vectors in this thread and in worker processes", async () => {
     await expectKnownVectors(openHere());
     await expectKnownVectors(openInWorkers());
   });
 
-  test("is named by a plain string too, and its hub beside it", async () => {
+  test("createEncoder accepts a hub model as a string, with a hub URL beside it", async () => {
     const encoder = kept(createEncoder({ model: "tiny/bert@v2", hubUrl: `${hub.endpoint}/`, workers: 1 }));
     vi.stubEnv("HOME", cacheDirectory);
     await expectKnownVectors(encoder);
@@ -113,7 +113,7 @@ describe("a model of the hub", () => {
     expect(hub.requests).toContain(`/tiny/bert/resolve/${commits.v2}/onnx/model.onnx`);
   });
 
-  test("tells pooling, prompts, dimensions and token limit as its repository does", async () => {
+  test("a hub model takes its pooling, prompts, dimensions and token limit from its repository", async () => {
     const read = async (name: string) => JSON.parse(await readFile(join(tinyBert, name), "utf8"));
     const { prompts } = await read("config_sentence_transformers.json");
     expect(await openHere().load()).toMatchObject({
@@ -125,7 +125,7 @@ describe("a model of the hub", () => {
     });
   });
 
-  test("puts the repository's prompts before queries and before passages", async () => {
+  test("a hub model prefixes queries and passages with the prompts of its repository", async () => {
     await hub.serveJson("config_sentence_transformers.json", () => ({ prompts: { query: "ask: ", passage: "tell: ", other: "x" } }));
     const encoder = openHere();
     const { prompts } = await encoder.load();
@@ -134,7 +134,7 @@ describe("a model of the hub", () => {
     expect(query.vectors[0]).not.toEqual(passage.vectors[0]);
   });
 
-  test("pools the first token where the repository says so", async () => {
+  test("a hub model pools the first token when its repository specifies cls pooling", async () => {
     await hub.serveJson("1_Pooling/config.json", () => ({ embedding_dimension: 32, pooling_mode: "cls" }));
     const { model, tokenizer, session } = await openHubModel("tiny/bert", options())();
     expect(model.pooling).toBe("cls");
@@ -144,14 +144,14 @@ describe("a model of the hub", () => {
     expect(vector).toEqual((await lastHiddenState(ids)).slice(0, 32));
   });
 
-  test("takes the token limit of model and tokenizer where sentence-transformers names none", async () => {
+  test("a hub model takes the token limit of the model and tokenizer when sentence-transformers specifies none", async () => {
     hub.served.set("sentence_bert_config.json", "missing");
     await hub.serveJson("tokenizer_config.json", (config: object) => ({ ...config, model_max_length: 1e30 }));
     await hub.serveJson("config.json", (config: object) => ({ ...config, max_position_embeddings: 48 }));
     expect(await openHere().load()).toMatchObject({ maxTokens: 48 });
   });
 
-  test("logs nothing of a text whose run fails", async () => {
+  test("a hub model logs nothing about a text whose run fails", async () => {
     const { session } = await openHubModel("tiny/bert", options())();
     const log = (["log", "info", "warn", "error"] as const).map((level) => vi.spyOn(console, level));
     await expect(session.run([[101, 1_000_000, 102]])).rejects.toThrow();
@@ -159,33 +159,33 @@ describe("a model of the hub", () => {
     await session.dispose();
   });
 
-  test("is downloaded once for all workers, and nothing else is asked for", async () => {
+  test("a hub model is downloaded once for all workers, and no other files are requested", async () => {
     const encoder = openInWorkers();
     await Promise.all(Array.from({ length: 10 }, () => encoder.embed("hello")));
     await expect.poll(() => encoder.info().workers.ready).toBe(2);
     expect(hub.files).toEqual(expectedFiles);
   });
 
-  test("is not asked for again once it is there", async () => {
+  test("a cached hub model loads without the hub", async () => {
     const { fingerprint } = await openInWorkers().load();
     await hub.close();
     expect((await openInWorkers().load()).fingerprint).toBe(fingerprint);
     expect((await openHere().load()).fingerprint).toBe(fingerprint);
   });
 
-  test("is fetched anew where a file of the cache has been altered", async () => {
+  test("a hub model's altered cache file is downloaded again", async () => {
     await openHere().load();
     await writeFile(join(cacheDirectory, "tiny/bert/main/onnx/model.onnx"), "no graph");
     await expectKnownVectors(openHere());
   });
 
-  test("has another revision by org/name@revision", async () => {
+  test("a hub model is loaded at a revision given as org/name@revision", async () => {
     const encoder = openHere("tiny/bert@v2");
     expect((await encoder.load()).id).toBe("tiny/bert@v2");
     expect(hub.requests).toContain(`/tiny/bert/resolve/${commits.v2}/onnx/model.onnx`);
   });
 
-  test("is of one commit, whatever its branch is moved to meanwhile", async () => {
+  test("a hub model's files all come from one commit, even if its branch moves meanwhile", async () => {
     await openHere().load();
     const [first, ...others] = hub.requests;
     expect(first).toBe("/tiny/bert/resolve/main/modules.json");
@@ -194,7 +194,7 @@ describe("a model of the hub", () => {
     expect(snapshot.commit).toBe(commits.main);
   });
 
-  test("stays of its commit where an altered file is fetched anew", async () => {
+  test("a hub model's altered cache file is downloaded again from the same commit", async () => {
     await openHere().load();
     hub.main = "3".repeat(40);
     hub.requests.length = 0;
@@ -204,7 +204,7 @@ describe("a model of the hub", () => {
     for (const path of hub.requests) expect(path).toContain(`/resolve/${commits.main}/`);
   });
 
-  test("has another fingerprint when anything changes that decides its vectors", async () => {
+  test("a hub model's fingerprint changes with everything that affects its vectors", async () => {
     const changes: readonly (() => void | Promise<void>)[] = [
       () => {},
       () => void hub.served.set("onnx/model.onnx_data", Buffer.from("weights beside the graph")),
@@ -224,7 +224,7 @@ describe("a model of the hub", () => {
   });
 });
 
-describe("a model that the hub cannot give is refused, and the next call tries again", () => {
+describe("hub model load errors", () => {
   const refusals: readonly { what: string; spoil: () => void | Promise<void>; message: RegExp }[] = [
     {
       what: "no modules.json",
@@ -307,31 +307,31 @@ describe("a model that the hub cannot give is refused, and the next call tries a
     { what: "a graph that is none", spoil: () => void hub.served.set("onnx/model.onnx", Buffer.from("no graph")), message: /./ },
   ];
 
-  test.each(refusals)("with $what", async ({ spoil, message }) => {
+  test.each(refusals)("a hub model is rejected with $what", async ({ spoil, message }) => {
     await spoil();
     const refused = expect(openHere().load()).rejects;
     await refused.toMatchObject({ code: "load_failed", message: expect.stringMatching(message) });
   });
 
-  test("before its weights are fetched, where its files tell", async () => {
+  test("an unsupported hub model is rejected before its weights are downloaded", async () => {
     await hub.serveJson("1_Pooling/config.json", () => ({ embedding_dimension: 32, pooling_mode: "max" }));
     await expect(openInWorkers().load()).rejects.toMatchObject({ code: "load_failed", message: expect.stringContaining("max") });
     expect(hub.files).toEqual(["modules.json", "1_Pooling/config.json"]);
   });
 
-  test("when it is not there", async () => {
+  test("a hub model that does not exist is rejected", async () => {
     const message = expect.stringMatching(/The model nobody\/nothing could not be downloaded from .*there is no such model/);
     await expect(openHere("nobody/nothing").load()).rejects.toMatchObject({ code: "load_failed", message });
     await expect(openInWorkers("nobody/nothing").load()).rejects.toMatchObject({ code: "load_failed", message });
     await expect(openHere("tiny/bert@v3").load()).rejects.toMatchObject({ message: expect.stringContaining("no such revision") });
   });
 
-  test.each(["bert", "../etc/passwd", "a/b/c", "tiny/..", "tiny/bert@../x"])("when it is called %s", async (id) => {
+  test.each(["bert", "../etc/passwd", "a/b/c", "tiny/..", "tiny/bert@../x"])("an invalid hub model id is rejected: %s", async (id) => {
     await expect(openHere(id).load()).rejects.toMatchObject({ code: "load_failed", message: expect.stringContaining("org/name") });
     expect(hub.requests).toEqual([]);
   });
 
-  test.each(["here", "in workers"])("when the hub fails (%s)", async (where) => {
+  test.each(["here", "in workers"])("a hub model fails to load when the hub returns 503, and the next call retries (%s)", async (where) => {
     const encoder = where === "here" ? openHere() : openInWorkers();
     hub.served.set("tokenizer.json", 503);
     await expect(encoder.embed("hello")).rejects.toMatchObject({
@@ -343,7 +343,7 @@ describe("a model that the hub cannot give is refused, and the next call tries a
     await expectKnownVectors(encoder);
   });
 
-  test.each(["cut", "stalled"] as const)("when a download is %s half way, of which nothing is kept", async (how) => {
+  test.each(["cut", "stalled"] as const)("a hub download %s half-way leaves no partial file, and the next call retries", async (how) => {
     const encoder = openHere("tiny/bert", { stallTimeout: how === "stalled" ? 300 : 30_000 });
     hub.served.set("onnx/model.onnx", how);
     await expect(encoder.load()).rejects.toMatchObject({ code: "load_failed", message: expect.stringContaining("onnx/model.onnx") });
@@ -352,19 +352,19 @@ describe("a model that the hub cannot give is refused, and the next call tries a
     await expectKnownVectors(encoder);
   });
 
-  test("when it is announced to be larger than it may be, before its weights are fetched", async () => {
+  test("a hub model announced as larger than the limit is rejected before its weights are downloaded", async () => {
     const refused = expect(openHere("tiny/bert", { maxBytes: 20_000 }).load()).rejects;
     await refused.toMatchObject({ code: "file_too_large", details: { limit: 20_000 } });
     await expect(readdir(join(cacheDirectory, "tiny/bert/main/onnx"))).rejects.toMatchObject({ code: "ENOENT" });
   });
 
-  test("when more comes than was announced, of which nothing is kept", async () => {
+  test("a hub download that exceeds its limit is rejected and leaves no partial file", async () => {
     hub.served.set("tokenizer.json", "endless");
     await expect(openHere("tiny/bert", { maxBytes: 1_000_000 }).load()).rejects.toMatchObject({ code: "file_too_large" });
     expect(await readdir(join(cacheDirectory, "tiny/bert/main"))).not.toContainEqual(expect.stringContaining("tokenizer.json"));
   });
 
-  test("when there is no hub", async () => {
+  test("a hub model fails to load when the hub is unreachable", async () => {
     await hub.close();
     await expect(openHere().load()).rejects.toMatchObject({ code: "load_failed", message: expect.stringContaining("ECONNREFUSED") });
   });

@@ -33,15 +33,15 @@ const find = async (query: string, mode?: string) => {
   return results.map(({ document }) => document.id);
 };
 
-describe("a search in the worker thread", () => {
-  test("finds by keyword, by vector and by both", async () => {
+describe("searches in the worker thread", () => {
+  test("the index search finds passages by keyword, semantic and hybrid search", async () => {
     open();
     expect(await find("overnight")).toEqual(["kitchen.txt"]);
     expect(await find("tide", "semantic")).toEqual(["sea.txt"]);
     expect((await search.search(request("the tide of bread", "hybrid"))).mode).toBe("hybrid");
   });
 
-  test("by keyword needs no model", async () => {
+  test("the index search needs no model for a keyword search", async () => {
     const encoder = new TopicEncoder();
     encoder.fail(new Error("no model"));
     open({ encoder });
@@ -49,7 +49,7 @@ describe("a search in the worker thread", () => {
     await expect(find("tide", "semantic")).rejects.toThrow("no model");
   });
 
-  test("by vector is refused when another model made the index", async () => {
+  test("the index search rejects a semantic search when another model built the index", async () => {
     const encoder = new TopicEncoder();
     encoder.model = { ...encoder.model, fingerprint: "0".repeat(64) };
     open({ encoder });
@@ -57,7 +57,7 @@ describe("a search in the worker thread", () => {
     expect(await find("tide")).toEqual(["sea.txt"]);
   });
 
-  test("rejects at once when its signal is aborted", async () => {
+  test("the index search rejects at once when its signal is aborted", async () => {
     open();
     await find("tide");
     const controller = new AbortController();
@@ -67,7 +67,7 @@ describe("a search in the worker thread", () => {
     await expect(search.search(request("tide"), { signal: controller.signal })).rejects.toBe("enough");
   });
 
-  test("is refused when too many wait", async () => {
+  test("the index search rejects a search when too many are waiting", async () => {
     open({ maxSearches: 2, timeout: 1_000 });
     await find("tide");
     const waiting = [find("spin"), find("tide")];
@@ -77,8 +77,8 @@ describe("a search in the worker thread", () => {
   });
 });
 
-describe("an index file", () => {
-  test("that is missing is reported without its path, and found once it is there", async () => {
+describe("index files", () => {
+  test("the index search reports a missing index file without its path, and opens it once it exists", async () => {
     const path = join(folder, "later.samevec");
     open({ path });
     const missing = { code: "index_unavailable", message: "The index file cannot be read (ENOENT)" };
@@ -98,8 +98,8 @@ describe("an index file", () => {
   });
 });
 
-describe("a worker thread", () => {
-  test("that dies is replaced, and the searches that wait are answered", async () => {
+describe("worker threads", () => {
+  test("a search worker that dies is replaced, and waiting searches are answered", async () => {
     open();
     await find("tide");
     const [crashed, next] = [find("exit"), find("tide")];
@@ -107,14 +107,14 @@ describe("a worker thread", () => {
     expect(await next).toEqual(["sea.txt"]);
   });
 
-  test("that does not answer in time is replaced", async () => {
+  test("a search worker that does not answer in time is replaced", async () => {
     open({ timeout: 500 });
     await search.load();
     await expect(find("spin")).rejects.toMatchObject({ code: "timeout", details: { limit: 500 } });
     await vi.waitFor(async () => expect(await find("tide")).toEqual(["sea.txt"]), { timeout: 10_000 });
   });
 
-  test("ends with the service, and its searches with it", async () => {
+  test("closing the index search ends its worker and rejects its searches", async () => {
     open();
     await search.load();
     const running = find("spin");

@@ -44,7 +44,7 @@ async function shortest(call: (round: number) => Promise<unknown>): Promise<numb
 }
 
 describe("POST /tokenize", () => {
-  test("answers up to 8,192 tokens and refuses more with 413 before it counts them", async () => {
+  test("POST /tokenize accepts up to 8,192 tokens and rejects more with 413 before counting them", async () => {
     const { url } = await start();
     const tokenize = (inputs: string | string[]) => post(`${url}/tokenize`, { inputs });
     expect((await tokenize(Array.from({ length: 4 }, () => "!".repeat(1_000)))).status).toBe(200);
@@ -54,7 +54,7 @@ describe("POST /tokenize", () => {
     expect(["text_too_long", "too_many_tokens"]).toContain(halves.code);
   });
 
-  test("refuses 200,000 signs sooner than it answers an ordinary request", async () => {
+  test("POST /tokenize rejects 200,000 punctuation marks faster than it answers an ordinary request", async () => {
     const { url } = await start();
     await post(`${url}/embed`, { inputs: "warm" });
     const signs = "!".repeat(200_000);
@@ -64,7 +64,7 @@ describe("POST /tokenize", () => {
   });
 });
 
-test("1,024 equal texts count as 1,024 in the queue, also where their vector is cached", async () => {
+test("1,024 equal texts count as 1,024 in the queue, even when their vector is cached", async () => {
   const server = await start({ QUEUE_TEXTS: "100" });
   const { url } = server;
   const equal = (text: string) => ({ inputs: Array.from({ length: 1_024 }, () => text) });
@@ -92,7 +92,7 @@ describe("content types", () => {
   });
   afterAll(() => server?.stop("SIGKILL"));
 
-  test.each(Object.entries(bodies))("POST %s takes JSON alone, by its name", async (path, body) => {
+  test.each(Object.entries(bodies))("POST %s accepts only JSON content types", async (path, body) => {
     const send = (headers: Record<string, string>) => ask(`${server.url}${path}`, { method: "POST", headers, body });
     for (const type of ["application/json", "application/json; charset=utf-8", "application/vnd.api+json"]) {
       expect((await send({ "content-type": type })).status, type).toBe(200);
@@ -103,7 +103,7 @@ describe("content types", () => {
     expect(await send({})).toMatchObject({ status: 415, code: "unsupported_media_type" });
   });
 
-  test.each(Object.keys(bodies))("POST %s without a body needs no content type to be told what is missing", async (path) => {
+  test.each(Object.keys(bodies))("POST %s without a body or content type is rejected with 400 invalid_json", async (path) => {
     expect(await ask(`${server.url}${path}`, { method: "POST" })).toMatchObject({ status: 400, code: "invalid_json" });
   });
 });
@@ -111,7 +111,7 @@ describe("content types", () => {
 describe("the Host header", () => {
   const health = ({ url }: ServerProcess, host: string) => ask(`${url}/health`, { headers: { host } });
 
-  test("on a loopback address, must name this machine", async () => {
+  test("the Host header must name this machine when the service listens on a loopback address", async () => {
     const server = await start();
     const { port } = new URL(server.url);
     for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, `[::1]:${port}`]) {
@@ -124,21 +124,21 @@ describe("the Host header", () => {
     expect(await ask(server.url, { headers: { host: "attacker.example" } })).toMatchObject({ status: 421 });
   });
 
-  test("may also be one of ALLOWED_HOSTS", async () => {
+  test("the Host header may be one of ALLOWED_HOSTS", async () => {
     const server = await start({ ALLOWED_HOSTS: "search.example" });
     expect((await health(server, "search.example")).status).toBe(200);
     expect((await health(server, `localhost:${new URL(server.url).port}`)).status).toBe(200);
     expect(await health(server, "attacker.example")).toMatchObject({ status: 421, code: "unknown_host" });
   });
 
-  test("may be any where the service listens to others and ALLOWED_HOSTS is unset", async () => {
+  test("the Host header may be any name when the service listens on all addresses and ALLOWED_HOSTS is unset", async () => {
     const server = await start({ HOST: "0.0.0.0" });
     expect((await health(server, "anything.example")).status).toBe(200);
   });
 });
 
 describe("slow clients and many connections", () => {
-  test("a body that trickles is answered with 408 after BODY_TIMEOUT", async () => {
+  test("a body sent too slowly is answered with 408 after BODY_TIMEOUT", async () => {
     const connection = connectTo(await start({ BODY_TIMEOUT: "2" }));
     const began = performance.now();
     connection.sendHead("POST", "/embed", { "content-type": "application/json", "content-length": "1000" });
@@ -148,14 +148,14 @@ describe("slow clients and many connections", () => {
     expect(performance.now() - began).toBeGreaterThan(1_500);
   });
 
-  test("a header that trickles is ended after HEADERS_TIMEOUT", async () => {
+  test("a connection whose headers arrive too slowly is closed after HEADERS_TIMEOUT", async () => {
     const connection = connectTo(await start({ HEADERS_TIMEOUT: "2" }));
     await connection.trickle("GET /health HTTP/1.1", 500);
     expect(connection.closed).toBe(true);
     expect([408, "closed"]).toContain(connection.outcome);
   });
 
-  test("connections beyond MAX_CONNECTIONS are closed, and those before are answered", async () => {
+  test("connections beyond MAX_CONNECTIONS are closed, and those within it are answered", async () => {
     const server = await start({ MAX_CONNECTIONS: "20" });
     const first = Array.from({ length: 20 }, () => connectTo(server));
     expect(await Promise.all(first.map((connection) => connection.answersHealth()))).not.toContain(false);
@@ -166,7 +166,7 @@ describe("slow clients and many connections", () => {
     await expect.poll(() => connectTo(server).answersHealth(), { timeout: 5_000 }).toBe(true);
   });
 
-  test("a connection on which a body was refused unread either says that it closes or takes the next request", async () => {
+  test("a connection whose body was rejected unread either announces its close or accepts the next request", async () => {
     const connection = connectTo(await start({ MAX_BODY_BYTES: "1000" }));
     connection.sendHead("POST", "/embed", { "content-type": "application/json", "content-length": "9000000" });
     connection.socket.write(" ".repeat(9_000_000));
@@ -179,7 +179,7 @@ describe("slow clients and many connections", () => {
   test.each([
     { name: "declared", headers: { "content-length": "800000" }, start: "" },
     { name: "received in chunks", headers: { "transfer-encoding": "chunked" }, start: `c3500\r\n${" ".repeat(800_000)}\r\n` },
-  ])("beyond MAX_BODY_BYTES_IN_FLIGHT, bodies are refused with 429 before they are read: $name", async ({ headers, start: sent }) => {
+  ])("bodies beyond MAX_BODY_BYTES_IN_FLIGHT are rejected with 429 before they are read: $name", async ({ headers, start: sent }) => {
     const server = await start({ MAX_BODY_BYTES_IN_FLIGHT: String(2 ** 20) });
     const declared = { "content-type": "application/json", "content-length": "800000" };
     const first = connectTo(server);
@@ -203,7 +203,7 @@ describe("API keys", () => {
   const keys = ["first-key-123", "second-key-456"];
   const bearer = (key = "") => ({ authorization: `Bearer ${key}` });
 
-  test("RATE_LIMIT requests a second are answered for each key, and the next is refused with 429", async () => {
+  test("each API key may send RATE_LIMIT requests a second, and the next is rejected with 429", async () => {
     const { url } = await start({ API_KEYS: keys.join(","), RATE_LIMIT: "5" });
     const embed = (key?: string) => post(`${url}/embed`, { inputs: "kept" }, bearer(key));
     expect((await embed(keys[1])).status).toBe(200);
@@ -216,7 +216,7 @@ describe("API keys", () => {
     expect((await embed(keys[0])).status).toBe(200);
   });
 
-  test("no header tells one key that another has sent the same text", async () => {
+  test("no response header reveals to one API key that another has sent the same text", async () => {
     const { url } = await start({ API_KEYS: keys.join(",") });
     await post(`${url}/embed`, { inputs: "warm" }, bearer(keys[0]));
     const headersOf = async (path: string, body: object, key?: string) => (await post(`${url}${path}`, body, bearer(key))).headers;

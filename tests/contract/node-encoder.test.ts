@@ -66,14 +66,14 @@ describe.each(["native", "wasm"] as const)("the bundled model in Node, %s", (dev
   const encoder = createSessionEncoder(opening({ device }));
   afterAll(() => encoder.dispose());
 
-  test("has the fingerprint that its files give", async () => {
+  test("the bundled model has the fingerprint of its files", async () => {
     const manifest = await readManifest();
     expect(await fingerprintOf(manifest)).toBe(manifest.fingerprint);
     expect((await encoder.load()).fingerprint).toBe(manifest.fingerprint);
     expect(encoder.info().device).toBe(device);
   });
 
-  test("gives the golden token ids", async () => {
+  test("the bundled model's tokenizer gives the golden token ids", async () => {
     const { model, tokenizer, session } = await opening({ device })();
     await session.dispose();
     for (const { inputType, text, tokenIds } of goldenRows) {
@@ -82,7 +82,7 @@ describe.each(["native", "wasm"] as const)("the bundled model in Node, %s", (dev
     }
   });
 
-  test("holds the golden vectors", async () => {
+  test("the bundled model gives the golden vectors", async () => {
     const cosines = [];
     for (const { inputType, text, vector, tokenIds } of goldenRows) {
       const { vectors, tokens } = await encoder.embed(text, { inputType });
@@ -94,7 +94,7 @@ describe.each(["native", "wasm"] as const)("the bundled model in Node, %s", (dev
   });
 });
 
-test("the engine's vectors of the golden texts are near the native ones", async () => {
+test("the engine's golden vectors are close to the native ones", async () => {
   const [native, wasm] = (["native", "wasm"] as const).map((device) => kept(createSessionEncoder(opening({ device }))));
   const cosines = [];
   for (const { inputType, text } of goldenRows) {
@@ -105,8 +105,8 @@ test("the engine's vectors of the golden texts are near the native ones", async 
   expect(cosines.reduce((a, b) => a + b) / cosines.length).toBeGreaterThanOrEqual(0.999);
 });
 
-describe.each(["native", "wasm"] as const)("a model that was tampered with (%s)", (device) => {
-  test("is refused when a file is not the one that the manifest names", async () => {
+describe.each(["native", "wasm"] as const)("a tampered model (%s)", (device) => {
+  test("the encoder rejects a model file that differs from the manifest", async () => {
     const copy = await ModelCopy.create();
     try {
       await copy.alter("weights-0.bin");
@@ -117,7 +117,7 @@ describe.each(["native", "wasm"] as const)("a model that was tampered with (%s)"
     }
   });
 
-  test("is refused by its vectors when weights and hash were altered together", async () => {
+  test("the encoder rejects a model by its self-test when a file and its hash were altered together", async () => {
     const copy = await ModelCopy.create();
     try {
       await copy.alter("weights-0.bin");
@@ -131,7 +131,7 @@ describe.each(["native", "wasm"] as const)("a model that was tampered with (%s)"
   });
 });
 
-describe("a processor that saturates int8 products", () => {
+describe("processors that saturate int8 products", () => {
   // What an x86 processor with AVX2 and without VNNI really gives for the manifest's self-test texts.
   const readSaturated = async () => {
     const file = await readFile(new URL("../fixtures/saturated-vectors.json", import.meta.url), "utf8");
@@ -139,7 +139,7 @@ describe("a processor that saturates int8 products", () => {
     return rows.map(({ text, vector }) => ({ text, vector: decodeVector(vector) }));
   };
 
-  test("is found by the self-test, which loads the model again with exact products", async () => {
+  test("the self-test detects saturated int8 products and reloads the model with exact products", async () => {
     const saturated = await readSaturated();
     const opens: string[] = [];
     const openHere = opening({ device: "native" });
@@ -172,7 +172,7 @@ describe("a processor that saturates int8 products", () => {
     expect(exact.vectors).toHaveLength(1);
   });
 
-  test("is asked of ONNX Runtime by the option that prevents it, on the second opening", async () => {
+  test("the second opening of a native model sets ONNX Runtime's option against saturated int8 products", async () => {
     const create = vi.spyOn(InferenceSession, "create");
     const first = await opening({ device: "native" })();
     const second = await first.otherwise?.();
@@ -185,7 +185,7 @@ describe("a processor that saturates int8 products", () => {
 });
 
 describe.each(["native", "wasm"] as const)("workers (%s)", (device) => {
-  test("never run two texts at once in one worker, do overlap across workers, and leave the calling process alone", async () => {
+  test("workers run one text at a time each, run in parallel, and leave the calling process idle", async () => {
     const log = new RuntimeLog();
     process.env.RUNTIME_LOG = log.file;
     const encoder = kept(createEncoder({ workers: 2, device }));
@@ -205,7 +205,7 @@ describe.each(["native", "wasm"] as const)("workers (%s)", (device) => {
     expect(overlaps).toBe(true);
   });
 
-  test("are replaced when one is killed, and no text is lost", async () => {
+  test("a killed worker is replaced, and no text is lost", async () => {
     const earlier = new Set(workerProcesses());
     const encoder = kept(createEncoder({ workers: 2, device }));
     const own = () => workerProcesses().filter((pid) => !earlier.has(pid));

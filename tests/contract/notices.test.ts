@@ -32,7 +32,7 @@ async function importedPackages(folder: string): Promise<string[]> {
   return [...new Set(packages.flat())];
 }
 
-test("the notices name every package that the page's sources import, and what those packages contain", async () => {
+test("the notices name every package the page's sources import, and the packages bundled in those", async () => {
   const folders = ["shared", "web/docs", "web/encoder", "web/page", "web/search"];
   const imported = (await Promise.all(folders.map(importedPackages))).flat();
   expect(imported).toEqual(expect.arrayContaining(["comlink", "fflate", "pdfjs-dist", "onnxruntime-web", "@huggingface/transformers"]));
@@ -49,19 +49,19 @@ test("the notices name every package that the page's sources import, and what th
   );
 });
 
-test("each package is followed by the text of its licence", () => {
+test("the notices contain the licence text of each package", () => {
   expect(notices.size).toBeGreaterThan(20);
   const text =
     /Permission is hereby granted|Permission to use, copy, modify|Apache License\s+Version 2\.0|Redistribution and use in source/;
   for (const [name, licence] of notices) expect(licence, name).toMatch(text);
 });
 
-test("all bundles have one version of ONNX Runtime Web, the one whose WebAssembly is beside them", async () => {
+test("all bundles use one version of ONNX Runtime Web, that of the WebAssembly files beside them", async () => {
   const manifest = JSON.parse(await readFile(new URL("node_modules/onnxruntime-web/package.json", root), "utf8"));
   expect([...notices.keys()].filter((name) => name.startsWith("onnxruntime-web "))).toEqual([`onnxruntime-web ${manifest.version}`]);
 });
 
-test("the npm package has the same notices beside its bundles, and the page links to them", async () => {
+test("the npm package contains the same notices, and the page links to them", async () => {
   expect(await readFile(new URL("dist/package/third-party-notices.txt", root), "utf8")).toBe(inSite);
   const { files } = JSON.parse(await readFile(fileURLToPath(new URL("package.json", root)), "utf8"));
   expect(files).toEqual(expect.arrayContaining(["dist/package", "dist/web"]));

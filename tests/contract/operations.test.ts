@@ -23,7 +23,7 @@ const scrape = async ({ url }: ServerProcess) => {
 };
 
 describe("/metrics", () => {
-  test("counts a model load per worker, however many callers come first", async () => {
+  test("/metrics counts one model load per worker, however many requests come first", async () => {
     const server = await start({ WORKERS: "2", INTERACTIVE_WORKERS: "1" });
     const answers = await Promise.all(Array.from({ length: 24 }, (_, i) => server.embed({ inputs: [`text ${i}`, `passage ${i}`] })));
     expect(answers.every(({ ok }) => ok)).toBe(true);
@@ -34,7 +34,7 @@ describe("/metrics", () => {
     expect(metrics.sum("samevec_requests_total", { route: "/embed", method: "POST", status: "200" })).toBe(24);
   });
 
-  test("tells what was asked, what it took and what waits", async () => {
+  test("/metrics reports requests, their durations and the queue", async () => {
     const server = await start({ WORKERS: "1" });
     await server.embed({ inputs: "warm" });
     const { headers } = await server.embed({ inputs: ["how tides work", "bleeding a radiator"] });
@@ -64,7 +64,7 @@ describe("/metrics", () => {
     expect(metrics.sum("process_resident_memory_bytes")).toBeGreaterThan(0);
   });
 
-  test("counts refusals", async () => {
+  test("/metrics counts rejected requests", async () => {
     const server = await start({ WORKERS: "1", QUEUE_TEXTS: "100" });
     const bulk = (name: string) =>
       server.embed({ inputs: Array.from({ length: 80 }, (_, i) => `${name} ${i} ${"of some length ".repeat(60)}`) });
@@ -126,7 +126,7 @@ describe("the log", () => {
   };
 
   test.each([{}, { API_KEYS: "private-key-1,private-key-2", CORS_ORIGINS: "https://a.test" }])(
-    "is a line of JSON for each event, and holds nothing of a caller's, whatever fails: %j",
+    "the log has one line of JSON per event and no request content, whatever fails: %j",
     async (env) => {
       const server = await start({ WORKERS: "1", LOG_LEVEL: "debug", ...env });
       const key = { authorization: "Bearer private-key-1" };
@@ -160,7 +160,7 @@ describe("the log", () => {
     },
   );
 
-  test("has the id of a request that a caller asks about, and what the request took", async () => {
+  test("the log contains a request's x-request-id and its timings", async () => {
     const server = await start({ WORKERS: "1" });
     const { headers } = await server.embed(
       { inputs: ["how tides work", "bleeding a radiator"] },
@@ -174,7 +174,7 @@ describe("the log", () => {
     expect(event.ms).toBeGreaterThan(0);
   });
 
-  test("has of a fault its name and place, not its message, and is whole when the process ends at once", async () => {
+  test("the log contains an error's name and stack but not its message, and is complete when the process exits at once", async () => {
     const log = new URL("../../dist/api/node/log.js", import.meta.url).href;
     const script = `import { createLog } from ${JSON.stringify(log)};
       createLog("info").onFault({ id: "1", route: "/embed" }, new RangeError("private\\n    at private (private:1)"));
@@ -185,7 +185,7 @@ describe("the log", () => {
     expect(stdout).not.toContain("private");
   });
 
-  test("leaves out what its level leaves out", async () => {
+  test("the log omits events below LOG_LEVEL", async () => {
     const server = await start({ WORKERS: "1", LOG_LEVEL: "warn" });
     await server.embed({ inputs: "how tides work" });
     await server.stop();
@@ -193,7 +193,7 @@ describe("the log", () => {
   });
 });
 
-test("an open address beyond this machine is said to be open, unless a key is asked for", async () => {
+test("the server warns when it listens beyond this machine without API keys", async () => {
   const open = await start({ WORKERS: "1", HOST: "0.0.0.0" });
   const guarded = await start({ WORKERS: "1", HOST: "0.0.0.0", API_KEYS: "a-key-of-8" });
   const local = await start({ WORKERS: "1" });

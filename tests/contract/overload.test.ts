@@ -30,7 +30,7 @@ async function startSmall(env: Record<string, string>) {
 
 const long = (count: number, name = "text") => Array.from({ length: count }, (_, i) => `${name} ${i} ${"of some length ".repeat(60)}`);
 
-test("a full queue refuses a whole request with 429, tells when to try again, and takes it then", async () => {
+test("a full queue rejects a whole request with 429 and retry-after, and accepts it after that time", async () => {
   const { server, runs, metric } = await startSmall({ QUEUE_TEXTS: "20" });
   const first = server.embed({ inputs: long(40) });
   await expect.poll(() => metric("samevec_queue_texts")).toBeGreaterThan(20);
@@ -55,7 +55,7 @@ test("a full queue refuses a whole request with 429, tells when to try again, an
   expect((await server.embed({ inputs: long(5, "other") })).status).toBe(200);
 });
 
-test("a cached text is answered while the queue has no room for tokens", async () => {
+test("a cached text is answered while the queue is full", async () => {
   const { server, metric } = await startSmall({ QUEUE_TOKENS: "10" });
   await server.embed({ inputs: "kept" });
   const busy = server.embed({ inputs: long(20) });
@@ -68,7 +68,7 @@ test("a cached text is answered while the queue has no room for tokens", async (
   expect((await busy).status).toBe(200);
 });
 
-test("a request that takes longer than REQUEST_TIMEOUT is answered with 504, and its texts leave the queue", async () => {
+test("a request that exceeds REQUEST_TIMEOUT is answered with 504, and its texts leave the queue", async () => {
   const { server, runs, metric } = await startSmall({ REQUEST_TIMEOUT: "0.5" });
   const late = await server.embed({ inputs: long(500) });
   expect(late.status).toBe(504);
@@ -80,7 +80,7 @@ test("a request that takes longer than REQUEST_TIMEOUT is answered with 504, and
   expect(runs()).toBeLessThan(250);
 });
 
-test("a client that hangs up frees its places", async () => {
+test("a client that disconnects frees its places in the queue", async () => {
   const { server, runs, metric } = await startSmall({ QUEUE_TEXTS: "50" });
   const hangUp = new AbortController();
   const gone = server.embed({ inputs: long(500) }, { signal: hangUp.signal });

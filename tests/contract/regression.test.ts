@@ -7,7 +7,7 @@ const benchmark = fileURLToPath(new URL("../../dist/bench/main.js", import.meta.
 /** Six rounds on a machine that does much else, in ms. */
 const patience = 300_000;
 
-test("no ratio among the parts has got worse than the one that the benchmark kept", { timeout: patience, retry: 0 }, async () => {
+test("the benchmark's performance ratios are no worse than the kept results", { timeout: patience, retry: 0 }, async () => {
   const { code, output } = await new Promise<{ code: number | null; output: string }>((resolve) => {
     const child = execFile(process.execPath, [benchmark, "--check"], { timeout: patience - 5_000 }, (_error, stdout, stderr) => {
       resolve({ code: child.exitCode, output: stdout + stderr });

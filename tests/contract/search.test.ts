@@ -28,11 +28,11 @@ async function share<Item>(items: readonly Item[], check: (item: Item) => Promis
 }
 
 describe("the built-in documents", () => {
-  test("carry vectors of the bundled model", async () => {
+  test("the built-in documents have vectors of the bundled model", async () => {
     expect(library.fingerprint).toBe((await readManifest()).fingerprint);
   });
 
-  test.each(library.examples)("answer the example “$query” at once, and well", async ({ query, answer }) => {
+  test.each(library.examples)("the built-in example “$query” finds its answer without the model", async ({ query, answer }) => {
     const { results, embedTime } = await engine.search(query);
     expect(embedTime).toBeNull();
     expect(results[0]?.document.id).toBe(answer);
@@ -40,8 +40,8 @@ describe("the built-in documents", () => {
   });
 });
 
-describe("relevance", () => {
-  test("is high for most answers", async () => {
+describe("relevance of search results", () => {
+  test("relevance is high for most queries that have an answer", async () => {
     const strong = await share(judgements.answered, async ({ query, answer }) => {
       const { results } = await engine.search(query, { mode: "semantic" });
       return results.some(({ document, relevance }) => document.id === answer && (relevance ?? 0) >= weakRelevance);
@@ -49,7 +49,7 @@ describe("relevance", () => {
     expect(strong).toBeGreaterThanOrEqual(0.7);
   });
 
-  test("is low for most queries that nothing answers", async () => {
+  test("relevance is low for most queries that have no answer", async () => {
     const weak = await share(judgements.unanswered, async (query) => {
       const { results } = await engine.search(query, { mode: "semantic" });
       return results.every(({ relevance }) => (relevance ?? 0) < weakRelevance);

@@ -23,7 +23,7 @@ testServiceConformance("the Node server", async () => {
   return { send: (path, init) => fetch(`${server.url}${path}`, init), stop: () => server.stop() };
 });
 
-test("loads and computes in worker processes alone", async () => {
+test("the server loads and computes only in worker processes", async () => {
   const log = new RuntimeLog();
   const server = await start({ RUNTIME_LOG: log.file, WORKERS: "2" }, ["--require", recorder]);
   await Promise.all(Array.from({ length: 8 }, (_, i) => server.embed({ inputs: [long(i), long(i + 100)] })));
@@ -35,14 +35,14 @@ test("loads and computes in worker processes alone", async () => {
   expect(workers.has(0)).toBe(false);
 });
 
-test("answers /health at once while the model loads", async () => {
+test("the server answers /health at once while the model loads", async () => {
   const server = await start();
   const { status } = (await (await fetch(`${server.url}/health`)).json()) as { status: string };
   expect(["loading", "degraded", "ok"]).toContain(status);
   expect(server.output).not.toContain("ready");
 });
 
-test("drops the waiting texts of a client that hangs up", async () => {
+test("the server drops the queued texts of a client that disconnects", async () => {
   const log = new RuntimeLog();
   const server = await start({ RUNTIME_LOG: log.file, WORKERS: "1" }, ["--require", recorder]);
   await server.embed({ inputs: "warm" });
@@ -56,7 +56,7 @@ test("drops the waiting texts of a client that hangs up", async () => {
   expect(log.count("run-start") - before).toBeLessThan(100);
 });
 
-test("prints no text of its callers", async () => {
+test("the server logs no text of a request", async () => {
   const server = await start();
   await server.embed({ inputs: ["a very private text", "half \ud800"] });
   await server.embed({ inputs: "a very private text" });
@@ -64,7 +64,7 @@ test("prints no text of its callers", async () => {
   expect(server.output).not.toContain("private");
 });
 
-test("sends the page compressed, and the model as it is", async () => {
+test("the server sends the page compressed and the model uncompressed", async () => {
   const server = await start();
   const encodingOf = async (path: string) => (await fetch(`${server.url}${path}`)).headers.get("content-encoding");
   const page = await (await fetch(`${server.url}/`)).text();
@@ -75,13 +75,13 @@ test("sends the page compressed, and the model as it is", async () => {
   expect(await encodingOf("/runtimes/webgpu.bin")).toBeNull();
 });
 
-test("refuses settings that are wrong, by name", async () => {
+test("the server rejects invalid settings by name", async () => {
   await expect(start({ PORT: "eighty" })).rejects.toThrow(/code 2: .*environment[\s\S]*PORT/);
   await expect(start({ WORKERS: "0" })).rejects.toThrow(/WORKERS/);
   await expect(start({ MODEL: "no-slash" })).rejects.toThrow(/MODEL/);
 });
 
-test("says when its port is taken", async () => {
+test("the server reports a port that is in use", async () => {
   const first = await start();
   await expect(start({ PORT: new URL(first.url).port })).rejects.toThrow(/port \d+ is in use/);
 });

@@ -17,7 +17,7 @@ testServiceConformance("the app over a pool of workers", async () => {
   return { send: async (path, init) => app.request(path, init), stop: async () => {} };
 });
 
-test("OpenAI clients may ask by an alias", async () => {
+test("OpenAI clients may use a model alias", async () => {
   const app = createApp({ encoder, config: { ...defaultConfig, modelAliases: ["text-embedding-3-small"] } });
   const response = await app.request("/v1/embeddings", {
     method: "POST",
@@ -31,7 +31,7 @@ test("OpenAI clients may ask by an alias", async () => {
   expect((await app.request("/v1/models/text-embedding-3-small")).status).toBe(200);
 });
 
-test("/health answers while the model loads, and tells that it could not be loaded, but not of which file", async () => {
+test("/health answers while the model loads, and reports a failed load without naming the file", async () => {
   let fail = (_: Error) => {};
   const opening = new Promise<never>((_, reject) => {
     fail = reject;
@@ -55,7 +55,7 @@ test("/health answers while the model loads, and tells that it could not be load
   expect(JSON.stringify(failed)).not.toContain("weights-0.bin");
 });
 
-test("an error that is not ours tells a caller nothing", async () => {
+test("an unexpected error is answered with 500 without its message", async () => {
   const broken = {
     ...encoder,
     info: () => {
@@ -67,7 +67,7 @@ test("an error that is not ours tells a caller nothing", async () => {
   expect(await response.text()).not.toContain("secret");
 });
 
-test("the version is the package's", async () => {
+test("the service's version is the package version", async () => {
   const packageJson = await readFile(new URL("../../package.json", import.meta.url), "utf8");
   expect(JSON.parse(packageJson)).toMatchObject({ version });
 });

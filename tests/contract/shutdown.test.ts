@@ -34,7 +34,7 @@ const connection = (server: ServerProcess) =>
   );
 
 test.each(["SIGTERM", "SIGINT"] as const)(
-  "%s ends with code 0 once all that was admitted is answered, and nothing more is taken",
+  "%s stops accepting connections, answers every admitted request and exits with code 0",
   async (signal) => {
     const server = await start();
     const busy = await occupy(server, 30);
@@ -48,7 +48,7 @@ test.each(["SIGTERM", "SIGINT"] as const)(
   },
 );
 
-test("waits neither for idle connections nor for such as never asked anything", async () => {
+test("shutdown does not wait for idle connections or connections without a request", async () => {
   const server = await start({ SHUTDOWN_TIMEOUT: "3600" });
   await server.embed({ inputs: "leaves a connection that is kept alive" });
   const { hostname, port } = new URL(server.url);
@@ -58,7 +58,7 @@ test("waits neither for idle connections nor for such as never asked anything", 
   silent.destroy();
 });
 
-test("ends after SHUTDOWN_TIMEOUT whatever still waits, which is told so", async () => {
+test("shutdown after SHUTDOWN_TIMEOUT answers pending requests with 503", async () => {
   const server = await start({ SHUTDOWN_TIMEOUT: "0.2" });
   const { response } = await occupy(server, 1_000);
   const ended = server.stop();
@@ -68,7 +68,7 @@ test("ends after SHUTDOWN_TIMEOUT whatever still waits, which is told so", async
   expect(server.output).toContain("requests not completed within SHUTDOWN_TIMEOUT: 1");
 });
 
-describe("ends 5 s after SHUTDOWN_TIMEOUT at the latest", () => {
+describe("shutdown at most 5 s after SHUTDOWN_TIMEOUT", () => {
   const timeout = 1;
 
   /** Stops the server. Gives how long that took, in s. */
@@ -85,7 +85,7 @@ describe("ends 5 s after SHUTDOWN_TIMEOUT at the latest", () => {
     return socket;
   };
 
-  test("while a body trickles in", async () => {
+  test("shutdown completes while a body arrives slowly", async () => {
     const server = await start({ SHUTDOWN_TIMEOUT: `${timeout}` });
     const socket = await connectTo(server);
     socket.write("POST /embed HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n");
@@ -95,7 +95,7 @@ describe("ends 5 s after SHUTDOWN_TIMEOUT at the latest", () => {
     clearInterval(trickle);
   });
 
-  test("while a client does not read its answer", async () => {
+  test("shutdown completes while a client does not read its response", async () => {
     const server = await start({ SHUTDOWN_TIMEOUT: `${timeout}` });
     const socket = await connectTo(server);
     socket.pause().write("GET /models/bge-small-en-v1.5/weights-0.bin HTTP/1.1\r\nhost: localhost\r\n\r\n");
@@ -104,7 +104,7 @@ describe("ends 5 s after SHUTDOWN_TIMEOUT at the latest", () => {
     socket.destroy();
   });
 
-  test("while a worker hangs in native code, whose caller is told", async () => {
+  test("shutdown completes while a worker hangs in native code, and its client gets an error", async () => {
     const faults = new Faults();
     const env = { ...faults.env, WORKERS: "1", INTERACTIVE_WORKERS: "0", SHUTDOWN_TIMEOUT: `${timeout}` };
     const server = await ServerProcess.start(env, faults.nodeArguments);
@@ -120,7 +120,7 @@ describe("ends 5 s after SHUTDOWN_TIMEOUT at the latest", () => {
     expect(server.log.at(-1)).toContain("stopped");
   });
 
-  test("while nobody reads its log", async () => {
+  test("shutdown completes while nobody reads the log", async () => {
     const server = await start({ SHUTDOWN_TIMEOUT: `${timeout}` });
     server.process.stdout?.pause();
     for (let i = 0; i < 25; i++)
@@ -129,7 +129,7 @@ describe("ends 5 s after SHUTDOWN_TIMEOUT at the latest", () => {
   });
 });
 
-test("a second signal ends it at once", async () => {
+test("a second signal ends the process at once", async () => {
   const server = await start({ SHUTDOWN_TIMEOUT: "3600" });
   const { response } = await occupy(server, 1_000);
   const told = expect(response).rejects.toThrow();
@@ -140,7 +140,7 @@ test("a second signal ends it at once", async () => {
   await told;
 });
 
-test("a rolling restart under load loses nothing that was admitted", async () => {
+test("a rolling restart under load loses no admitted request", async () => {
   const servers = await Promise.all([start(), start()]);
   const replaced: ServerProcess[] = [];
   const sent: string[] = [];

@@ -50,17 +50,17 @@ const expectTimeout = (answer: string) => {
   expect(JSON.parse(json ?? "")).toEqual({ error: expect.any(String), error_type: "Validation", code: "request_timeout" });
 };
 
-describe("a request that arrives too slowly is answered with 408, and its connection closed", () => {
+describe("slow requests", () => {
   beforeEach(() => start({ HEADERS_TIMEOUT: "1", BODY_TIMEOUT: "2" }));
 
-  test("in its headers", async () => {
+  test("a request with slow headers is answered with 408 and its connection closed", async () => {
     const socket = await open();
     const answer = readToEnd(socket);
     await trickle(socket, head(body.length));
     expectTimeout(await answer);
   });
 
-  test("in its body", async () => {
+  test("a request with a slow body is answered with 408 and its connection closed", async () => {
     const socket = await open();
     const answer = readToEnd(socket);
     socket.write(head(1_000));
@@ -68,11 +68,11 @@ describe("a request that arrives too slowly is answered with 408, and its connec
     expectTimeout(await answer);
   });
 
-  test("where nothing was ever sent", async () => {
+  test("a connection that sends nothing is answered with 408 and closed", async () => {
     expectTimeout(await readToEnd(await open()));
   });
 
-  test("but not where it is only the answer that takes long", async () => {
+  test("a request whose response takes long to compute is not timed out", async () => {
     const texts = Array.from({ length: 60 }, (_, i) => `text ${i} ${"of some length ".repeat(100)}`);
     const started = performance.now();
     const response = await server.embed({ inputs: texts });
@@ -88,7 +88,7 @@ test("headers larger than 16 KiB are answered with 431", async () => {
   expect(await readToEnd(socket)).toMatch(/^HTTP\/1\.1 431 /);
 });
 
-test("connections beyond MAX_CONNECTIONS are closed, and taken again once there is room", async () => {
+test("connections beyond MAX_CONNECTIONS are closed, and accepted again once there is room", async () => {
   await start({ MAX_CONNECTIONS: "3" });
   const held = [await open(), await open(), await open()];
   await expect(fetch(`${server.url}/health`)).rejects.toThrow();
@@ -111,7 +111,7 @@ describe("WRITE_TIMEOUT", () => {
     return socket;
   };
 
-  test("ends the connection of a client that does not read its answer", async () => {
+  test("WRITE_TIMEOUT closes the connection of a client that does not read its response", async () => {
     await start({ WRITE_TIMEOUT: "1" });
     const socket = await ask();
     await setTimeout(4_000);
@@ -120,7 +120,7 @@ describe("WRITE_TIMEOUT", () => {
     expect(answer.length).toBeLessThan(19_000_000);
   });
 
-  test("does not end that of one that reads slowly, nor of one whose answer is computed", async () => {
+  test("WRITE_TIMEOUT spares a client that reads slowly and one whose response is being computed", async () => {
     await start({ WRITE_TIMEOUT: "1" });
     const texts = Array.from({ length: 60 }, (_, i) => `text ${i} ${"of some length ".repeat(100)}`);
     const computed = server.embed({ inputs: texts });
@@ -143,7 +143,7 @@ describe("WRITE_TIMEOUT", () => {
   });
 });
 
-test("of a body that has not arrived, its part of the budget is held until its client hangs up", async () => {
+test("a body that has not arrived holds its share of the body budget until its client disconnects", async () => {
   await start({ MAX_BODY_BYTES: "8388608", MAX_BODY_BYTES_IN_FLIGHT: "8388608" });
   await server.embed({ inputs: "warm" });
   const slow = await open();
@@ -158,14 +158,14 @@ test("of a body that has not arrived, its part of the budget is held until its c
   await expect.poll(async () => (await small()).status).toBe(200);
 });
 
-describe("the host name of a request", () => {
+describe("the Host header", () => {
   const statusOf = async (host: string, path = "/health") => {
     const socket = await open();
     socket.end(`GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
     return Number(/^HTTP\/1\.1 (\d+)/.exec(await readToEnd(socket))?.[1]);
   };
 
-  test("must be one of this machine's own, where only this machine reaches the service", async () => {
+  test("the Host header must name this machine or an ALLOWED_HOSTS entry when only this machine reaches the service", async () => {
     await start({ ALLOWED_HOSTS: "Search.example.com" });
     for (const host of ["localhost", "127.0.0.1:80", "[::1]:3000", "search.example.com"]) expect(await statusOf(host), host).toBe(200);
     for (const path of ["/", "/health", "/models/bge-small-en-v1.5/manifest.json", "/nowhere"]) {
@@ -173,7 +173,7 @@ describe("the host name of a request", () => {
     }
   });
 
-  test("may be any elsewhere, unless ALLOWED_HOSTS names some", async () => {
+  test("the Host header may be any name elsewhere, unless ALLOWED_HOSTS is set", async () => {
     await start({ HOST: "0.0.0.0" });
     expect(await statusOf("any.example")).toBe(200);
     await server.stop();

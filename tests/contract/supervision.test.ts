@@ -22,7 +22,7 @@ async function startFragile(env: Record<string, string>, { faults = new Faults()
 const texts = Array.from({ length: 12 }, (_, i) => `text ${i}`);
 const alone = { WORKERS: "1", INTERACTIVE_WORKERS: "0" };
 
-test("a worker that dies is replaced, nobody notices, and /health says degraded meanwhile", async () => {
+test("a worker that dies is replaced without a failed request, and /health reports degraded meanwhile", async () => {
   const { server, faults, health } = await startFragile({ WORKERS: "2" });
   await expect.poll(health, { timeout: 20_000 }).toMatchObject({ code: 200, status: "ok", workers: { ready: 3, size: 3 } });
   const before = await (await server.embed({ inputs: texts })).json();
@@ -38,7 +38,7 @@ test("a worker that dies is replaced, nobody notices, and /health says degraded 
   expect(await (await fetch(`${server.url}/metrics`)).text()).toContain('samevec_worker_restarts_total{code="worker_died"} 1');
 });
 
-test("a text whose worker dies twice is one 503, is refused from then on, and others are served", async () => {
+test("a text whose worker dies twice gets one 503 and is rejected from then on, and other texts are embedded", async () => {
   const { server, faults } = await startFragile(alone);
   await server.embed({ inputs: "warm" });
   faults.add("exit", 2);
@@ -52,7 +52,7 @@ test("a text whose worker dies twice is one 503, is refused from then on, and ot
   expect((await server.embed({ inputs: "other" })).status).toBe(200);
 });
 
-test("a worker that runs out of memory is replaced, and its text served", async () => {
+test("a worker that runs out of memory is replaced, and its text is embedded", async () => {
   const { server, faults, health } = await startFragile(alone, { nodeArguments: ["--max-old-space-size=100"] });
   await server.embed({ inputs: "warm" });
   faults.add("memory");
@@ -60,7 +60,7 @@ test("a worker that runs out of memory is replaced, and its text served", async 
   expect(await health()).toMatchObject({ status: "ok" });
 });
 
-test("when every load fails, /health is 503 without what a library said, and recovers by itself", async () => {
+test("/health returns 503 without library messages when every load fails, and recovers by itself", async () => {
   const faults = new Faults();
   faults.add("load-fails");
   const { server, health } = await startFragile({ WORKERS: "2" }, { faults });
@@ -74,7 +74,7 @@ test("when every load fails, /health is 503 without what a library said, and rec
 });
 
 test.each(["hang", "spin", "block", "crash"] as const)(
-  "a worker that fails by %s is replaced, its text served, and its process ended",
+  "a worker that fails by %s is replaced, its text is embedded, and its process ended",
   async (fault) => {
     const { server, faults, health } = await startFragile({ ...alone, RUN_TIMEOUT: "1" });
     await server.embed({ inputs: "warm" });

@@ -28,7 +28,7 @@ async function start(env: Record<string, string>, nodeArguments: string[] = [], 
   return server;
 }
 
-describe("without its model", () => {
+describe("a service without its model", () => {
   let installed: InstalledCopy;
   let model: ModelCopy;
   beforeAll(async () => {
@@ -51,10 +51,10 @@ describe("without its model", () => {
       },
     },
     {
-      name: "half there",
+      name: "incomplete",
       spoil: () => rm(join(model.directory, "tokenizer.json")),
     },
-  ])("/health and the answers of status 503 name no path of a file: $name", async ({ spoil }) => {
+  ])("/health and responses with status 503 contain no file path when the model is $name", async ({ spoil }) => {
     await spoil();
     const { url } = await start({}, [], installed.folder);
     await expect.poll(async () => (await ask(`${url}/health`)).status, { timeout: 20_000 }).toBe(503);
@@ -72,7 +72,7 @@ describe("without its model", () => {
   });
 });
 
-test("a service whose index file is missing says so to searches alone, and finds once the file is there", async () => {
+test("a service without its index file returns 503 for searches only, and searches once the file exists", async () => {
   const file = join(note.folder, "later.samevec");
   const { url } = await start({ INDEX_FILE: file });
   expect((await ask(`${url}/health`)).status).toBe(200);
@@ -87,7 +87,7 @@ test("a service whose index file is missing says so to searches alone, and finds
   await expect.poll(async () => (await post(`${url}/search`, { query: "water" })).status, { timeout: 40_000 }).toBe(200);
 });
 
-describe("a text that has ended two workers", () => {
+describe("quarantined texts", () => {
   const poisoned = "a text with poison in it";
 
   /** A server that was asked for the text once. */
@@ -103,7 +103,7 @@ describe("a text that has ended two workers", () => {
     return { url, restarts };
   }
 
-  test("is refused with 422 at once, and ends no third", async () => {
+  test("a text that ended two workers is rejected with 422 at once and ends no third worker", async () => {
     const { url, restarts } = await startPoisoned();
     const began = performance.now();
     expect(await post(`${url}/embed`, { inputs: poisoned })).toMatchObject({
@@ -119,7 +119,7 @@ describe("a text that has ended two workers", () => {
     expect(await restarts()).toBe(2);
   });
 
-  test("keeps no other text from being served", async () => {
+  test("a quarantined text does not keep other texts from being embedded", async () => {
     const { url, restarts } = await startPoisoned();
     const served = await post(`${url}/embed`, { inputs: ["warm", "other texts", "and more of them"] });
     expect(served.status).toBe(200);

@@ -7,7 +7,7 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => server.stop());
 
-test("/docs shows the service's operations and tries them, and asks nothing of another origin", async ({ page }) => {
+test("/docs shows and tries the service's operations, and requests nothing from another origin", async ({ page }) => {
   const urls: URL[] = [];
   const problems: string[] = [];
   page.context().on("request", (request) => urls.push(new URL(request.url())));

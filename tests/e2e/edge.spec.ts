@@ -27,13 +27,13 @@ test.afterAll(async () => {
   page?.close();
 });
 
-test("a page of another origin embeds at the edge", async ({ page }) => {
+test("a page of an allowed origin embeds at the edge", async ({ page }) => {
   await page.goto(`${known}/other-origin.html?service=${isolate.url}`);
   await page.getByRole("button", { name: "Embed" }).click();
   await expect(page.locator("output")).toHaveText("384 dimensions, 5 tokens", { timeout: 60_000 });
 });
 
-test("a page of an origin that the service does not know gets nothing", async ({ page }) => {
+test("a page of an unknown origin gets no response from the edge", async ({ page }) => {
   await page.goto(`${unknown}/other-origin.html?service=${isolate.url}`);
   await page.getByRole("button", { name: "Embed" }).click();
   await expect(page.locator("output")).toHaveText("Failed to fetch", { timeout: 60_000 });

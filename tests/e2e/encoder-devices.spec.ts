@@ -67,7 +67,7 @@ async function expectAll(page: Page, { vectors, progress, answer }: Awaited<Retu
 
 const timesAskedFor = (urls: readonly string[], name: string) => urls.filter((url) => url === name).length;
 
-test("fetches WebGPU when much text has come, takes it where it proves itself and is faster, and fetches each file once", async ({
+test("the encoder fetches WebGPU after much text, switches when it passes the self-test and is faster, and fetches each file once", async ({
   page,
 }) => {
   const urls = await withGraphicsCard(page, { gpu: "simulated" });
@@ -83,7 +83,7 @@ test("fetches WebGPU when much text has come, takes it where it proves itself an
   expect(timesAskedFor(urls, "cpu.onnx")).toBe(0);
 });
 
-test("fetches nothing for WebGPU while little text comes", async ({ page }) => {
+test("the encoder fetches nothing for WebGPU after little text", async ({ page }) => {
   const urls = await withGraphicsCard(page, { gpu: "simulated" });
   const choices = await page.evaluate(async (texts) => {
     const choices: { device: string; reason: string | null }[] = [];
@@ -95,7 +95,7 @@ test("fetches nothing for WebGPU while little text comes", async ({ page }) => {
   expect(urls.filter((url) => /webgpu|\.onnx/.test(url))).toEqual([]);
 });
 
-test("stays on the engine where WebGPU is measured to be slower", async ({ page }) => {
+test("the encoder stays on WASM when WebGPU is measured to be slower", async ({ page }) => {
   await withGraphicsCard(page, { gpu: "simulated, slow" });
   const outcome = await embedAll(page);
   await expectAll(page, outcome);
@@ -108,7 +108,7 @@ for (const [failure, reason] of [
   ["wrong vectors", /WebGPU failed: .*returns wrong vectors on this device/],
   ["wrong vectors of long texts", /WebGPU failed: .*returns wrong vectors on this device/],
 ] as const) {
-  test(`stays on the engine where WebGPU fails at its start: ${failure}`, async ({ page }) => {
+  test(`the encoder stays on WASM when WebGPU fails at load: ${failure}`, async ({ page }) => {
     await withGraphicsCard(page, { gpu: "simulated", failure });
     const outcome = await embedAll(page, { loadTimeout: 20_000 });
     await expectAll(page, outcome);
@@ -123,7 +123,7 @@ for (const [failure, reason] of [
   ["not finite", /WebGPU failed: .*not finite/],
   ["crash", /WebGPU failed: .*The worker was killed/],
 ] as const) {
-  test(`loses and repeats no text where WebGPU fails in the middle: ${failure}`, async ({ page }) => {
+  test(`the encoder neither loses nor repeats a text when WebGPU fails mid-run: ${failure}`, async ({ page }) => {
     await withGraphicsCard(page, { gpu: "simulated", failure });
     const outcome = await embedAll(page, { runTimeout: 10_000 });
     await expectAll(page, outcome);
@@ -136,7 +136,7 @@ for (const [failure, reason] of [
   });
 }
 
-test("stays on the engine where the runtime for WebGPU cannot be fetched", async ({ page }) => {
+test("the encoder stays on WASM when the WebGPU runtime cannot be fetched", async ({ page }) => {
   await withGraphicsCard(page, { gpu: "simulated" });
   await page.route("**/runtimes/webgpu.bin", (route) => route.fulfill({ status: 503 }));
   const outcome = await embedAll(page);
@@ -144,7 +144,7 @@ test("stays on the engine where the runtime for WebGPU cannot be fetched", async
   expect(outcome.choices).toEqual([engineFirst, { device: "wasm", reason: expect.stringContaining("webgpu.bin could not be fetched") }]);
 });
 
-test("a device that is forced and fails says so, and is not replaced by another", async ({ page }) => {
+test('device "webgpu" reports its failure and is not replaced by another device', async ({ page }) => {
   await withGraphicsCard(page, { gpu: "simulated", failure: "wrong vectors" });
   const outcome = await page.evaluate(async () => {
     const choices: string[] = [];
@@ -155,7 +155,7 @@ test("a device that is forced and fails says so, and is not replaced by another"
   expect(outcome).toEqual({ choices: [], code: "self_test_failed", state: "failed" });
 });
 
-test("does not wait for ever for an adapter, and answers meanwhile", async ({ page }) => {
+test("the encoder answers while waiting for a graphics adapter, and stops waiting after a time", async ({ page }) => {
   await page.addInitScript(() => Object.defineProperty(navigator, "gpu", { value: { requestAdapter: () => new Promise(() => {}) } }));
   await page.goto("/");
   const { choices } = await embedAll(page);

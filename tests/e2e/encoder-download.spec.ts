@@ -27,7 +27,7 @@ function load(page: Page) {
   }, server.url);
 }
 
-test("goes on where a connection was cut", async ({ page }) => {
+test("the encoder resumes a download after the connection breaks", async ({ page }) => {
   server.cutAfter = (path, request) => (path.endsWith("weights-1.bin") && request <= 2 ? 5_000_000 : null);
   const { failure, last } = await load(page);
   expect(failure).toBeNull();
@@ -36,7 +36,7 @@ test("goes on where a connection was cut", async ({ page }) => {
   expect(server.rangesOf("weights-0.bin")).toEqual(["whole"]);
 });
 
-test("starts anew where a connection was cut and the server gives no ranges", async ({ page }) => {
+test("the encoder restarts a broken download when the server does not support ranges", async ({ page }) => {
   server.givesRanges = false;
   server.cutAfter = (path, request) => (path.endsWith("engine.bin") && request === 1 ? 100_000 : null);
   const { failure, last } = await load(page);
@@ -45,14 +45,14 @@ test("starts anew where a connection was cut and the server gives no ranges", as
   expect(server.rangesOf("engine.bin")).toHaveLength(2);
 });
 
-test("gives up a connection that is cut again and again", async ({ page }) => {
+test("the encoder gives up a download whose connection breaks repeatedly", async ({ page }) => {
   server.cutAfter = (path) => (path.endsWith("engine.bin") ? 1_000 : null);
   const { failure } = await load(page);
   expect(failure).toEqual({ code: "load_failed", message: expect.stringContaining("engine.bin could not be fetched") });
   expect(server.rangesOf("engine.bin")).toHaveLength(4);
 });
 
-test("forgets a failed download, and fetches what is missing at the next call", async ({ page }) => {
+test("the encoder discards a failed download and fetches the missing files on the next call", async ({ page }) => {
   server.refuseWith = (path, request) => (path.endsWith("weights-0.bin") && request === 1 ? 503 : null);
   const outcome = await page.evaluate(async (assetsUrl) => {
     const encoder = window.createEncoder({ device: "wasm", workers: 1, assetsUrl });
@@ -77,7 +77,7 @@ test("forgets a failed download, and fetches what is missing at the next call", 
   expect(server.rangesOf("weights-1.bin")).toEqual(["whole"]);
 });
 
-test("tells what comes from the cache, and loads all of it without a network", async ({ page }) => {
+test("the encoder reports cached bytes and loads entirely from the cache when offline", async ({ page }) => {
   expect(await load(page)).toMatchObject({ failure: null, kept: true, last: { stored: 0 } });
   await page.reload();
   const again = await load(page);
@@ -89,7 +89,7 @@ test("tells what comes from the cache, and loads all of it without a network", a
   expect(await load(page)).toMatchObject({ failure: null });
 });
 
-test("finds a cache entry that was corrupted, and fetches it again", async ({ page }) => {
+test("the encoder detects a corrupted cache entry and fetches it again", async ({ page }) => {
   await load(page);
   const corrupted = await page.evaluate(async () => {
     const cache = await caches.open("samevec");
@@ -110,7 +110,7 @@ test("finds a cache entry that was corrupted, and fetches it again", async ({ pa
   expect(server.rangesOf("weights-1.bin")).toHaveLength(1);
 });
 
-test("goes on from memory where the disk is full, and says so", async ({ page }) => {
+test("the encoder loads from memory and reports it when storage is full", async ({ page }) => {
   await page.addInitScript(() => {
     Cache.prototype.put = () => Promise.reject(new DOMException("Quota exceeded.", "QuotaExceededError"));
   });

@@ -17,7 +17,7 @@ const patience = { loadTimeout: 300_000, runTimeout: 300_000 };
 /** As many, the last of which has more than 32 tokens: for those, the device's runs are wider. */
 const mixedTexts = [...texts.slice(0, 4), `Bread${" and butter".repeat(16)}`];
 
-test.describe("a session that has loaded", () => {
+test.describe("a WebGPU session", () => {
   let outcome: Awaited<ReturnType<typeof embedOnBoth>>;
   test.beforeAll(async ({ browser, baseURL }) => {
     const page = await browser.newPage({ ...(baseURL && { baseURL }) });
@@ -56,7 +56,7 @@ test.describe("a session that has loaded", () => {
   const cosine = (a: number[] | undefined, b: number[] | Float32Array | undefined) =>
     cosineSimilarity(Float32Array.from(a ?? []), Float32Array.from(b ?? []));
 
-  test("gives a text the vector that the published model and WASM give it", () => {
+  test("WebGPU gives a text the vector of the published model and of WASM", () => {
     expect(outcome.device).toBe("webgpu");
     expect(cosine(outcome.alone[0], shortGoldenPassage().vector)).toBeGreaterThanOrEqual(0.997);
     const cosines = outcome.together.map((vector, i) => cosine(vector, outcome.onWasm[i]));
@@ -65,7 +65,7 @@ test.describe("a session that has loaded", () => {
     expect(cosine(outcome.alone[0], outcome.onWasm[0])).toBeGreaterThanOrEqual(0.999);
   });
 
-  test("gives texts that share a run the vectors that each has alone", () => {
+  test("WebGPU gives texts that share a run the same vectors as alone", () => {
     const differences = [outcome.together.at(0), outcome.together.at(-1)].flatMap((vector, i) =>
       (vector ?? []).map((component, j) => Math.abs(component - (outcome.alone[i]?.[j] ?? Number.NaN))),
     );
@@ -74,13 +74,13 @@ test.describe("a session that has loaded", () => {
     expect(outcome.runs).toBe(1);
   });
 
-  test("compiles the shaders of a text alone before the first comes, for all lengths", () => {
+  test("WebGPU compiles its shaders for single texts of all lengths at load", () => {
     expect(outcome.compiled.atLoad).toBeGreaterThan(0);
     expect(outcome.compiled.after).toBe(outcome.compiled.atLoad);
   });
 });
 
-test("does not choose an adapter that computes in software by itself, and says why", async ({ page }) => {
+test('device "auto" skips a software adapter and says why', async ({ page }) => {
   await page.goto("/");
   const isSoftware = await page.evaluate(async () => (await navigator.gpu.requestAdapter())?.info.isFallbackAdapter);
   test.skip(isSoftware !== true, "this browser has a graphics adapter of hardware");
@@ -97,7 +97,7 @@ test("does not choose an adapter that computes in software by itself, and says w
   ]);
 });
 
-test("computes every matrix product and all attention on the graphics device", async ({ page }) => {
+test("WebGPU computes every matrix product and all attention on the graphics device", async ({ page }) => {
   await page.goto("/");
   const profile: { name: string; operator: string; provider: string }[] = [];
   page.on("console", (message) => {
@@ -117,7 +117,7 @@ test("computes every matrix product and all attention on the graphics device", a
   expect(heavy.filter(({ provider }) => provider !== "WebGpuExecutionProvider")).toEqual([]);
 });
 
-test("loses and repeats no text when the device is destroyed in the middle", async ({ page }) => {
+test("the encoder neither loses nor repeats a text when the WebGPU device is destroyed mid-run", async ({ page }) => {
   await page.goto("/");
   const { vectors, expected, progress, devices, sessions } = await page.evaluate(
     async ({ texts, patience }) => {

@@ -40,7 +40,7 @@ function loadOutcome(page: Page, options: { device: "auto" | "wasm" | "webgpu"; 
 
 test.beforeEach(({ page }) => page.goto("/"));
 
-test("gives every golden text its vector and its token count on WASM, without cross-origin isolation", async ({ page }) => {
+test("the encoder gives every golden text its vector and token count on WASM without cross-origin isolation", async ({ page }) => {
   const rows = goldenRows.map(({ inputType, text }) => ({ inputType, text }));
   const results = await page.evaluate(async (rows) => {
     const encoder = window.createEncoder({ device: "wasm", workers: 2 });
@@ -62,7 +62,7 @@ test("gives every golden text its vector and its token count on WASM, without cr
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
 });
 
-test("gives a text the same bits alone, in a batch and under load", async ({ page }) => {
+test("the encoder gives a text the same bits alone, in a batch and under load", async ({ page }) => {
   const texts = [...goldenRows.filter(({ tokens }) => tokens < 64).map(({ text }) => text), ...shortTexts];
   const largestDifference = await page.evaluate(async (texts) => {
     const encoder = window.createEncoder({ device: "wasm", workers: 2 });
@@ -78,7 +78,7 @@ test("gives a text the same bits alone, in a batch and under load", async ({ pag
   expect(largestDifference).toBe(0);
 });
 
-test("creates one session a worker and fetches each file once for 50 concurrent first calls, from its own origin alone", async ({
+test("50 concurrent first calls create one session per worker and fetch each file once, only from the page's origin", async ({
   page,
   baseURL,
 }) => {
@@ -101,7 +101,7 @@ test("creates one session a worker and fetches each file once for 50 concurrent 
   expect(urls.filter((url) => new URL(url).origin !== new URL(baseURL ?? "").origin)).toEqual([]);
 });
 
-test("runs two workers at once, and never two texts at once in one", async ({ page }) => {
+test("two workers run in parallel, each one text at a time", async ({ page }) => {
   const runs = await page.evaluate(async () => {
     const encoder = window.createEncoder({ device: "wasm", workers: 2 });
     await encoder.embed(Array.from({ length: 60 }, (_, i) => `${"the tide came in over the flats and ".repeat(4)} ${i}`));
@@ -113,7 +113,7 @@ test("runs two workers at once, and never two texts at once in one", async ({ pa
   expect(pairs.length).toBeGreaterThan(0);
 });
 
-test("takes 27 MB of WASM memory in a worker, which the longest texts do not change", async ({ page }) => {
+test("a worker uses 27 MB of WASM memory, whatever the length of the texts", async ({ page }) => {
   const memory = await page.evaluate(async () => {
     const encoder = window.createEncoder({ device: "wasm", workers: 1, interactiveWorkers: 0 });
     const latest = () => window.runtimeRecords.flatMap((record) => ("start" in record ? [record.memoryBytes ?? 0] : [])).at(-1) ?? 0;
@@ -127,7 +127,7 @@ test("takes 27 MB of WASM memory in a worker, which the longest texts do not cha
   expect(memory.full).toBe(memory.loaded);
 });
 
-test("tells the download in bytes, up to the sizes that the manifest names", async ({ page }) => {
+test("the encoder reports download progress in bytes, up to the sizes in the manifest", async ({ page }) => {
   const { files, devices, tokenizer, weights }: Manifest = JSON.parse((await modelFile("manifest.json")).toString());
   const needed = [devices.wasm.file, ...weights, tokenizer.model, tokenizer.config];
   const progress = await page.evaluate(async () => {
@@ -143,7 +143,7 @@ test("tells the download in bytes, up to the sizes that the manifest names", asy
   expect(new Set(progress.map(({ stored }) => stored))).toEqual(new Set([0]));
 });
 
-test("loads again after dispose, from the files that the browser has stored", async ({ page }) => {
+test("the encoder loads again after dispose from the browser's cache", async ({ page }) => {
   const urls = recordRequests(page);
   const outcome = await page.evaluate(async () => {
     const encoder = window.createEncoder({ device: "wasm", workers: 1 });
@@ -161,7 +161,7 @@ test("loads again after dispose, from the files that the browser has stored", as
   expect(timesAskedFor(urls, "weights-0.bin")).toBe(1);
 });
 
-test("goes on without Cache Storage", async ({ page }) => {
+test("the encoder works without Cache Storage", async ({ page }) => {
   await page.addInitScript(() =>
     Object.defineProperty(globalThis, "caches", { value: { open: () => Promise.reject(new Error("no storage")) } }),
   );
@@ -169,7 +169,7 @@ test("goes on without Cache Storage", async ({ page }) => {
   expect(await loadOutcome(page, { device: "wasm", workers: 1 })).toMatchObject({ failure: null, state: "ready" });
 });
 
-test("refuses weights that are not the ones that the manifest names", async ({ page }) => {
+test("the encoder rejects weights that differ from the manifest", async ({ page }) => {
   const body = Buffer.from(await alteredWeights("weights-1.bin"));
   await page.route(modelUrl("weights-1.bin"), (route) => route.fulfill({ body }));
   expect((await loadOutcome(page, { device: "wasm" })).failure).toEqual({
@@ -178,7 +178,7 @@ test("refuses weights that are not the ones that the manifest names", async ({ p
   });
 });
 
-test("refuses to serve when weights and their hash are altered together", async ({ page }) => {
+test("the encoder rejects a model by its self-test when weights and their hash are altered together", async ({ page }) => {
   const bytes = await alteredWeights("weights-1.bin");
   const manifest: Manifest = JSON.parse((await modelFile("manifest.json")).toString());
   manifest.files["weights-1.bin"] = { bytes: bytes.length, sha256: await sha256Hex(bytes) };
@@ -190,7 +190,7 @@ test("refuses to serve when weights and their hash are altered together", async 
   expect(choices).toEqual([]);
 });
 
-test("refuses WebGPU by name where there is none, and takes WASM where the choice is its own", async ({ page }) => {
+test('device "webgpu" is rejected where WebGPU is unavailable, and device "auto" uses WASM', async ({ page }) => {
   await page.addInitScript(() => Object.defineProperty(navigator, "gpu", { value: undefined }));
   await page.reload();
   const forced = await loadOutcome(page, { device: "webgpu" });
@@ -202,7 +202,7 @@ test("refuses WebGPU by name where there is none, and takes WASM where the choic
   });
 });
 
-test("refuses numbers of workers that are none, at once", async ({ page }) => {
+test("createEncoder rejects an invalid number of workers at once", async ({ page }) => {
   const refusals = await page.evaluate(() =>
     [{ workers: 0 }, { workers: 1.5 }, { workers: -1 }, { interactiveWorkers: -1 }].map((options) => {
       try {
@@ -216,7 +216,7 @@ test("refuses numbers of workers that are none, at once", async ({ page }) => {
   expect(refusals).toEqual(["RangeError", "RangeError", "RangeError", "RangeError"]);
 });
 
-test("loads nothing for no text", async ({ page }) => {
+test("the encoder loads nothing for an empty list of texts", async ({ page }) => {
   const urls = recordRequests(page);
   const outcome = await page.evaluate(async () => {
     const encoder = window.createEncoder({ device: "wasm" });
@@ -226,7 +226,7 @@ test("loads nothing for no text", async ({ page }) => {
   expect(urls).toEqual([]);
 });
 
-test("answers a question while many texts are embedded, long before they are done", async ({ page }) => {
+test("the encoder answers a query long before a bulk embedding is done", async ({ page }) => {
   const { bulkDone, answered } = await page.evaluate(async () => {
     const encoder = window.createEncoder({ device: "wasm", workers: 1, interactiveWorkers: 1 });
     await encoder.load();

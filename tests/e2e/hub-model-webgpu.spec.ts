@@ -17,7 +17,7 @@ function expectKnownVectors(vectors: readonly number[][]): void {
   }
 }
 
-test("gives the known vectors on WebGPU", async ({ page }) => {
+test("a hub model gives the expected vectors on WebGPU", async ({ page }) => {
   expect(await openPool(page, { model: "tiny/bert", hubUrl: hub.endpoint, device: "webgpu" })).toMatchObject({
     failure: null,
     device: "webgpu",
@@ -26,7 +26,7 @@ test("gives the known vectors on WebGPU", async ({ page }) => {
   expectKnownVectors(await vectorsInPage(page));
 });
 
-test("goes on on WASM when the graphics device is lost", async ({ page }) => {
+test("a hub model falls back to WASM when the graphics device is lost", async ({ page }) => {
   await page.evaluate(() => {
     const requestAdapter = navigator.gpu.requestAdapter.bind(navigator.gpu);
     const info = { isFallbackAdapter: false, vendor: "v", architecture: "a", device: "d", description: "a real one" };

@@ -17,7 +17,7 @@ function expectKnownVectors(vectors: readonly number[][]): void {
   for (const [i, { vector }] of knownTexts.entries()) expect(cosine(vectors[i], vector)).toBeGreaterThan(0.9999);
 }
 
-test("gives the known vectors and ranks by them, and asks nobody but the page's server and the hub", async ({ page, baseURL }) => {
+test("a hub model gives the expected vectors and ranking, and requests only the page's server and the hub", async ({ page, baseURL }) => {
   const urls: string[] = [];
   const complaints: string[] = [];
   page.on("request", (request) => urls.push(request.url()));
@@ -49,7 +49,7 @@ test("gives the known vectors and ranks by them, and asks nobody but the page's 
   expect(complaints.filter((text) => text !== "No available adapters.")).toEqual([expect.stringContaining("404")]);
 });
 
-test("is found by createEncoder, which searches with it and keeps its runtime for the next visit", async ({ page }) => {
+test("createEncoder loads a hub model, searches with it and caches its runtime for the next visit", async ({ page }) => {
   const search = () =>
     page.evaluate(
       async ({ options, texts }) => {
@@ -71,7 +71,7 @@ test("is found by createEncoder, which searches with it and keeps its runtime fo
   expect(await search()).toEqual(found);
 });
 
-test("has it without the hub at the next visit, under the same fingerprint", async ({ page }) => {
+test("a hub model loads from the cache without the hub on the next visit, with the same fingerprint", async ({ page }) => {
   const first = await openPool(page, here("tiny/bert@v2"));
   expect(hub.requests).toContain(`/tiny/bert/resolve/${commits.v2}/onnx/model.onnx`);
   await hub.close();
@@ -83,7 +83,7 @@ test("has it without the hub at the next visit, under the same fingerprint", asy
   expectKnownVectors(await vectorsInPage(page));
 });
 
-test("fetches it anew, of the same commit, where a stored file has been altered", async ({ page }) => {
+test("a hub model's altered cache entry is downloaded again from the same commit", async ({ page }) => {
   await openPool(page, here());
   await page.evaluate(async (url) => {
     const cache = await caches.open("samevec-hub");
@@ -97,7 +97,7 @@ test("fetches it anew, of the same commit, where a stored file has been altered"
   for (const path of hub.requests.slice(1)) expect(path).toContain(`/resolve/${commits.main}/`);
 });
 
-test("has weights that lie beside the graph", async ({ page }) => {
+test("a hub model loads weights stored beside its graph", async ({ page }) => {
   hub.served.set("onnx/model.onnx_data", Buffer.from("weights that this graph does not look for"));
   const { model } = await openPool(page, here());
   expect(hub.files).toContain("onnx/model.onnx_data");
@@ -107,37 +107,41 @@ test("has weights that lie beside the graph", async ({ page }) => {
 });
 
 const refusals: readonly { readonly what: string; readonly model?: string; readonly spoil?: () => unknown; readonly message: RegExp }[] = [
-  { what: "an id that is none", model: "../etc/passwd", message: /should be org\/name/ },
+  { what: "an invalid model id", model: "../etc/passwd", message: /should be org\/name/ },
   {
-    what: "a model that is not there",
+    what: "a model that does not exist",
     model: "nobody/nothing",
     message: /nobody\/nothing could not be downloaded .*there is no such model/,
   },
-  { what: "a revision that is not there", model: "tiny/bert@v3", message: /there is no such revision/ },
-  { what: "no graph", spoil: () => hub.served.set("onnx/model.onnx", "missing"), message: /no onnx\/model\.onnx/ },
-  { what: "a graph that is none", spoil: () => hub.served.set("onnx/model.onnx", Buffer.from("no graph")), message: /./ },
-  { what: "no pooling", spoil: () => hub.served.set("modules.json", "missing"), message: /no modules\.json, which defines its pooling/ },
+  { what: "a revision that does not exist", model: "tiny/bert@v3", message: /there is no such revision/ },
+  { what: "a missing graph", spoil: () => hub.served.set("onnx/model.onnx", "missing"), message: /no onnx\/model\.onnx/ },
+  { what: "an invalid graph", spoil: () => hub.served.set("onnx/model.onnx", Buffer.from("no graph")), message: /./ },
+  {
+    what: "missing pooling settings",
+    spoil: () => hub.served.set("modules.json", "missing"),
+    message: /no modules\.json, which defines its pooling/,
+  },
   {
     what: "a file that is not JSON",
     spoil: () => hub.served.set("modules.json", Buffer.from("<html>")),
     message: /modules\.json .*not JSON/,
   },
   {
-    what: "max pooling",
+    what: "unsupported max pooling",
     spoil: () => hub.serveJson("1_Pooling/config.json", () => ({ embedding_dimension: 32, pooling_mode: "max" })),
     message: /requests the pooling max; supported are cls and mean/,
   },
   {
-    what: "other dimensions than its graph's",
+    what: "dimensions that differ from the graph's",
     spoil: () => hub.serveJson("1_Pooling/config.json", () => ({ embedding_dimension: 31, pooling_mode: "mean" })),
     message: /31 dimensions/,
   },
-  { what: "a hub that fails", spoil: () => hub.served.set("tokenizer.json", 503), message: /status 503 for tokenizer\.json/ },
-  { what: "no hub", spoil: () => hub.close(), message: /could not be downloaded from .*modules\.json could not be fetched/ },
-  { what: "a hub that falls silent", spoil: () => hub.served.set("tokenizer.json", "stalled"), message: /nothing arrived for 200 ms/ },
+  { what: "a hub that returns 503", spoil: () => hub.served.set("tokenizer.json", 503), message: /status 503 for tokenizer\.json/ },
+  { what: "an unreachable hub", spoil: () => hub.close(), message: /could not be downloaded from .*modules\.json could not be fetched/ },
+  { what: "a hub that stops sending", spoil: () => hub.served.set("tokenizer.json", "stalled"), message: /nothing arrived for 200 ms/ },
 ];
 for (const { what, model, spoil, message } of refusals) {
-  test(`refuses ${what}`, async ({ page }) => {
+  test(`loading a hub model rejects ${what}`, async ({ page }) => {
     await spoil?.();
     const { failure } = await openPool(page, { ...here(model), stallTimeout: 200 });
     expect(failure).toEqual({ code: "load_failed", message: expect.stringMatching(message) });
@@ -146,7 +150,7 @@ for (const { what, model, spoil, message } of refusals) {
 }
 
 for (const what of ["announced", "endless"] as const) {
-  test(`refuses more bytes than a model may have (${what})`, async ({ page }) => {
+  test(`loading a hub model rejects more bytes than its download limit (${what})`, async ({ page }) => {
     if (what === "endless") hub.served.set("tokenizer.json", "endless");
     const { failure } = await openPool(page, { ...here(), maxBytes: 100_000 });
     expect(failure).toEqual({
@@ -157,7 +161,7 @@ for (const what of ["announced", "endless"] as const) {
   });
 }
 
-test("computes on WASM, in fresh workers, where the workers have no WebGPU", async ({ page }) => {
+test("a hub model computes on WASM in new workers when workers have no WebGPU", async ({ page }) => {
   await page.evaluate(() => {
     const info = { isFallbackAdapter: false, vendor: "v", architecture: "a", device: "d", description: "a real one" };
     Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => ({ info }) } });
@@ -170,12 +174,12 @@ test("computes on WASM, in fresh workers, where the workers have no WebGPU", asy
   expectKnownVectors(await vectorsInPage(page));
 });
 
-test("refuses WebGPU that is named and cannot be had", async ({ page }) => {
+test('a hub model rejects device "webgpu" where WebGPU is unavailable', async ({ page }) => {
   expect(await openPool(page, { ...here(), device: "webgpu" })).toMatchObject({ failure: { code: "device_unavailable" } });
   expect(hub.requests).toEqual([]);
 });
 
-test("ends whatever is under way when it is told to", async ({ page }) => {
+test("aborting the load of a hub model ends its downloads and workers", async ({ page }) => {
   hub.served.set("onnx/model.onnx", "stalled");
   const reason = await page.evaluate(async (options) => {
     const controller = new AbortController();

@@ -27,7 +27,7 @@ async function visit(page: Page): Promise<void> {
   await page.evaluate(async () => void (await navigator.serviceWorker.ready));
 }
 
-test("after one visit the page opens and searches without a server", async ({ page }) => {
+test("after one visit, the page opens and searches offline", async ({ page }) => {
   await visit(page);
   const { url } = server;
   server.stop();
@@ -39,7 +39,7 @@ test("after one visit the page opens and searches without a server", async ({ pa
   await expect(page.getByRole("list", { name: "Results" }).getByRole("heading").first()).toHaveText("Lemon drizzle cake");
 });
 
-test("of a folder of 500 notes words find one at once, meaning within seconds while coverage grows, and both after a reload without a server", async ({
+test("a folder of 500 notes is searchable by keyword at once, by meaning within seconds, and both offline after a reload", async ({
   page,
 }) => {
   const notes = join(site, "notes");
@@ -77,7 +77,7 @@ test("of a folder of 500 notes words find one at once, meaning within seconds wh
   await expect.poll(covered, { timeout: 60_000 }).toBeGreaterThan(before);
 });
 
-test("a new version is told, and taken when the visitor asks for it", async ({ page }) => {
+test("the page announces a new version and loads it on request", async ({ page }) => {
   await visit(page);
   const edit = async (file: string, change: (text: string) => string) => {
     const path = join(site, file);

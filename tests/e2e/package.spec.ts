@@ -29,7 +29,7 @@ test.beforeAll(async () => {
 test.afterEach(() => server?.stop());
 test.afterAll(() => rm(project, { recursive: true }));
 
-test("the guide's page of 15 lines, built by Vite with nothing configured, searches", async ({ page }) => {
+test("the guide's 15-line page searches when built by Vite without configuration", async ({ page }) => {
   const guide = await readFile(join(root, "docs/guide.md"), "utf8");
   const [, example = ""] = /```html\n(<!doctype html>\n[^`]*"samevec"[^`]*)\n```/.exec(guide) ?? [];
   expect(example.split("\n")).toHaveLength(15);
@@ -48,7 +48,7 @@ test("the guide's page of 15 lines, built by Vite with nothing configured, searc
   expect(urls.filter((asked) => !asked.startsWith(url))).toEqual([]);
 });
 
-test("the same import is, in Node, the encoder of Node, on either device", async () => {
+test("the package's import is the Node encoder in Node, on either device", async () => {
   const script = `
     import { createEncoder } from "samevec";
     for (const device of ["native", "wasm"]) {
@@ -61,7 +61,7 @@ test("the same import is, in Node, the encoder of Node, on either device", async
   expect(await run("node", "embed.js")).toBe("native 384 wasm 384 ");
 });
 
-test("the installed service has the search page with its model and runtimes", async ({ request }) => {
+test("the installed package serves the search page with its model and runtimes", async ({ request }) => {
   const service = await ServerProcess.start({ WORKERS: "1" }, [], join(project, "node_modules/samevec"));
   for (const path of ["", "models/bge-small-en-v1.5/manifest.json", "models/bge-small-en-v1.5/weights-0.bin", "runtimes/webgpu.bin"]) {
     const response = await request.get(`${service.url}/${path}`);
@@ -70,7 +70,7 @@ test("the installed service has the search page with its model and runtimes", as
   await service.stop();
 });
 
-test("each platform's compiler finds its own options", async () => {
+test("the package's types give each platform its own options", async () => {
   await mkdir(join(project, "types"));
   const compile = async (name: string, options: string, ...settings: string[]) => {
     const file = join("types", `${name}.ts`);

@@ -34,16 +34,16 @@ async function expectAccessible(): Promise<void> {
   }
 }
 
-test("axe finds nothing on the empty page", expectAccessible);
+test("axe finds no violations on the empty page", expectAccessible);
 
-test("axe finds nothing beside results of the built-in texts", async () => {
+test("axe finds no violations beside results of the built-in texts", async () => {
   await searchBox(page).fill("a deaf cat wanting adoption");
   await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
   await expect(page.getByText("Closest sentence")).toBeVisible();
   await expectAccessible();
 });
 
-test("axe finds nothing while documents come in, nor when some cannot be taken", async () => {
+test("axe finds no violations while documents are added or when files are rejected", async () => {
   const many = Array.from({ length: 60 }, (_, n) => [
     `day-${n}.txt`,
     `${"On that day the herons stood by the canal. ".repeat(40)} Day ${n}.`,
@@ -57,7 +57,7 @@ test("axe finds nothing while documents come in, nor when some cannot be taken",
   await page.getByRole("button", { name: "Cancel" }).click();
 });
 
-test("axe finds nothing in a dialog", async () => {
+test("axe finds no violations in a dialog", async () => {
   await page.getByRole("button", { name: "New collection" }).click();
   await expectAccessible();
   await page.getByRole("textbox", { name: "Name" }).fill("Notes");
@@ -65,7 +65,7 @@ test("axe finds nothing in a dialog", async () => {
   await expect(collection(page).locator("option:checked")).toHaveText("Notes");
 });
 
-test("axe finds nothing in a document with its heat map", async () => {
+test("axe finds no violations in a document with its heat map", async () => {
   await choose(page, notes);
   await indexed(page);
   await searchBox(page).fill("bleeding air out of a cold radiator");

@@ -45,7 +45,7 @@ async function exported(): Promise<{ name: string; path: string }> {
   return { name: download.suggestedFilename(), path: await download.path() };
 }
 
-test("collections are made with a name, searched by themselves, and chosen; a tab keeps its own", async () => {
+test("collections are created by name, searched separately and selected per tab", async () => {
   await page.getByRole("button", { name: "New collection" }).click();
   await dialog().getByRole("textbox", { name: "Name" }).fill("House");
   await page.keyboard.press("Enter");
@@ -68,7 +68,7 @@ test("collections are made with a name, searched by themselves, and chosen; a ta
   await expect(yourDocuments(page)).toHaveCount(1);
 });
 
-test("a collection is renamed, and a name that is given up changes nothing", async () => {
+test("a collection is renamed, and a cancelled rename changes nothing", async () => {
   await page.getByText("Manage this collection").click();
   await manage("Rename").click();
   await dialog().getByRole("textbox", { name: "Name" }).fill("   ");
@@ -85,13 +85,13 @@ test("a collection is renamed, and a name that is given up changes nothing", asy
   await expect(shown()).toHaveText("My house");
 });
 
-test("it is told how large a collection is, which model made it, and where it is kept", async () => {
+test("the page shows a collection's size, its model and where it is stored", async () => {
   const figures = page.locator("#manage dd");
   await expect(figures).toHaveText(["1", /^\d$/, /^\d+ KB$/, /^[0-9a-f]{12}$/]);
   await expect(page.getByText(/^Stored in this browser/)).toBeVisible();
 });
 
-test("an exported collection is imported again, and found by meaning at once", async () => {
+test("an exported collection is imported again and searchable by meaning at once", async () => {
   const { name, path } = await exported();
   expect(name).toBe("My house.samevec");
   await page.getByLabel("Import").setInputFiles({ name: "Copy.samevec", mimeType: "", buffer: await readFile(path) });
@@ -102,13 +102,13 @@ test("an exported collection is imported again, and found by meaning at once", a
   await expect(results(page).first()).toContainText("%");
 });
 
-test("a file that is no good index is refused with a reason, and leaves nothing behind", async () => {
+test("an invalid index file is rejected with a reason and creates no collection", async () => {
   await page.getByLabel("Import").setInputFiles({ name: "broken.samevec", mimeType: "", buffer: Buffer.from("not an index at all") });
   await expect(page.getByRole("alert")).toContainText(/index file/i);
   await expect(collection(page).locator("option")).toHaveText(["My documents", "My house", "Copy"]);
 });
 
-test("an index file of another model is imported, and embedded anew by itself", async () => {
+test("an index file of another model is imported and re-embedded automatically", async () => {
   const { path } = await exported();
   const contents = await readIndexFile(new Uint8Array(await readFile(path)));
   const foreign = Buffer.from(await writeIndexFile({ ...contents, fingerprint: otherFingerprint }));
@@ -121,7 +121,7 @@ test("an index file of another model is imported, and embedded anew by itself", 
   await expect(page.getByText(modelChanged)).toBeHidden();
 });
 
-test("collections that another model embedded are searched by words at once, are embedded anew, and a line says so", async () => {
+test("collections embedded by another model are searchable by keyword at once and re-embedded with a notice", async () => {
   await searchBox(page).fill("");
   await keepAsOfOtherModel(page);
   const letModelCome = await holdModel(page);
@@ -146,7 +146,7 @@ test("collections that another model embedded are searched by words at once, are
   await page.getByText("Manage this collection").click();
 });
 
-test("all documents are removed, and a collection deleted, only when it is confirmed", async () => {
+test("removing all documents and deleting a collection require confirmation", async () => {
   await manage("Remove all documents").click();
   await expect(dialog()).toContainText("1 document will be removed.");
   await expect(dialog().getByRole("button", { name: "Cancel" })).toBeFocused();

@@ -41,7 +41,7 @@ async function write(name: string, files: Readonly<Record<string, string | Uint8
 const problems = (page: Page) => page.getByRole("list", { name: "Files that could not be added" }).getByRole("listitem");
 const progress = (page: Page) => page.getByRole("group", { name: "Progress" });
 
-test("a pasted text is searched, and the built-in ones no longer unless they are asked for, until it is removed", async ({ page }) => {
+test("a pasted text replaces the built-in texts in searches until it is removed, unless they are selected", async ({ page }) => {
   await openReady(page, server.url);
   await expect(page.getByText("Built-in texts")).toBeHidden();
   await paste(page, "Notes on the greenhouse\n\nThe tomatoes by the south wall ripened two weeks before those by the door.");
@@ -60,7 +60,7 @@ test("a pasted text is searched, and the built-in ones no longer unless they are
   await expect(firstTitle(page)).toHaveText("The Vasa, 1628");
 });
 
-test("a dropped folder is taken with its paths, without what is hidden, and each file that cannot be taken is named", async ({ page }) => {
+test("a dropped folder is added with its paths and without hidden files, and each rejected file is named", async ({ page }) => {
   const home = await write("home", {
     "house/heating.md": notes["heating.md"] ?? "",
     "house/.hidden.md": "# Hidden\n\nNobody is to see this.",
@@ -83,7 +83,7 @@ test("a dropped folder is taken with its paths, without what is hidden, and each
   await expect(problems(page)).toHaveCount(0);
 });
 
-test("a chosen folder keeps its paths too", async ({ page }) => {
+test("a chosen folder is added with its paths", async ({ page }) => {
   const trips = await write("trips", {
     "lisbon/food.md": "# Food\n\nGrilled sardines below the castle.",
     "lisbon/.cache.txt": "Not this.",
@@ -95,7 +95,7 @@ test("a chosen folder keeps its paths too", async ({ page }) => {
   await expect(results(page).first()).toContainText("trips › lisbon › food.md");
 });
 
-test("a connected folder is followed: what changes in it is found when the visitor comes back", async ({ page }) => {
+test("changes in a connected folder are searchable when the visitor returns", async ({ page }) => {
   // In place of the dialog, which only a person can answer: a folder that the browser itself keeps.
   await page.addInitScript(() => {
     const folder = async () => (await navigator.storage.getDirectory()).getDirectoryHandle("diary", { create: true });
@@ -124,9 +124,7 @@ test("a connected folder is followed: what changes in it is found when the visit
   await expect(yourDocuments(page)).toHaveCount(2);
 });
 
-test("while documents are embedded, progress is told, words find them all, and it can be paused, resumed and cancelled", async ({
-  page,
-}) => {
+test("documents being embedded show progress, are searchable by keyword, and can be paused, resumed and cancelled", async ({ page }) => {
   await openReady(page, server.url);
   const chapter = (n: number) =>
     `# Chapter ${n}\n\n${`In chapter ${n} the ferry leaves the island at dawn, and gulls follow it for a while. `.repeat(150)}`;
@@ -160,21 +158,21 @@ test.describe("a collection of notes", () => {
   });
   test.afterAll(() => page.close());
 
-  test("the list tells of each document how many passages it has, and which are found by keyword only", async () => {
+  test("the document list shows each document's passages and marks keyword-only ones", async () => {
     await expect(yourDocuments(page)).toHaveCount(5);
     await expect(yourDocuments(page).filter({ hasText: "Heating" })).toContainText(/md · \d passages/);
     await expect(yourDocuments(page).filter({ hasText: "Nebel" })).toContainText("keyword search only: not English");
     await expect(page.getByText(/5 documents, \d+ passages\./)).toBeVisible();
   });
 
-  test("a result tells its headings and where in the document it stands", async () => {
+  test("a search result shows its headings and position in the document", async () => {
     await searchBox(page).fill("bleeding air out of a cold radiator");
     await expect(firstTitle(page)).toHaveText("Heating");
     await expect(results(page).first().locator(".place")).toHaveAccessibleName(/^\d+ % into the text$/);
     await expect(results(page).filter({ hasText: "heating.md › When a radiator stays cold" })).not.toHaveCount(0);
   });
 
-  test("what is searched is narrowed by kind and by document, and each filter is cleared by itself", async () => {
+  test("searches are filtered by kind and by document, and each filter is cleared separately", async () => {
     await searchBox(page).fill("copper tape");
     await expect(results(page)).not.toHaveCount(0);
     const kinds = () => results(page).locator(".kind").allInnerTexts();
@@ -190,7 +188,7 @@ test.describe("a collection of notes", () => {
     await expect.poll(async () => new Set(await kinds()).size).toBeGreaterThan(1);
   });
 
-  test("a document opens with a heat map, and its relevant passages are stepped through by keyboard", async () => {
+  test("a document opens with a heat map, and the keyboard steps through its relevant passages", async () => {
     await searchBox(page).fill("bleeding air out of a cold radiator");
     await expect(firstTitle(page)).toHaveText("Heating");
     await page.keyboard.press("ArrowDown");
@@ -221,7 +219,7 @@ test.describe("a collection of notes", () => {
     await expect(results(page).first().getByRole("button")).toBeFocused();
   });
 
-  test("a document in the list can be removed, and the keyboard stays in the list", async () => {
+  test("a document is removed from the list, and the focus stays in the list", async () => {
     await page.getByRole("button", { name: "Remove Garden" }).press("Enter");
     await expect(yourDocuments(page)).toHaveCount(4);
     await expect(
@@ -232,7 +230,7 @@ test.describe("a collection of notes", () => {
   });
 });
 
-test("a long text opens at its passage, with all that is in it", async ({ page }) => {
+test("a long document opens at the found passage, with its whole text", async ({ page }) => {
   await openReady(page, server.url);
   const lines = Array.from(
     { length: 16_000 },

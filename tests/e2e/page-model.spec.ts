@@ -8,7 +8,7 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => server.stop());
 
-test("before the model is there, an example is answered by meaning and a typed query by words", async ({ page }) => {
+test("before the model loads, an example is answered by meaning and a typed query by keyword", async ({ page }) => {
   const letModelCome = await holdModel(page);
   await open(page, server.url);
   await expect(searchBox(page)).toBeFocused();
@@ -25,7 +25,7 @@ test("before the model is there, an example is answered by meaning and a typed q
   await expect(status(page)).toContainText(/\d+ passages? in \d+ ms on WASM/);
 });
 
-test("a text pasted before the model is there is searched as soon as it is", async ({ page }) => {
+test("a text pasted before the model loads is searchable by keyword, and by meaning once the model loads", async ({ page }) => {
   const letModelCome = await holdModel(page);
   await open(page, server.url);
   await paste(page, "The harbour master moved the yellow buoy forty metres north.");
@@ -39,7 +39,7 @@ test("a text pasted before the model is there is searched as soon as it is", asy
   await expect(results(page).first()).toContainText("yellow buoy");
 });
 
-test("?device=wasm&workers=2 is honoured, and WebGPU that cannot be had is refused", async ({ page }) => {
+test("?device=wasm&workers=2 is applied, and ?device=webgpu is rejected where WebGPU is unavailable", async ({ page }) => {
   await openReady(page, server.url, "device=wasm&workers=2");
   await expect(status(page)).toContainText("Ready on WASM with 2 workers");
   await open(page, server.url, "device=webgpu");
@@ -47,7 +47,7 @@ test("?device=wasm&workers=2 is honoured, and WebGPU that cannot be had is refus
   await expect(page.getByRole("button", { name: "Try again" })).toBeVisible();
 });
 
-test("the status tells the download in bytes", async ({ page }) => {
+test("the status shows the download in bytes", async ({ page }) => {
   const letRestCome = await holdModel(page, "**/models/**/weights-1.bin");
   await open(page, server.url);
   const progress = status(page).getByRole("progressbar", { name: "Download of the model" });
@@ -61,7 +61,7 @@ test("the status tells the download in bytes", async ({ page }) => {
   await expect(progress).toBeHidden();
 });
 
-test("the status tells what comes from the cache, and does not call that a download", async ({ page }) => {
+test("the status shows cached bytes and does not call them a download", async ({ page }) => {
   await openReady(page, server.url);
   await page.addInitScript(() => {
     const told: string[] = [];
@@ -80,7 +80,7 @@ test("the status tells what comes from the cache, and does not call that a downl
   expect(counted.filter((text) => !text.includes("from cache"))).toEqual([]);
 });
 
-test("says so where the browser does not keep the model", async ({ page }) => {
+test("the status says when the browser does not store the model", async ({ page }) => {
   await page.context().route("**/search-worker-*.js", async (route) => {
     const response = await route.fetch();
     const full = 'Cache.prototype.put = () => Promise.reject(new DOMException("Quota exceeded.", "QuotaExceededError"));';
@@ -90,7 +90,7 @@ test("says so where the browser does not keep the model", async ({ page }) => {
   await expect(status(page)).toContainText("This browser did not store the model: the next visit downloads it again.");
 });
 
-test("a download that fails is told, and can be tried again", async ({ page }) => {
+test("the status shows a failed download, which can be retried", async ({ page }) => {
   await page.context().route("**/models/**/weights-1.bin", (route) => route.abort());
   await open(page, server.url);
   const again = page.getByRole("button", { name: "Try again" });
@@ -101,13 +101,13 @@ test("a download that fails is told, and can be tried again", async ({ page }) =
   await expect(status(page)).toContainText("Ready on WASM", { timeout: 60_000 });
 });
 
-test("a worker that cannot be had is told", async ({ page }) => {
+test("the status shows a search worker that cannot be started", async ({ page }) => {
   await page.context().route("**/search-worker-*.js", (route) => route.abort());
   await open(page, server.url);
   await expect(status(page)).toContainText("The search could not be started");
 });
 
-test("vectors of another model are not trusted: the built-in documents are embedded anew", async ({ page }) => {
+test("built-in documents with vectors of another model are re-embedded", async ({ page }) => {
   await page.context().route("**/library-*.json", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, json: { ...(await response.json()), fingerprint: "0".repeat(64) } });

@@ -58,7 +58,7 @@ for (const [host, start] of [
   ["Node", () => ServerProcess.start({ WORKERS: "1" })],
   ["the edge", () => WranglerDev.start()],
 ] as const) {
-  test(`no worker of the page can reach another origin or make code of text, served by ${host}`, async ({ page }) => {
+  test(`no worker of the page can reach another origin or compile code from text, served by ${host}`, async ({ page }) => {
     const server = await start();
     try {
       await openReady(page, server.url);

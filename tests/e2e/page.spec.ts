@@ -25,7 +25,7 @@ test.beforeAll(async () => {
 });
 test.afterAll(() => server.stop());
 
-test("a query finds its answer first, with which it shares no word", async ({ page }) => {
+test("a query finds an answer first that shares no word with it", async ({ page }) => {
   const query = "quit feeling afraid aboard planes";
   await openReady(page, server.url);
   await searchBox(page).fill(query);
@@ -37,7 +37,7 @@ test("a query finds its answer first, with which it shares no word", async ({ pa
   expect(words(query).filter((word) => inAnswer.has(word))).toEqual([]);
 });
 
-test("shows scores, and calls weak matches weak", async ({ page }) => {
+test("search results show scores and mark weak matches", async ({ page }) => {
   await openReady(page, server.url);
   await searchBox(page).fill("elevator in an apartment house");
   await expect(firstTitle(page)).toHaveText("The lift at Number Forty");
@@ -54,7 +54,7 @@ test("shows scores, and calls weak matches weak", async ({ page }) => {
   await expect(page.getByText("No good match")).toBeHidden();
 });
 
-test("once it is ready, the server can be stopped and the search goes on", async ({ page }) => {
+test("once the page is ready, searches work without the server", async ({ page }) => {
   const ownServer = await ServerProcess.start({ WORKERS: "1" });
   try {
     await openReady(page, ownServer.url);
@@ -77,7 +77,7 @@ test("once it is ready, the server can be stopped and the search goes on", async
   }
 });
 
-test("the page's vector of a text and the server's agree", async ({ page }) => {
+test("the page and the server give a text the same vector", async ({ page }) => {
   await openReady(page, server.url);
   await page.getByText("One text, one vector").click();
   const panel = page.getByRole("region", { name: "One text, one vector" });
@@ -89,7 +89,7 @@ test("the page's vector of a text and the server's agree", async ({ page }) => {
   await expect(panel.getByRole("img")).toBeVisible();
 });
 
-test("nothing is asked of another origin, and nothing is typed into an address", async ({ page }) => {
+test("the page requests nothing from another origin and puts no typed text into a URL", async ({ page }) => {
   const urls: URL[] = [];
   const problems: string[] = [];
   page.context().on("request", (request) => urls.push(new URL(request.url())));
@@ -112,7 +112,7 @@ test("nothing is asked of another origin, and nothing is typed into an address",
   expect(problems).toEqual([]);
 });
 
-test("of queries that overtake each other only the last is answered", async ({ page }) => {
+test("only the last of several rapid queries is answered", async ({ page }) => {
   const letModelCome = await holdModel(page);
   await open(page, server.url);
   await page.evaluate(() => {
@@ -133,7 +133,7 @@ test("of queries that overtake each other only the last is answered", async ({ p
   expect(await page.evaluate(() => Reflect.get(window, "seen"))).toEqual(["The Vasa, 1628"]);
 });
 
-test("fits a narrow screen, and works by keyboard alone", async ({ page }) => {
+test("the page fits a narrow screen and is operable by keyboard", async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 740 });
   await openReady(page, server.url);
   await page.keyboard.press("Tab");
@@ -163,7 +163,7 @@ test("fits a narrow screen, and works by keyboard alone", async ({ page }) => {
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
 });
 
-test("a key pressed right after a document closes keeps its effect on the focus", async ({ page }) => {
+test("a key pressed right after a document closes moves the focus", async ({ page }) => {
   await openReady(page, server.url);
   await searchBox(page).fill("elderly pet wanting adoption");
   await results(page).nth(0).getByRole("button").click();
@@ -177,7 +177,7 @@ test("a key pressed right after a document closes keeps its effect on the focus"
   await expect(searchBox(page)).toBeFocused();
 });
 
-test.describe("one visit", () => {
+test.describe("search results", () => {
   let page: Page;
   test.beforeAll(async ({ browser }) => {
     page = await browser.newPage();
@@ -189,7 +189,7 @@ test.describe("one visit", () => {
   });
   test.afterAll(() => page.close());
 
-  test("a phrase in quotes must be there word for word, and a word with a minus must not", async () => {
+  test("a quoted phrase must match exactly, and an excluded word must not occur", async () => {
     const texts = () => results(page).locator(".passage").allInnerTexts();
     await searchBox(page).fill('"second breakfast"');
     await expect(results(page)).toHaveCount(1);
@@ -199,7 +199,7 @@ test.describe("one visit", () => {
     for (const text of await texts()) expect(text).not.toMatch(/sourdough/i);
   });
 
-  test("the mode chooses semantic, keyword or hybrid search", async () => {
+  test("the mode selects semantic, keyword or hybrid search", async () => {
     await searchBox(page).fill("elderly pet wanting adoption");
     await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
     await page.getByRole("radio", { name: "Keyword" }).check();
@@ -210,7 +210,7 @@ test.describe("one visit", () => {
     await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
   });
 
-  test("the words of the query and the sentence closest in meaning are marked, and what the marks mean is said once", async () => {
+  test("query words and the closest sentence are marked in a result, with one legend", async () => {
     await searchBox(page).fill("deaf cat needs a home");
     await expect(firstTitle(page)).toHaveText("Doris seeks a quiet sofa");
     await expect(results(page).first().locator("mark")).toHaveText(["deaf"]);
@@ -230,7 +230,7 @@ test.describe("one visit", () => {
     await expect(page.getByText("Closest sentence")).toBeHidden();
   });
 
-  test("more results are shown when they are asked for, below those that are there", async () => {
+  test('"Show more" appends results below the existing ones', async () => {
     await page.getByRole("radio", { name: "Keyword" }).check();
     await searchBox(page).fill("the water and a house or time");
     await expect(results(page)).toHaveCount(8);
@@ -241,7 +241,7 @@ test.describe("one visit", () => {
     await expect(results(page).nth(7).getByRole("button")).toBeFocused();
   });
 
-  test("screen readers are told of an answer when it has settled, not of each one on the way", async () => {
+  test("screen readers are told the settled results, not intermediate ones", async () => {
     await page.evaluate(() => {
       const told: string[] = [];
       const region = document.querySelector("[role=status]") as Element;

@@ -4,7 +4,7 @@ import { readFile } from "../../shared/reading/read-file.ts";
 
 const fixtures = new URL("../fixtures/reading/", import.meta.url);
 
-test("every file is read as Node reads it, or refused alike, and nothing is fetched from elsewhere", async ({ page }) => {
+test("the page reads or rejects every file as Node does, and fetches nothing from elsewhere", async ({ page }) => {
   await page.goto("/");
   await page.waitForFunction(() => window.search);
   const fetched: string[] = [];

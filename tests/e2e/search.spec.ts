@@ -64,7 +64,7 @@ async function killTabs(context: BrowserContext): Promise<void> {
 
 test.beforeEach(({ page }) => open(page));
 
-test("words find what was added before the model is there, meaning as its vectors arrive, and all of it is there after a reload", async ({
+test("added documents are searchable by keyword before the model loads, by meaning once embedded, and persist across a reload", async ({
   page,
 }) => {
   await addFiles(page, notes(48));
@@ -82,10 +82,7 @@ test("words find what was added before the model is there, meaning as its vector
   expect(await found(page, "stringed instrument", { mode: "semantic" })).toContain("notes/002.md");
 });
 
-test("a tab that is killed in the middle leaves nothing half-written, and the next one takes up where it stopped", async ({
-  page,
-  context,
-}) => {
+test("a tab killed while embedding leaves nothing half-written, and the next tab resumes", async ({ page, context }) => {
   await addFiles(page, notes(64));
   await ready(page);
   let kept = 0;
@@ -109,7 +106,7 @@ test("a tab that is killed in the middle leaves nothing half-written, and the ne
   expect(new Set(await found(current, "the tide"))).not.toEqual(new Set());
 });
 
-test("of several tabs one has the encoder and answers for all, and another takes over when it is closed", async ({ page, context }) => {
+test("one of several tabs runs the encoder for all, and another takes over when it closes", async ({ page, context }) => {
   await addFiles(page, notes(12));
   await embedded(page);
   const second = await context.newPage();
@@ -137,7 +134,7 @@ test("of several tabs one has the encoder and answers for all, and another takes
   expect(await found(second, "stringed instrument", { mode: "semantic" })).toContain("notes/002.md");
 });
 
-test("only what changed in a file is embedded again; removal and renaming embed nothing", async ({ page }) => {
+test("only changed passages of a file are embedded again; removing and renaming files embeds nothing", async ({ page }) => {
   const paragraphs = Array.from({ length: 12 }, (_, i) => `${note(i)} ${note(i + 20)} ${note(i + 40)} ${note(i + 60)}`);
   await addFiles(page, [{ path: "a.md", text: paragraphs.join("\n\n") }]);
   await ready(page);
@@ -157,9 +154,7 @@ test("only what changed in a file is embedded again; removal and renaming embed 
   expect(total - done).toBeLessThanOrEqual(2);
 });
 
-test("files that are handed over in parts are one addition: counted together, each refusal told, the shortest embedded first", async ({
-  page,
-}) => {
+test("files added in parts form one addition: counted together, each rejection reported, the shortest embedded first", async ({ page }) => {
   const paragraphs = Array.from({ length: 300 }, (_, i) => note(i, 3)).join("\n\n");
   await page.evaluate(
     async ({ long, short }) => {
@@ -180,7 +175,7 @@ test("files that are handed over in parts are one addition: counted together, ea
   expect(covered["long.md"]?.done).toBeLessThan(covered["long.md"]?.total ?? 0);
 });
 
-test("pausing holds the work, resuming goes on, and cancelling drops what is not done", async ({ page }) => {
+test("pausing stops embedding, resuming continues it, and cancelling drops documents that are not embedded", async ({ page }) => {
   await addFiles(page, notes(4));
   await embedded(page);
   const id = await firstCollection(page);
@@ -198,7 +193,9 @@ test("pausing holds the work, resuming goes on, and cancelling drops what is not
   expect(await found(page, "Note 1", { mode: "keyword" })).toContain("notes/001.md");
 });
 
-test("collections of another model open whole and are found by keyword at once, and are embedded anew by themselves", async ({ page }) => {
+test("collections of another model open complete, are searchable by keyword at once, and are re-embedded automatically", async ({
+  page,
+}) => {
   await addFiles(page, notes(8));
   await page.evaluate(async () => {
     const recipes = await window.search.createCollection("Recipes");
@@ -233,7 +230,7 @@ test("collections of another model open whole and are found by keyword at once, 
   expect(await found(page, "stringed instrument", { mode: "semantic" })).toContain("notes/002.md");
 });
 
-test("embedding anew is taken up where it stopped, and vectors of two models are never kept together", async ({ page, context }) => {
+test("re-embedding resumes after an interruption, and vectors of two models are never stored together", async ({ page, context }) => {
   /** Of the vectors that are kept, how many blocks either model made, and the fingerprint that is kept with them. */
   const kept = (of: Page) =>
     of.evaluate(async () => {
@@ -283,7 +280,7 @@ test("embedding anew is taken up where it stopped, and vectors of two models are
   expect(await found(next, "stringed instrument", { mode: "semantic" })).not.toEqual([]);
 });
 
-test("float vectors that an earlier release stored are searched without being embedded again", async ({ page }) => {
+test("float vectors stored by an earlier release are searched without being embedded again", async ({ page }) => {
   await addFiles(page, notes(4));
   await embedded(page);
   await page.evaluate(async () => {
@@ -311,7 +308,7 @@ test("float vectors that an earlier release stored are searched without being em
   expect(await found(page, "an old cello", { mode: "semantic" })).toEqual(["notes/002.md"]);
 });
 
-test("the page's index file is read by Node, and Node's by the page; a damaged one is refused", async ({ page }) => {
+test("the page and Node read each other's index files, and a damaged index file is rejected", async ({ page }) => {
   await addFiles(page, notes(8));
   await embedded(page);
   let node: number[] = [];
@@ -351,10 +348,7 @@ test("the page's index file is read by Node, and Node's by the page; a damaged o
   expect(outcome.names).toEqual(["My documents", "Of Node"]);
 });
 
-test("a full disk is told until there is room again; what came last is searched all the same, and what was kept stays", async ({
-  page,
-  context,
-}) => {
+test("a full disk is reported until there is room; new documents stay searchable and stored ones are kept", async ({ page, context }) => {
   await addFiles(page, notes(2));
   await embedded(page);
   const devtools = await context.newCDPSession(page);
@@ -384,7 +378,7 @@ test("a full disk is told until there is room again; what came last is searched 
   for (const { id, passages } of kept) expect(passages).toBe(whole.get(id) ?? 1);
 });
 
-test("a folder is followed: what is new, changed, renamed or gone in it is found by the next look", async ({ page }) => {
+test("changes in a followed folder (new, changed, renamed or removed files) are searchable after the next scan", async ({ page }) => {
   // The browser's own file system stands for the disk: the handles are the same, and need nobody's leave.
   const change = (changes: Record<string, string | null>) =>
     page.evaluate(async (changes) => {
@@ -417,7 +411,7 @@ test("a folder is followed: what is new, changed, renamed or gone in it is found
   expect(await found(page, "rained", { mode: "keyword" })).toEqual(["diary/tuesday.md"]);
 });
 
-test("collections are apart from each other, and the last one leaves an empty one behind", async ({ page }) => {
+test("collections are searched separately, and deleting the last one leaves an empty one", async ({ page }) => {
   await addFiles(page, notes(2));
   const outcome = await page.evaluate(async () => {
     const other = await window.search.createCollection("Recipes");

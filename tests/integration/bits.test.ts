@@ -70,7 +70,7 @@ afterAll(async () => {
   await folder?.remove();
 });
 
-describe("this Node gives a text the bits that it has alone", () => {
+describe("bit-identical vectors in this Node", () => {
   /** Embeds the texts of each inputType, in the order given, by one call for each inputType. */
   const embedAll = async (order: readonly number[]): Promise<string[]> => {
     const encoder = openEngine();
@@ -87,18 +87,18 @@ describe("this Node gives a text the bits that it has alone", () => {
     return vectors;
   };
 
-  test("where texts of all lengths share runs", { timeout: patience }, async () => {
+  test("the engine gives texts of all lengths that share runs the same bits as alone", { timeout: patience }, async () => {
     // The golden texts, of 2 to 512 tokens, and the abstracts by turns.
     const order = texts.map((_, index) => index).sort((a, b) => ((a * 7919) % texts.length) - ((b * 7919) % texts.length));
     expect(sha256((await embedAll(order)).join(""))).toBe(sha256(known.join("")));
   });
 
-  test("in random order", { timeout: patience }, async () => {
+  test("the engine gives texts in random order the same bits as alone", { timeout: patience }, async () => {
     const order = texts.map((_, index) => ({ index, place: Math.random() })).sort((a, b) => a.place - b.place);
     expect(sha256((await embedAll(order.map(({ index }) => index))).join(""))).toBe(sha256(known.join("")));
   });
 
-  test("under load, in a pool that many ask at once", { timeout: patience }, async () => {
+  test("a pool under concurrent load gives texts the same bits as alone", { timeout: patience }, async () => {
     const encoder = createEncoder({ workers: 2, interactiveWorkers: 1, device: "wasm" });
     const vectors: string[] = [];
     const calls: Promise<void>[] = [];
@@ -123,7 +123,7 @@ describe("this Node gives a text the bits that it has alone", () => {
   });
 });
 
-test("the engine's vectors of the abstracts are near the native ones", { timeout: patience }, async () => {
+test("the engine's vectors of the abstracts are close to the native ones", { timeout: patience }, async () => {
   const native = createSessionEncoder(openNodeModel({ directory: modelDirectory, engineDirectory, device: "native" }));
   const cosines: number[] = [];
   for (const [index, { inputType, text }] of texts.entries()) {
@@ -158,12 +158,12 @@ function requireProgram(name: string): void {
   }
 }
 
-describe("the same bits are computed in", { timeout: patience }, () => {
-  test("this Node, by every build", async () => {
+describe("bit-identical vectors on other hosts", { timeout: patience }, () => {
+  test("every engine build in this Node computes the same bits", async () => {
     expectKnownBits(`Node ${process.versions.node}`, await computeInNode(folder, process.execPath));
   });
 
-  test("a newer Node", async () => {
+  test("a newer Node computes the same bits", async () => {
     const node = await installNode(newerNode);
     try {
       expectKnownBits(`Node ${newerNode}`, await computeInNode(folder, node.executable));
@@ -172,20 +172,20 @@ describe("the same bits are computed in", { timeout: patience }, () => {
     }
   });
 
-  test("a page in Chromium", async () => {
+  test("a page in Chromium computes the same bits", async () => {
     expectKnownBits("Chromium", await computeInChromium(folder));
   });
 
-  test("a page in Firefox", async () => {
+  test("a page in Firefox computes the same bits", async () => {
     requireProgram("firefox-esr");
     expectKnownBits("Firefox", await computeInFirefox(folder));
   });
 
-  test("an isolate of workerd", async () => {
+  test("an isolate of workerd computes the same bits", async () => {
     expectKnownBits("workerd", await computeInIsolate(folder));
   });
 
-  test("JavaScriptCore", async () => {
+  test("JavaScriptCore computes the same bits", async () => {
     requireProgram("jsc");
     expectKnownBits("JavaScriptCore", await computeInJavaScriptCore(folder));
   });

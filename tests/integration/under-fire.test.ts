@@ -113,7 +113,7 @@ const answeredOrClosed = /^(200|4\d\d [a-z_]+|503 [a-z_]+|408 without code|reset
 
 const unexpected = (fire: Fire, allowed: RegExp) => Object.keys(fire.outcomes).filter((outcome) => !allowed.test(outcome));
 
-test("bodies of 8 MB of texts that are all tokens, beside clients with 1,024 duplicates", { timeout: patience }, async () => {
+test("the service survives 8 MB bodies of punctuation marks beside clients with 1,024 duplicates", { timeout: patience }, async () => {
   const fire = await start();
   const tokens = json({ inputs: Array.from({ length: 41 }, () => "!".repeat(200_000)) });
   const allowed = json({ inputs: "!".repeat(8_190) });
@@ -124,7 +124,7 @@ test("bodies of 8 MB of texts that are all tokens, beside clients with 1,024 dup
   await survived("41 × 200,000 `!` to /tokenize", fire, answered);
 });
 
-test("searches for 100 kB of words, 200 exclusions and two million documents, and as much as is allowed", {
+test("the service survives searches for 100 kB of words, 200 exclusions, two million document filters and the allowed maximum", {
   timeout: patience,
 }, async () => {
   const fire = await start();
@@ -155,7 +155,7 @@ test("searches for 100 kB of words, 200 exclusions and two million documents, an
   await survived("100 kB of words, 2,000,000 filter entries to /search", fire, answered);
 });
 
-test("50 clients with 1,024 duplicates, and 200 that never read their answer", { timeout: patience }, async () => {
+test("the service survives 50 clients with 1,024 duplicates and 200 that never read their response", { timeout: patience }, async () => {
   const fire = await start();
   const attack = { path: "/embed", seconds: seconds.duplicates };
   await fire.attack(
@@ -165,7 +165,7 @@ test("50 clients with 1,024 duplicates, and 200 that never read their answer", {
   await survived("50 × 1,024 duplicates, 200 that never read", fire, answeredOrClosed);
 });
 
-test("1,000 slow headers, 100 bodies of 2 MB at once, and SIGTERM", { timeout: patience }, async () => {
+test("the service survives 1,000 slow headers, 100 concurrent bodies of 2 MB, and SIGTERM", { timeout: patience }, async () => {
   const fire = await start();
   const text = abstracts.join(" ").replace(/\s+/g, " ").slice(0, 190_000);
   const body = json({ inputs: Array.from({ length: 11 }, () => text) });
@@ -194,7 +194,7 @@ test("1,000 slow headers, 100 bodies of 2 MB at once, and SIGTERM", { timeout: p
   expect.soft(figures.memory.peak - figures.memory.idle, "MB above idle").toBeLessThanOrEqual(memoryBound.peak);
 });
 
-test("quoted phrases of 26 ideographs without spaces", { timeout: patience }, async () => {
+test("the service survives quoted phrases of 26 ideographs without spaces", { timeout: patience }, async () => {
   const fire = await start();
   const queries = ["的".repeat(26), `${"的".repeat(25)}不`, `${"的我".repeat(13)}`];
   const bodies = queries.flatMap((characters) => [json({ query: phrase(characters) }), json({ query: phrase(characters), mode: "words" })]);

@@ -18,7 +18,7 @@ test("once starts its work at the first call and shares the promise with concurr
   expect(start).toHaveBeenCalledTimes(1);
 });
 
-test("once forgets a failure, which all that waited for it get, and the next call starts again", async () => {
+test("once rejects all waiting calls with a failure, and the next call starts again", async () => {
   const start = vi.fn(async () => "loaded").mockRejectedValueOnce(new Error("offline"));
   const load = once(start);
   const waiting = await Promise.allSettled([load(), load()]);
@@ -27,7 +27,7 @@ test("once forgets a failure, which all that waited for it get, and the next cal
   expect(start).toHaveBeenCalledTimes(2);
 });
 
-test("once starts again after forget, and a failure of the forgotten work does not forget the new one", async () => {
+test("once starts again after forget, and a failure of the forgotten work does not affect the new work", async () => {
   const first = deferred<string>();
   const start = vi.fn(async () => "second").mockReturnValueOnce(first.promise);
   const load = once(start);
@@ -40,7 +40,7 @@ test("once starts again after forget, and a failure of the forgotten work does n
   expect(start).toHaveBeenCalledTimes(2);
 });
 
-test("withTimeout gives the result or the failure of work that ends in time, and leaves no timer", async () => {
+test("withTimeout returns the result or the failure of work that ends in time, and leaves no timer", async () => {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const onTimeout = vi.fn(() => new Error("too late"));
   expect(await withTimeout(Promise.resolve(7), 100, onTimeout)).toBe(7);
@@ -67,7 +67,7 @@ test("withTimeout rejects late work with the error of onTimeout, and a later fai
   expect(unhandled).not.toHaveBeenCalled();
 });
 
-test("abortable rejects with the signal's reason as soon as it aborts, and at once when it has aborted before", async () => {
+test("abortable rejects with the signal's reason when it aborts, and at once when it is already aborted", async () => {
   const controller = new AbortController();
   const reason = new Error("no longer wanted");
   const call = abortable(never(), controller.signal);
@@ -76,7 +76,7 @@ test("abortable rejects with the signal's reason as soon as it aborts, and at on
   await expect(abortable(Promise.resolve(1), controller.signal)).rejects.toBe(reason);
 });
 
-test("abortable gives the result without a signal and with one that does not abort, and removes its listener", async () => {
+test("abortable returns the result without a signal and with one that does not abort, and removes its listener", async () => {
   const { signal } = new AbortController();
   const added = vi.spyOn(signal, "addEventListener");
   const removed = vi.spyOn(signal, "removeEventListener");
@@ -87,7 +87,7 @@ test("abortable gives the result without a signal and with one that does not abo
   expect(removed.mock.calls.map(([, listener]) => listener)).toEqual(added.mock.calls.map(([, listener]) => listener));
 });
 
-test("a rejection of a deferred that nobody awaits is not unhandled", async () => {
+test("rejecting a deferred that is not awaited raises no unhandled rejection", async () => {
   const unhandled = vi.fn();
   process.on("unhandledRejection", unhandled);
   deferred<void>().reject(new Error("nobody listens"));
@@ -96,7 +96,7 @@ test("a rejection of a deferred that nobody awaits is not unhandled", async () =
   expect(unhandled).not.toHaveBeenCalled();
 });
 
-test("a mutex runs tasks one after another in the order of the calls, whichever of them fail", async () => {
+test("a mutex runs tasks one after another in call order, even when some fail", async () => {
   const tasks = fc.array(fc.record({ fails: fc.boolean(), throws: fc.boolean(), ms: fc.integer({ min: 0, max: 2 }) }), { maxLength: 8 });
   await fc.assert(
     fc.asyncProperty(tasks, async (tasks) => {
@@ -125,7 +125,7 @@ test("a mutex runs tasks one after another in the order of the calls, whichever 
   );
 });
 
-test("a mutex accepts tasks while it runs one, and after it was idle", async () => {
+test("a mutex accepts tasks while it runs one and after being idle", async () => {
   const mutex = new Mutex();
   const order: string[] = [];
   const note = (name: string) => async () => void order.push(name);

@@ -48,7 +48,7 @@ function measuredRate(backlog: Backlog): number | undefined {
 
 const perSecond: BacklogLimits = { maxWait: 1_000 };
 
-test("a request is admitted or rejected as a whole", () => {
+test("the backlog admits or rejects a request as a whole", () => {
   const backlog = new Backlog({ maxTokens: 1_000 });
   backlog.add(texts(50), bulk);
   const error = rejection(() => backlog.add(texts(41), bulk));
@@ -58,7 +58,7 @@ test("a request is admitted or rejected as a whole", () => {
   expect(backlog.pending).toEqual({ texts: 90, tokens: 900 });
 });
 
-test("the last tenth of the limit is for interactive requests", () => {
+test("the backlog reserves the last tenth of its limit for interactive requests", () => {
   const backlog = new Backlog({ maxTokens: 1_000 });
   backlog.add(texts(90), bulk);
   expect(rejection(() => backlog.add(texts(1), bulk)).code).toBe("overloaded");
@@ -82,7 +82,7 @@ test("a backlog without limits admits everything", () => {
   expect(backlog.pending).toEqual({ texts: 100_000, tokens: 1e8 });
 });
 
-test("before a rate is measured, each worker is assumed to compute 2,000 tokens a second", () => {
+test("before a rate is measured, the backlog assumes 2,000 tokens a second per worker", () => {
   const limits = [0, 1, 2, 8].map((workers) => {
     const backlog = new Backlog({ maxWait: 100 });
     backlog.add(texts(1), { bulk: false, workers });
@@ -91,7 +91,7 @@ test("before a rate is measured, each worker is assumed to compute 2,000 tokens 
   expect(limits).toEqual([200, 200, 400, 1_600]);
 });
 
-test("the stricter of the two limits applies", () => {
+test("the backlog applies the stricter of its two limits", () => {
   const limitOf = (limits: BacklogLimits) => {
     const backlog = new Backlog(limits);
     backlog.add(texts(1), interactive);
@@ -101,7 +101,7 @@ test("the stricter of the two limits applies", () => {
   expect(limitOf({ maxTokens: 1_000, maxWait: 100 })).toBe(200);
 });
 
-test("retryAfter is the time in which what is too much is computed, at the measured rate", () => {
+test("retryAfter is the time to compute the excess at the measured rate", () => {
   const backlog = new Backlog({ maxTokens: 1_000 });
   backlog.add(texts(100), bulk);
   vi.advanceTimersByTime(2_000);
@@ -114,7 +114,7 @@ test("retryAfter is the time in which what is too much is computed, at the measu
   expect(retryAfter(1_000)).toBe(8);
 });
 
-test("no rate is measured in less than a second, nor while nothing is computed", () => {
+test("the backlog measures no rate in less than a second or while nothing is computed", () => {
   const brief = new Backlog(perSecond);
   brief.add(texts(20), interactive);
   vi.advanceTimersByTime(900);
@@ -126,7 +126,7 @@ test("no rate is measured in less than a second, nor while nothing is computed",
   expect([measuredRate(brief), measuredRate(stuck)]).toEqual([2_000, 2_000]);
 });
 
-test("the rate follows recent work more than earlier work", () => {
+test("the backlog's rate follows recent work more than earlier work", () => {
   const backlog = new Backlog(perSecond);
   compute(backlog, 1_000, 60);
   expect(measuredRate(backlog)).toBeGreaterThanOrEqual(999);
@@ -136,7 +136,7 @@ test("the rate follows recent work more than earlier work", () => {
   expect(measuredRate(backlog)).toBeLessThan(300);
 });
 
-test("the rate is measured only while more texts are pending than there are workers", () => {
+test("the backlog measures its rate only while more texts are pending than there are workers", () => {
   const backlog = new Backlog(perSecond);
   compute(backlog, 1_000, 2);
   // An hour with a text at a time, for one worker, and with nothing at all.
@@ -150,7 +150,7 @@ test("the rate is measured only while more texts are pending than there are work
   expect(measuredRate(backlog)).toBeLessThanOrEqual(1_000);
 });
 
-test("no rate is measured while no worker is ready", () => {
+test("the backlog measures no rate while no worker is ready", () => {
   const backlog = new Backlog(perSecond);
   backlog.add(texts(10), { bulk: false, workers: 0 });
   vi.advanceTimersByTime(5_000);
@@ -175,7 +175,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   outcome: fc.constantFrom("computed", "dropped", "half"),
 });
 
-test("whatever is added and removed, nothing is counted twice, the limits hold, and retryAfter is a whole number of seconds", () => {
+test("after any additions and removals, the backlog counts nothing twice, keeps its limits and gives retryAfter in whole seconds", () => {
   const limits = fc.record({ maxTokens: fc.integer({ min: 1, max: 1_000 }), maxWait: fc.integer({ min: 1, max: 2_000 }) });
   fc.assert(
     fc.property(fc.array(step, { maxLength: 40 }), limits, fc.integer({ min: 0, max: 4 }), (steps, limit, workers) => {

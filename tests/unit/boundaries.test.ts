@@ -23,7 +23,7 @@ function lintAll(files: Readonly<Record<string, string>>): { status: number | nu
   return { status, output: stdout + stderr };
 }
 
-describe("the linter refuses", () => {
+describe("import boundaries in the linter", () => {
   test.each([
     ["shared/ that imports api/", "shared/search/wrong.ts", 'import "../../api/app.ts";', "noRestrictedImports"],
     [
@@ -49,22 +49,22 @@ describe("the linter refuses", () => {
     ["api/ that imports a runtime", "api/wrong.ts", 'import "onnxruntime-node";', "noRestrictedImports"],
     ["the engine that imports a runtime", "shared/engine/wrong.ts", 'import "onnxruntime-web/wasm";', "noRestrictedImports"],
     ["the engine that imports web/", "shared/engine/wrong.ts", 'import "../../web/a.ts";', "noRestrictedImports"],
-    ["a promise that nobody awaits", "api/wrong.ts", "export function f(): void {\n  Promise.resolve(1);\n}", "noFloatingPromises"],
-    ["any", "api/wrong.ts", "export const a = (b: any): string => b;", "noExplicitAny"],
-  ])("%s", (_, path, source, rule) => {
+    ["a promise that is not awaited", "api/wrong.ts", "export function f(): void {\n  Promise.resolve(1);\n}", "noFloatingPromises"],
+    ["the type any", "api/wrong.ts", "export const a = (b: any): string => b;", "noExplicitAny"],
+  ])("the linter rejects %s", (_, path, source, rule) => {
     const { status, output } = lint(path, source);
     expect(output).toContain(rule);
     expect(status).toBe(1);
   });
 
-  test("an import cycle", () => {
+  test("the linter rejects an import cycle", () => {
     const cycle = { "shared/a.ts": 'import "./b.ts";', "shared/b.ts": 'import "./a.ts";' };
     const { status, output } = lintAll(cycle);
     expect(output).toContain("noImportCycles");
     expect(status).toBe(1);
   });
 
-  test("nothing of what is right", () => {
+  test("the linter accepts allowed imports", () => {
     expect(lint("api/right.ts", 'import "../shared/errors.ts";').status).toBe(0);
     expect(lint("api/node/right.ts", 'import "onnxruntime-node";').status).toBe(0);
     expect(lint("web/encoder/right.ts", 'import "onnxruntime-web/webgpu";').status).toBe(0);
@@ -94,19 +94,19 @@ function check(project: string, source: string): { status: number | null; output
   return { status, output: stdout };
 }
 
-describe("the compiler refuses in shared/", () => {
+describe("platform globals in shared/", () => {
   test.each([
     ["the DOM", "export const title = document.title;", "'document'"],
     ["the worker's scope", "export const scope = self;", "'self'"],
     ["Node's process", "export const cwd = process.cwd();", "'process'"],
     ["Node's Buffer", 'export const bytes = Buffer.from("");', "'Buffer'"],
-  ])("%s", (_, source, name) => {
+  ])("the compiler rejects %s in shared/", (_, source, name) => {
     const { status, output } = check("shared/tsconfig.json", source);
     expect(output).toContain(name);
     expect(status).not.toBe(0);
   });
 
-  test("and takes what all platforms have", () => {
+  test("the compiler accepts globals of all platforms in shared/", () => {
     expect(check("shared/tsconfig.json", "export const wait = (done: () => void) => setTimeout(done, performance.now());")).toEqual({
       status: 0,
       output: "",
@@ -130,13 +130,13 @@ function importsOf(folder: string): { from: string; to: string }[] {
 describe("the engine", () => {
   const engine = "shared/engine/";
 
-  test("imports nothing of this project but its own files and the errors", () => {
+  test("the engine imports only its own files and the errors", () => {
     const imports = importsOf(engine);
     expect(imports).toContainEqual({ from: `${engine}engine.ts`, to: `${engine}weights.ts` });
     expect(imports.filter(({ to }) => !to.startsWith(engine) && to !== "shared/errors.ts")).toEqual([]);
   });
 
-  test("is compiled from its own AssemblyScript alone, which nothing imports", () => {
+  test("the engine is compiled only from its own AssemblyScript, which nothing else imports", () => {
     const assembly = `${engine}assembly/`;
     const inside = importsOf(assembly);
     expect(inside).toContainEqual({ from: `${assembly}index.ts`, to: `${assembly}run` });
@@ -146,7 +146,7 @@ describe("the engine", () => {
     expect(outside.filter(({ to }) => to.startsWith(assembly))).toEqual([]);
   });
 
-  test("is known outside by its builds, its loader and what both take", () => {
+  test("the engine is imported only through its builds, loader, model and weights", () => {
     const outside = ["shared", "api", "web", "bench"].flatMap(importsOf).filter(({ from }) => !from.startsWith(engine));
     const known = new Set(outside.flatMap(({ to }) => (to.startsWith(engine) ? [to.slice(engine.length)] : [])));
     expect(["builds.ts", "engine.ts", "model.ts", "weights.ts"]).toEqual(expect.arrayContaining([...known]));

@@ -36,8 +36,8 @@ function hold(fake: FakeModel): () => void {
   };
 }
 
-describe("what is kept", () => {
-  test("is not computed again, whatever it is cut to and whether it is normalized", async () => {
+describe("the embedding cache", () => {
+  test("a cached embedding is reused for any dimensions and normalization", async () => {
     const { fake, pool, cache, lookups } = await createCache();
     await cache.embed(["a", "b", "a"]);
     const ways: EmbedOptions[] = [{}, { normalize: false }, { dimensions: 4 }, { dimensions: 3, normalize: false }];
@@ -51,7 +51,7 @@ describe("what is kept", () => {
     expect(lookups).toEqual({ hits: 2 * ways.length, joined: 1, misses: 2 });
   });
 
-  test("is a row for each inputType, cut and model", async () => {
+  test("the cache keeps one row per text, input type, truncation and model", async () => {
     const { fake, pool } = await createCache();
     let fingerprint = "a".repeat(64);
     const renamed: Encoder = {
@@ -74,7 +74,7 @@ describe("what is kept", () => {
     expect(fake.ran).toHaveLength(1);
   });
 
-  test("is bounded in bytes, and the least recently used goes first", async () => {
+  test("the cache is limited in bytes and evicts the least recently used row first", async () => {
     const maxBytes = 1_500; // three rows
     const { fake, cache } = await createCache(maxBytes);
     for (const text of ["a", "b", "c"]) await cache.embed(text);
@@ -91,7 +91,7 @@ describe("what is kept", () => {
     expect(cache.bytes).toBeGreaterThan(0);
   });
 
-  test("is nothing at 0 bytes", async () => {
+  test("a cache of 0 bytes stores nothing", async () => {
     const { fake, cache } = await createCache(0);
     await cache.embed("a");
     await cache.embed("a");
@@ -99,7 +99,7 @@ describe("what is kept", () => {
     expect(cache.bytes).toBe(0);
   });
 
-  test("is nobody's to change", async () => {
+  test("changing a returned vector does not change the cache or other callers' vectors", async () => {
     const { fake, cache } = await createCache();
     const release = hold(fake);
     const calls = [cache.embed("a"), cache.embed(["a", "a"])];
@@ -113,7 +113,7 @@ describe("what is kept", () => {
 });
 
 describe("identical texts in flight", () => {
-  test("are computed once, also without a cache, and all get their vector", async () => {
+  test("identical texts in flight are computed once, even without a cache, and every call gets its vector", async () => {
     const { fake, cache, lookups } = await createCache(0);
     const release = hold(fake);
     const calls = [cache.embed(["a", "b", "a"]), cache.embed(["b", "c"]), cache.embed("a")];
@@ -126,7 +126,7 @@ describe("identical texts in flight", () => {
     expect(lookups).toEqual({ hits: 0, joined: 3, misses: 3 });
   });
 
-  test("harm nobody when the one who asked first gives up", async () => {
+  test("aborting the first call for a text does not affect calls that joined it", async () => {
     const { fake, cache, lookups } = await createCache();
     const release = hold(fake);
     const controller = new AbortController();
@@ -139,7 +139,7 @@ describe("identical texts in flight", () => {
     expect((await stays).vectors).toHaveLength(3);
   });
 
-  test("harm nobody when the one who joined gives up", async () => {
+  test("aborting a call that joined a text in flight does not affect the first call", async () => {
     const { fake, cache, lookups } = await createCache();
     const release = hold(fake);
     const first = cache.embed("a");
@@ -153,7 +153,7 @@ describe("identical texts in flight", () => {
     expect(fake.ran).toEqual(["a"]);
   });
 
-  test("are not refused because another request was", async () => {
+  test("a text is not rejected because another request with it was rejected", async () => {
     const fake = new FakeModel();
     const pool = createPool(fake, { maxTokens: 40 });
     await pool.load();
@@ -169,17 +169,17 @@ describe("identical texts in flight", () => {
   });
 });
 
-describe("an error", () => {
+describe("errors of cached calls", () => {
   const long = "a text of more than sixteen tokens";
 
-  test("names the text by its place in the caller's list", async () => {
+  test("a cached call's error contains the index in the caller's list", async () => {
     const { cache } = await createCache();
     await cache.embed("kept");
     const refused = cache.embed(["a", "kept", "a", long, long], { truncate: false });
     await expect(refused).rejects.toMatchObject({ code: "text_too_long", details: { index: 3 } });
   });
 
-  test("of a text that was joined names the place in the joining list", async () => {
+  test("an error of a joined text contains the index in the joining call's list", async () => {
     const { fake, pool, cache, lookups } = await createCache();
     const release = hold(fake);
     void pool.embed(["both workers", "have something to do"]);
@@ -194,7 +194,7 @@ describe("an error", () => {
     await told;
   });
 
-  test("of one text is not one of its neighbours'", async () => {
+  test("an error of one text does not fail calls that joined its neighbours", async () => {
     const { fake, cache, lookups } = await createCache();
     const held = deferred<void>();
     fake.onRun = async ([text]) => {
@@ -212,7 +212,7 @@ describe("an error", () => {
   });
 });
 
-test("gives what the encoder beneath gives, whatever is asked together", async () => {
+test("a cached encoder gives the same results as its underlying encoder, for any concurrent calls", async () => {
   const { pool, cache } = await createCache(2_000);
   const request = fc.record({
     texts: fc.array(fc.constantFrom("a", "b", "c", "d", "e", "f", "a text of more than sixteen tokens"), { maxLength: 6 }),

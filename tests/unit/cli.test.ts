@@ -24,8 +24,8 @@ const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
 const lines = (input: string | Uint8Array, format: InputFormat, ends: readonly number[] = []) =>
   collect(readLines(chunked(typeof input === "string" ? new TextEncoder().encode(input) : input, ends), format));
 
-describe("the lines of an input", () => {
-  test("are the same however the bytes arrive", async () => {
+describe("input lines", () => {
+  test("input lines are the same however their bytes are split", async () => {
     const anyText = fc
       .string({ unit: "grapheme" })
       .filter((text) => !/[\r\n]/.test(text) && !text.startsWith("\ufeff") && text.trim() !== "");
@@ -43,7 +43,7 @@ describe("the lines of an input", () => {
     );
   });
 
-  test("are numbered as an editor numbers them; blank ones are passed over, \\r\\n ends a line, U+2028 does not", async () => {
+  test("input lines are numbered as in an editor; blank lines are skipped, \\r\\n ends a line, U+2028 does not", async () => {
     const read = await lines("\ufefffirst\r\n\n  \nsec\u2028ond\n\ufeffthird", "text");
     expect(read).toMatchObject([
       { number: 1, text: "first" },
@@ -52,7 +52,7 @@ describe("the lines of an input", () => {
     ]);
   });
 
-  test("of JSONL hold a text and may hold an id", async () => {
+  test("a JSONL line has a text and optionally an id", async () => {
     const read = await lines('{"text":"a","id":"x","more":1}\n{"id":7,"text":"b\\u2028"}\n', "jsonl");
     expect(read).toMatchObject([
       { number: 1, text: "a", id: "x" },
@@ -66,14 +66,14 @@ describe("the lines of an input", () => {
     ['"private"', "must be an object with a"],
     ['{"text":"private","id":{}}', "must be an object with a"],
     ['{"text":"private \\ud800"}', "lone surrogate"],
-  ])("have a fault where JSONL is wrong, which quotes nothing: %s", async (line, fault) => {
+  ])("an invalid JSONL line is reported without quoting it: %s", async (line, fault) => {
     const [bad, good] = await lines(`${line}\n{"text":"a"}`, "jsonl");
     expect(bad).toMatchObject({ number: 1, fault: expect.stringContaining(fault) });
     expect(JSON.stringify(bad)).not.toContain("private");
     expect(good).toMatchObject({ number: 2, text: "a" });
   });
 
-  test("have a fault where they are not UTF-8 or endless, and the next is read", async () => {
+  test("a line that is not UTF-8 or is too long is reported, and the next line is read", async () => {
     const bytes = Buffer.concat([Buffer.from([0x61, 0xff, 0x0a]), Buffer.alloc(17 * 1024 * 1024, "a"), Buffer.from("\nlast")]);
     expect(await lines(bytes, "text", [2, 1024, 16 * 1024 * 1024 + 2])).toMatchObject([
       { number: 1, fault: "not valid UTF-8" },
@@ -83,8 +83,8 @@ describe("the lines of an input", () => {
   });
 });
 
-describe("results in order", () => {
-  test("are the items' own, and no more items than allowed are held", async () => {
+describe("ordered results", () => {
+  test("results are in the order of their items, with a limited number of items held", async () => {
     let read = 0;
     let given = 0;
     let held = 0;
@@ -109,7 +109,7 @@ describe("results in order", () => {
     expect(held).toBeGreaterThan(4);
   });
 
-  test("end with the first that fails, after those before it", async () => {
+  test("results stop at the first failed item, after those before it", async () => {
     const results: number[] = [];
     const failing = async () => {
       const computed = inOrder(chunkOf([0, 1, 2, 3]), 3, async (item) => {
@@ -127,7 +127,7 @@ describe("results in order", () => {
   }
 });
 
-test("progress on a terminal tells rate and time left, and notes stand beside it", async () => {
+test("terminal progress shows the rate and the time left, with notes beside it", async () => {
   const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
   let shown = "";
   terminal.on("data", (chunk) => {
@@ -144,15 +144,15 @@ test("progress on a terminal tells rate and time left, and notes stand beside it
   expect(shown).toContain("line 3: not valid JSON\n");
 });
 
-describe("what a terminal is given", () => {
+describe("terminal output", () => {
   const hostile = "\u001b]0;title\u0007\u001b[2J\u009b31m\r\u202eelif\u2066\u200f\u007f";
 
-  test("has no control character and no bidirectional control", () => {
+  test("terminal output contains no control characters or bidirectional controls", () => {
     expect(printable(hostile)).toBe("\ufffd]0;title\ufffd\ufffd[2J\ufffd31m\ufffd\ufffdelif\ufffd\ufffd\ufffd");
     expect(printable("Grüße, 東京, 👩‍👧 \t and\na line")).toBe("Grüße, 東京, 👩‍👧 \t and\na line");
   });
 
-  test("is a result on two lines, whatever its document, its headings and its text contain", () => {
+  test("a search result is printed on two lines, whatever its document, headings and text contain", () => {
     const result = {
       document: { id: `a\nb${hostile}`, title: "", kind: "" },
       passage: { text: `one\n${hostile}`, headings: [hostile] },
@@ -165,7 +165,7 @@ describe("what a terminal is given", () => {
     expect(shown.replace("\n", "")).not.toMatch(/\p{Cc}|\p{Bidi_Control}/u);
   });
 
-  test("is a note without control characters of a file's name", () => {
+  test("a progress note prints a file name without control characters", () => {
     const stream = new PassThrough();
     plainProgress(stream).note(`samevec: ${hostile}.txt cannot be read`);
     expect(String(stream.read())).toMatch(/^samevec: [^\p{Cc}\p{Bidi_Control}]*\.txt cannot be read\n$/u);

@@ -25,7 +25,7 @@ test("an EncoderError crosses a message channel as an EncoderError, with its cod
   expect(error).toMatchObject({ name: "EncoderError", code: "text_too_long", message: "The text has 600 tokens", status: 413, details });
 });
 
-test("every code and any details cross unchanged", async () => {
+test("every error code and any details cross a message channel unchanged", async () => {
   const number = fc.option(fc.nat(), { nil: undefined });
   const details = fc.record({ index: number, limit: number, found: number, retryAfter: number, path: fc.string() });
   const codes = fc.constantFrom("overloaded", "timeout", "disposed", "worker_died", "quarantined_text", "lone_surrogate", "internal");
@@ -45,21 +45,21 @@ test.each([
   ["a string", "out of luck", "out of luck"],
   ["undefined", undefined, "undefined"],
   ["null", null, "null"],
-  ["an object that has no clone", { run: () => {} }, "[object Object]"],
-])("%s that is thrown becomes an EncoderError with the code internal", async (_, thrown, reason) => {
+  ["an object that cannot be cloned", { run: () => {} }, "[object Object]"],
+])("%s thrown across a message channel becomes an EncoderError with the code internal", async (_, thrown, reason) => {
   const error = await caught(thrown);
   expect(error).toBeInstanceOf(EncoderError);
   expect(error).toMatchObject({ code: "internal", message: expect.stringContaining(reason), details: {} });
 });
 
-test("a plain object that only looks like an EncoderError becomes one only with a known code", async () => {
+test("a plain object shaped like an EncoderError becomes one only with a known code", async () => {
   const plain = new EncoderError("overloaded", "The queue is full", { retryAfter: 2 }).toPlain();
   expect(await caught(plain)).toMatchObject({ code: "overloaded", details: { retryAfter: 2 } });
   expect(await caught({ ...plain, code: "constructor" })).toMatchObject({ code: "internal" });
   expect(await caught({ ...plain, details: null })).toMatchObject({ code: "internal", details: {} });
 });
 
-test("an EncoderError that a callback throws crosses in the other direction", async () => {
+test("an EncoderError thrown by a callback crosses a message channel in the other direction", async () => {
   const caller = { call: (callback: () => Promise<void>) => callback() };
   const remote = connect<typeof caller>((endpoint) => expose(caller, endpoint));
   const callback = proxy(async () => {
@@ -68,7 +68,7 @@ test("an EncoderError that a callback throws crosses in the other direction", as
   await expect(remote.call(callback)).rejects.toMatchObject({ name: "EncoderError", code: "timeout", details: { limit: 5 } });
 });
 
-test("results cross as before", async () => {
+test("results cross a message channel unchanged", async () => {
   const echo = { echo: async (value: unknown) => value };
   const remote = connect<typeof echo>((endpoint) => expose(echo, endpoint));
   const value = { numbers: Float32Array.of(1, 2), list: ["a", null], nested: { n: 1n } };

@@ -5,7 +5,7 @@ import { environmentSchema, readEncoderSettings, readSettings } from "../../api/
 import { defaultConfig } from "../../api/service.ts";
 
 describe("the settings", () => {
-  test("have defaults, those of the app among them, and take an empty value for none", () => {
+  test("settings have defaults, including those of the app, and an empty value counts as unset", () => {
     const settings = readSettings({ PORT: "", API_KEYS: "", HOME: "/root" });
     expect(settings).toMatchObject({ host: "127.0.0.1", port: 3000, config: defaultConfig });
     expect(settings).not.toHaveProperty("workers");
@@ -13,7 +13,7 @@ describe("the settings", () => {
     expect(settings).not.toHaveProperty("device");
   });
 
-  test("are read from the environment", () => {
+  test("settings are read from the environment", () => {
     expect(
       readSettings({
         PORT: "8080",
@@ -61,22 +61,22 @@ describe("the settings", () => {
     ["CACHE_BYTES", "64MB"],
     ["REQUEST_TIMEOUT", "0"],
     ["LOG_LEVEL", "loud"],
-  ])("refuse %s=%s by name, without the value", (name, value) => {
+  ])("the invalid setting %s=%s is rejected by name, without its value", (name, value) => {
     const refused = () => readSettings({ [name]: value });
     expect(refused).toThrow(`${name}: `);
     expect(refused).not.toThrow(`: ${value}`);
   });
 
-  test("that are wrong are named all at once", () => {
+  test("all invalid settings are named at once", () => {
     expect(() => readSettings({ PORT: "eighty", WORKERS: "0", LOG_LEVEL: "loud" })).toThrow(/PORT[\s\S]*WORKERS[\s\S]*LOG_LEVEL/);
   });
 
-  test("of the encoder are read alone where nothing is served", () => {
+  test("the encoder's settings are read without the server's", () => {
     expect(readEncoderSettings({ PORT: "eighty", WORKERS: "2", DEVICE: "native" })).toEqual({ workers: 2, device: "native" });
     expect(() => readEncoderSettings({ WORKERS: "two" })).toThrow("WORKERS");
   });
 
-  test("are all described, and docs/configuration.md has their table as it is made", async () => {
+  test("all settings have descriptions, and docs/configuration.md contains the generated table", async () => {
     for (const [name, schema] of Object.entries(environmentSchema.shape)) {
       expect(schema.meta()?.description, name).toMatch(/\.$/);
       expect(schema.meta()?.unset ?? String(schema.parse(undefined)), name).toMatch(/\w/);

@@ -13,7 +13,7 @@ const faultsOf = (error: { issues: readonly object[] } | undefined): number =>
     return count + 1 + faultsOf({ issues: branches.flat() });
   }, 0);
 
-describe("of a list of something else only the first element is a fault: millions of them would take gigabytes", () => {
+describe("validation of long lists", () => {
   const numbers = Array.from({ length: 1000 }, (_, i) => i);
   const afterTexts = ["a text", "another", ...numbers];
   test.each([
@@ -21,7 +21,7 @@ describe("of a list of something else only the first element is a fault: million
     ["/tokenize", tokenizeRequestSchema, (list: unknown[]) => ({ inputs: list })],
     ["/similarity", similarityRequestSchema, (list: unknown[]) => ({ inputs: { source_sentence: "a text", sentences: list } })],
     ["/v1/embeddings", embeddingsRequestSchema, (list: unknown[]) => ({ input: list })],
-  ])("in %s", (_, schema, bodyOf) => {
+  ])("a long list of invalid elements reports only its first fault: %s", (_, schema, bodyOf) => {
     for (const list of [numbers, afterTexts]) {
       const { error } = schema.safeParse(bodyOf(list));
       expect(faultsOf(error)).toBeGreaterThan(0);
@@ -31,11 +31,11 @@ describe("of a list of something else only the first element is a fault: million
   });
 });
 
-describe("a search request", () => {
+describe("search requests", () => {
   const messagesOf = (body: object) =>
     searchRequestSchema.safeParse(body).error?.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
 
-  test("takes a query of up to 2,000 characters, and up to 16 quoted phrases and exclusions", () => {
+  test("a search request accepts up to 2,000 characters and up to 16 quoted phrases and exclusions", () => {
     expect(messagesOf({ query: "x".repeat(2_000) })).toBeUndefined();
     expect(messagesOf({ query: "x".repeat(2_001) })).toEqual(["query: must have at most 2000 characters"]);
     expect(messagesOf({ query: '"a phrase" -word '.repeat(8) })).toBeUndefined();
@@ -44,7 +44,7 @@ describe("a search request", () => {
     ]);
   });
 
-  test("takes filters of up to 1,000 values, and names one fault in a list however many it has", () => {
+  test("a search request accepts up to 1,000 filter values and reports one fault per list", () => {
     const of = (length: number, value: unknown = "id") => ({ query: "tides", filter: { documents: Array(length).fill(value) } });
     expect(messagesOf(of(1_000))).toBeUndefined();
     expect(messagesOf(of(1_001))).toEqual(["filter.documents: must hold at most 1000 values"]);

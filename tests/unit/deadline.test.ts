@@ -37,7 +37,7 @@ function createSlowApp(timeout: number) {
 
 const requestOf = (path: string, signal: AbortSignal) => new Request(`http://service.test${path}`, { signal });
 
-test("a request that is not answered in time gets 504 timeout, with the limit", async () => {
+test("a request that exceeds its deadline gets 504 timeout with the limit", async () => {
   const { app, signals } = createSlowApp(500);
   const answer = app.request("/slow");
   await vi.advanceTimersByTimeAsync(499);
@@ -49,7 +49,7 @@ test("a request that is not answered in time gets 504 timeout, with the limit", 
   expect(signals[0]?.reason).toMatchObject({ code: "timeout", details: { limit: 500 } });
 });
 
-test.each(["/fast", "/fails", "/nowhere"])("the timer and the listener end with the request: %s", async (path) => {
+test.each(["/fast", "/fails", "/nowhere"])("a request's timer and abort listener are removed when it ends: %s", async (path) => {
   const { app, signals } = createSlowApp(500);
   const client = new AbortController();
   const request = requestOf(path, client.signal);
@@ -83,7 +83,7 @@ test("a client that has disconnected before the handler runs has an aborted sign
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("concurrent requests have deadlines of their own", async () => {
+test("concurrent requests have separate deadlines", async () => {
   const { app, signals } = createSlowApp(500);
   const first = app.request("/slow");
   await vi.advanceTimersByTimeAsync(300);
@@ -95,7 +95,7 @@ test("concurrent requests have deadlines of their own", async () => {
   expect((await second).status).toBe(504);
 });
 
-test("a request to the service that times out leaves the queue, and loading counts and continues", async () => {
+test("a request that times out leaves the queue; its loading time counts, and loading continues", async () => {
   const fake = new FakeModel();
   const pool = createPool(fake, { size: 1 });
   const app = createApp({ encoder: pool, config: { ...defaultConfig, requestTimeout: 500 } });

@@ -31,7 +31,7 @@ const settle = () => vi.advanceTimersByTimeAsync(5);
 
 const timedOut = (loadTimeout: number) => ({ code: "timeout", status: 504, details: { limit: loadTimeout } });
 
-test("a load that never ends is given up for all that wait, and the next call loads anew", async () => {
+test("a load that times out rejects all waiting calls, and the next call loads again", async () => {
   const { fake, loads, encoder } = createWithHeldLoads({ loadTimeout: 1_000 });
   const waiting = Promise.allSettled([encoder.load(), encoder.embed("a"), encoder.tokenize("b")]);
   await vi.advanceTimersByTimeAsync(999);
@@ -49,7 +49,7 @@ test("a load that never ends is given up for all that wait, and the next call lo
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("a load that is given up and ends after all frees its session once, and does not replace the one that serves", async () => {
+test("a timed-out load that finishes later frees its session once and does not replace the current one", async () => {
   const { fake, loads, encoder } = createWithHeldLoads({ loadTimeout: 1_000 });
   const waiting = Promise.allSettled([encoder.load(), encoder.load(), encoder.load()]);
   await vi.advanceTimersByTimeAsync(1_000);
@@ -67,7 +67,7 @@ test("a load that is given up and ends after all frees its session once, and doe
   expect((await call).vectors).toHaveLength(1);
 });
 
-test("a caller that came later to a load that is given up gets an error and not a freed session", async () => {
+test("a call that joins a load that times out gets an error, not a freed session", async () => {
   const { fake, loads, encoder } = createWithHeldLoads({ loadTimeout: 1_000 });
   const first = expect(encoder.embed("first")).rejects.toMatchObject(timedOut(1_000));
   await vi.advanceTimersByTimeAsync(600);
@@ -82,7 +82,7 @@ test("a caller that came later to a load that is given up gets an error and not 
   expect(fake.disposed).toBe(1);
 });
 
-test("a later timeout of an old load does not give up the new one", async () => {
+test("a later timeout of an old load does not end the new load", async () => {
   const { loads, encoder } = createWithHeldLoads({ loadTimeout: 1_000 });
   const first = expect(encoder.load()).rejects.toMatchObject(timedOut(1_000));
   await vi.advanceTimersByTimeAsync(900);
@@ -98,7 +98,7 @@ test("a later timeout of an old load does not give up the new one", async () => 
   expect((await third).id).toBe("fake");
 });
 
-test("a load without a timeout is waited for, and a loaded encoder sets no timer", async () => {
+test("a load without a timeout is awaited, and a loaded encoder sets no timer", async () => {
   const unlimited = createWithHeldLoads();
   const call = unlimited.encoder.load();
   await vi.advanceTimersByTimeAsync(3_600_000);
@@ -115,7 +115,7 @@ test("a load without a timeout is waited for, and a loaded encoder sets no timer
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("a caller that aborts during a load does not give it up", async () => {
+test("aborting a call during a load does not abort the load", async () => {
   const { fake, loads, encoder } = createWithHeldLoads({ loadTimeout: 1_000 });
   const controller = new AbortController();
   const aborted = expect(encoder.embed("a", { signal: controller.signal })).rejects.toThrow("no longer wanted");
@@ -166,7 +166,7 @@ async function tasksDuring(call: Promise<unknown>): Promise<number> {
   return tasks;
 }
 
-test("other tasks run while many texts are tokenized, for embed before its first run and for tokenize", async () => {
+test("embed and tokenize let other tasks run while tokenizing many texts", async () => {
   vi.useRealTimers();
   const fake = new FakeModel({ texts: 10_000, tokens: 1_000_000 });
   fake.onRun = () => {};
@@ -178,7 +178,7 @@ test("other tasks run while many texts are tokenized, for embed before its first
   expect(await tasksDuring(encoder.tokenize(texts.slice(0, 100)))).toBeGreaterThan(50);
 });
 
-test("a call that is aborted while its texts are tokenized computes none of them", async () => {
+test("a call aborted during tokenization computes none of its texts", async () => {
   vi.useRealTimers();
   const fake = new FakeModel();
   const encoder = createSessionEncoder(fake.open);
@@ -195,7 +195,7 @@ test("a call that is aborted while its texts are tokenized computes none of them
 /** A text of ten estimated tokens, and of more than the fake model takes. */
 const tenTokens = "a b c d e f g h";
 
-test("a call that exceeds maxTokens of the backlog is rejected with overloaded, and fits when others have ended", async () => {
+test("a call that exceeds the backlog's maxTokens is rejected with overloaded, and admitted once others have ended", async () => {
   vi.useRealTimers();
   const fake = new FakeModel();
   const encoder = createSessionEncoder(fake.open, { maxTokens: 100 });
@@ -210,7 +210,7 @@ test("a call that exceeds maxTokens of the backlog is rejected with overloaded, 
   expect(fake.ran).toHaveLength(11);
 });
 
-test("calls that fail, are refused or are aborted make place", async () => {
+test("calls that fail, are rejected or are aborted free their place in the backlog", async () => {
   vi.useRealTimers();
   const fake = new FakeModel();
   fake.loadFailures.push(new Error("the disk is gone"));

@@ -15,7 +15,7 @@ testEncoderConformance("a session encoder that batches", () => {
 });
 
 describe("loading", () => {
-  test("a load that fails rejects all that waited, and the next call tries again", async () => {
+  test("a failed load rejects all waiting calls, and the next call loads again", async () => {
     const fake = new FakeModel();
     fake.loadFailures.push(new Error("the disk is gone"));
     const encoder = createSessionEncoder(fake.open);
@@ -32,7 +32,7 @@ describe("loading", () => {
     expect(fake.opened).toBe(2);
   });
 
-  test("a caller that goes away during the load harms nobody", async () => {
+  test("aborting a call during the load does not affect other calls", async () => {
     const fake = new FakeModel();
     const encoder = createSessionEncoder(fake.open);
     const controller = new AbortController();
@@ -46,7 +46,7 @@ describe("loading", () => {
 });
 
 describe("running", () => {
-  test("never has two runs in flight", async () => {
+  test("the encoder never has two runs in flight", async () => {
     const fake = new FakeModel();
     const encoder = createSessionEncoder(fake.open);
     await Promise.all(Array.from({ length: 20 }, (_, i) => encoder.embed([`a${i}`, `b${i}`])));
@@ -54,7 +54,7 @@ describe("running", () => {
     expect(fake.ran).toHaveLength(40);
   });
 
-  test("a call with more tokens than a call may have is refused before anything runs", async () => {
+  test("the encoder rejects a call with more than maxCallTokens before any run", async () => {
     const fake = new FakeModel();
     const { tokens } = await createSessionEncoder(fake.open).embed(["a", "b", "c"]);
     const limit = tokens.reduce((sum, count) => sum + count, 0);
@@ -65,7 +65,7 @@ describe("running", () => {
     expect((await encoder.embed(["a", "b", "c"])).vectors).toHaveLength(3);
   });
 
-  test("a rejected run does not break the ones behind it", async () => {
+  test("a failed run does not affect later runs", async () => {
     const fake = new FakeModel();
     fake.onRun = ([text]) => {
       if (text === "bad") throw new Error("out of luck");
@@ -76,7 +76,7 @@ describe("running", () => {
     expect(good.status).toBe("fulfilled");
   });
 
-  test("refuses a vector that is not finite", async () => {
+  test("the encoder rejects a vector that is not finite", async () => {
     const fake = new FakeModel();
     const open: OpenModel = async () => {
       const opened = await fake.open();
@@ -85,7 +85,7 @@ describe("running", () => {
     await expect(createSessionEncoder(open).embed("text")).rejects.toMatchObject({ code: "inference_failed" });
   });
 
-  test("lets others have their turn between texts", async () => {
+  test("the encoder lets other tasks run between texts", async () => {
     const fake = new FakeModel();
     fake.onRun = () => {};
     const encoder = createSessionEncoder(fake.open);
@@ -143,7 +143,7 @@ describe("the self-test", () => {
     ["gives vectors that are not finite", notFinite],
     ["fails", failing],
     ["gives no vector", async () => []],
-  ] satisfies [string, Run][])("a session that %s is freed, and the next way of opening the model serves", async (_, run) => {
+  ] satisfies [string, Run][])("the self-test frees a session that %s and opens the model in the next way", async (_, run) => {
     const { encoder, fake, opened } = await createWithWays([run, "right", wrong], 0.999);
     expect((await encoder.embed("probe")).vectors[0]).toEqual(await known("probe"));
     expect(opened).toEqual([0, 1]);
@@ -156,8 +156,8 @@ describe("the self-test", () => {
     ["wrong", [wrong]],
     ["wrong in every way", [wrong, notFinite, wrong]],
     ["not finite", [notFinite]],
-    ["refused", [failing]],
-  ])("refuses to serve vectors that are %s, and frees every session", async (_, ways) => {
+    ["missing", [failing]],
+  ])("the self-test rejects a model whose vectors are %s and frees every session", async (_, ways) => {
     const { encoder, fake, opened } = await createWithWays(ways, 0.999);
     await expect(encoder.embed("text")).rejects.toMatchObject({ code: "self_test_failed" });
     expect(encoder.info()).toMatchObject({ state: "failed", error: { code: "self_test_failed" } });
@@ -165,7 +165,7 @@ describe("the self-test", () => {
     expect(fake.disposed).toBe(ways.length);
   });
 
-  test("that is exact takes the same bits alone", async () => {
+  test("an exact self-test accepts only identical bits", async () => {
     const near = await createWithWays([nearlyRight], 0.999_999);
     expect((await near.encoder.load()).id).toBe("fake");
 

@@ -17,20 +17,20 @@ const otherBits = withConstant(plain, 8191, 8190);
 const unavailable = expect.objectContaining({ name: "EncoderError", code: "device_unavailable" });
 
 test.each([
-  ["that are no WebAssembly", { plain: notWasm, checked: notWasm, relaxed: notWasm }],
-  ["that are cut off", { plain: plain.slice(0, -1), checked: checked.slice(0, 100) }],
+  ["that are not WebAssembly", { plain: notWasm, checked: notWasm, relaxed: notWasm }],
+  ["that are truncated", { plain: plain.slice(0, -1), checked: checked.slice(0, 100) }],
   ["that are empty", { plain: new Uint8Array() }],
-  ["that are not there", {}],
-])("where all builds are modules %s, the device is unavailable", async (_, modules) => {
+  ["that are missing", {}],
+])("the device is unavailable when all builds are modules %s", async (_, modules) => {
   await expect(compileBuilds(modules)).rejects.toEqual(unavailable);
 });
 
-test("a build that the host does not validate is passed over", async () => {
+test("a build that the host does not validate is skipped", async () => {
   const compiled = await compileBuilds({ plain, relaxed: notWasm });
   expect(compiled.map(({ build }) => build)).toEqual(["plain"]);
 });
 
-test("a compiled module is as good as its bytes", async () => {
+test("a build may be given as a compiled module instead of bytes", async () => {
   const module = await WebAssembly.compile(checked);
   expect(await compileBuilds({ checked: module })).toEqual([{ build: "checked", module }]);
   const both = await compileBuilds({ plain, checked: module });
@@ -42,7 +42,7 @@ test("a compiled module is as good as its bytes", async () => {
   }
 });
 
-test("every build is given once, whichever is fastest", async () => {
+test("every valid build is returned once, whichever is fastest", async () => {
   const valid = (["plain", "checked", "relaxed"] as const).filter((build) => WebAssembly.validate(buildBytes[build]));
   for (let round = 0; round < 3; round++) {
     const compiled = await compileBuilds(buildBytes);
@@ -50,13 +50,13 @@ test("every build is given once, whichever is fastest", async () => {
   }
 });
 
-test("where the clock stands still, builds keep their order", async () => {
+test("builds keep their order when the clock does not advance", async () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   expect((await compileBuilds({ plain, checked })).map(({ build }) => build)).toEqual(["plain", "checked"]);
   expect((await compileBuilds({ checked, plain })).map(({ build }) => build)).toEqual(["checked", "plain"]);
 });
 
-test("a build that computes other bits than the first is left out", async () => {
+test("a build whose bits differ from the first build's is left out", async () => {
   const compiled = await compileBuilds({ plain, checked: otherBits });
   expect(compiled.map(({ build }) => build)).toEqual(["plain"]);
   // It would have given vectors, and wrong ones.
@@ -65,7 +65,7 @@ test("a build that computes other bits than the first is left out", async () => 
   expect(bitsOf(vector ?? new Float32Array())).not.toEqual(bitsOf(tinyRows[3]?.cls ?? new Float32Array()));
 });
 
-test("a compiled build is an instance of its own each time: two engines do not disturb each other", async () => {
+test("each engine is a separate instance of its compiled build", async () => {
   const [a, b] = [await loadTiny("plain", tinyModel("cls")), await loadTiny("plain", tinyModel("mean"))];
   for (const { ids, cls, mean } of tinyRows) {
     expect(a.run([ids])[0]).toEqual(cls);
@@ -73,7 +73,7 @@ test("a compiled build is an instance of its own each time: two engines do not d
   }
 });
 
-describe("the probe", () => {
+describe("the probe of builds", () => {
   interface FakeBuild {
     /** ms of a product. */
     readonly time: number;
@@ -114,33 +114,33 @@ describe("the probe", () => {
     return (await compiled).map(({ build }) => build);
   };
 
-  test("puts the fastest build first, and among those that are about as fast the earlier one", async () => {
+  test("the probe puts the fastest build first and keeps the order of similarly fast builds", async () => {
     expect(await orderOf({ plain: { time: 30 }, checked: { time: 20 }, relaxed: { time: 10 } })).toEqual(["relaxed", "checked", "plain"]);
     expect(await orderOf({ plain: { time: 20 }, checked: { time: 30 }, relaxed: { time: 10 } })).toEqual(["relaxed", "plain", "checked"]);
     expect(await orderOf({ plain: { time: 100 }, checked: { time: 91 }, relaxed: { time: 89 } })).toEqual(["relaxed", "plain", "checked"]);
   });
 
-  test("leaves out the fastest build where it computes other bits", async () => {
+  test("the probe leaves out the fastest build when its bits differ", async () => {
     expect(await orderOf({ plain: { time: 30 }, checked: { time: 30 }, relaxed: { time: 1, hashes: [8] } })).toEqual(["plain", "checked"]);
   });
 
-  test("leaves out a build that computed other bits before its code was optimized", async () => {
+  test("the probe leaves out a build whose bits differed before its code was optimized", async () => {
     expect(await orderOf({ plain: { time: 3 }, relaxed: { time: 1, hashes: [8, 7] } })).toEqual(["plain"]);
     expect(await orderOf({ plain: { time: 3, hashes: [8, 7] }, checked: { time: 3 } })).toEqual(["checked"]);
   });
 
-  test("finds the device unavailable where no build computes the same bits each time", async () => {
+  test("the probe reports the device unavailable when no build computes the same bits each time", async () => {
     const { compiled } = await compileFakes({ plain: { time: 1, hashes: [8, 7] }, checked: { time: 1, hashes: [9, 7] } });
     await expect(compiled).rejects.toEqual(unavailable);
   });
 
-  test("takes little time: of a slow build two products, of a fast one no more than 60", async () => {
+  test("the probe runs two products of a slow build and at most 60 of a fast one", async () => {
     const { compiled, probes } = await compileFakes({ plain: { time: 50 }, checked: { time: 0 } });
     await compiled;
     expect(probes).toEqual({ plain: 2, checked: 60 });
   });
 
-  test("is not made of a single build", async () => {
+  test("the probe skips a single build", async () => {
     const { compiled, probes } = await compileFakes({ checked: { time: 50 } });
     expect(await compiled).toHaveLength(1);
     expect(probes).toEqual({});

@@ -27,17 +27,17 @@ function withFloat(place: number, number: number): Bytes {
   return new Uint8Array(floats.buffer);
 }
 
-describe("a file that is not the model's is refused as damaged:", () => {
+describe("damaged engine files", () => {
   test.each([
     ["empty", new Uint8Array(), "engine.bin has 0 bytes"],
-    ["a float short", parameters.slice(0, -4), `this model needs ${parameters.length}`],
+    ["a float too short", parameters.slice(0, -4), `this model needs ${parameters.length}`],
     ["cut within a float", parameters.slice(0, -1), `this model needs ${parameters.length}`],
-    ["a float longer", grown(parameters, 4), `engine.bin has ${parameters.length + 4} bytes`],
-    ["with a first number that is none", withFloat(0, Number.NaN), "not finite"],
-    ["with a last number that is none", withFloat(-1, Number.NaN), "not finite"],
-    ["with an infinite number", withFloat(5_000, Number.POSITIVE_INFINITY), "not finite"],
-    ["with a number of minus infinity", withFloat(-100, Number.NEGATIVE_INFINITY), "not finite"],
-  ])("engine.bin %s", async (_, bytes, reason) => {
+    ["a float too long", grown(parameters, 4), `engine.bin has ${parameters.length + 4} bytes`],
+    ["the first number is NaN", withFloat(0, Number.NaN), "not finite"],
+    ["the last number is NaN", withFloat(-1, Number.NaN), "not finite"],
+    ["an infinite number", withFloat(5_000, Number.POSITIVE_INFINITY), "not finite"],
+    ["a number of minus infinity", withFloat(-100, Number.NEGATIVE_INFINITY), "not finite"],
+  ])("the engine rejects a damaged engine.bin: %s", async (_, bytes, reason) => {
     const files = filesOf({ ...tinyFiles, "engine.bin": bytes });
     await expect(loadTiny("plain", tinyModel(), files)).rejects.toEqual(refusal("integrity_failed", reason));
     expect(files.loaded).toEqual(["engine.bin"]);
@@ -46,28 +46,28 @@ describe("a file that is not the model's is refused as damaged:", () => {
   const both = ["weights-0.bin", "weights-1.bin"];
   test.each<[string, FilesByName, readonly string[], string]>([
     ["a first shard that is empty", { "weights-0.bin": new Uint8Array() }, both, "weights-0.bin has 0 bytes of layer 0, query"],
-    ["a first shard that is cut off", { "weights-0.bin": first.slice(0, -1) }, both, "bytes of layer 0, output"],
+    ["a first shard that is truncated", { "weights-0.bin": first.slice(0, -1) }, both, "bytes of layer 0, output"],
     [
-      "a first shard that is cut off between two tensors",
+      "a first shard that is truncated between two tensors",
       { "weights-0.bin": first.slice(0, 384 * 384) },
       both,
       "weights-1.bin has 73728 bytes of layer 1, value",
     ],
     ["a first shard with more than its layer", { "weights-0.bin": grown(first, 64) }, both, "weights-0.bin has 64 bytes of layer 1, query"],
-    ["a last shard that is cut off", { "weights-1.bin": last.slice(0, -1) }, both, "bytes of words"],
+    ["a last shard that is truncated", { "weights-1.bin": last.slice(0, -1) }, both, "bytes of words"],
     ["a last shard with more than the words", { "weights-1.bin": grown(last, 1) }, both, "weights-1.bin has 1 bytes more"],
     ["shards in another order", {}, both.toReversed(), "weights-1.bin has 73728 bytes of layer 1, key"],
     ["no shards", {}, [], "no weights for layer 0, query"],
     ["a shard too few", {}, ["weights-0.bin"], "no weights for layer 1, query"],
     ["a shard too many", {}, [...both, "weights-0.bin"], "does not need weights-0.bin"],
     ["an empty shard too many", { "none.bin": new Uint8Array() }, [...both, "none.bin"], "does not need none.bin"],
-  ])("%s", async (_, files, shards, reason) => {
+  ])("the engine rejects weights as damaged: %s", async (_, files, shards, reason) => {
     const loading = loadTiny("plain", tinyModel(), filesOf({ ...tinyFiles, ...files }, shards));
     await expect(loading).rejects.toEqual(refusal("integrity_failed", reason));
   });
 });
 
-describe("a model that the engine does not compute is refused, with the reason and before a file is read:", () => {
+describe("unsupported models", () => {
   const { architecture, maxTokens } = tinyModel();
   const absurd = [0, -1, 1.5, 1e9, Number.NaN, Number.POSITIVE_INFINITY];
   test.each<[string, Partial<EngineModel["architecture"]>, number, string]>([
@@ -83,7 +83,7 @@ describe("a model that the engine does not compute is refused, with the reason a
       maxTokens,
       `${vocabulary} tokens in its vocabulary`,
     ]),
-  ])("%s", async (_, part, positions, reason) => {
+  ])("the engine rejects a model with %s before reading a file", async (_, part, positions, reason) => {
     const model = { ...tinyModel(), architecture: { ...architecture, ...part }, maxTokens: positions };
     const files = filesOf();
     await expect(loadTiny("plain", model, files)).rejects.toEqual(refusal("load_failed", reason));
@@ -91,19 +91,19 @@ describe("a model that the engine does not compute is refused, with the reason a
   });
 });
 
-test("a model of one layer, and one of 48, are refused for their files and not for their count", async () => {
+test("the engine accepts the layer counts 1 and 48 and rejects only the files", async () => {
   for (const layers of [1, 48]) {
     const model = { ...tinyModel(), architecture: { ...tinyModel().architecture, layers } };
     await expect(loadTiny("plain", model)).rejects.toEqual(refusal("integrity_failed", "engine.bin has"));
   }
 });
 
-describe("memory that cannot be had", () => {
+describe("memory allocation", () => {
   afterEach(() => {
     vi.restoreAllMocks();
   });
 
-  test("is a load that failed, before a file is read", async () => {
+  test("the load fails before reading a file when memory cannot be allocated", async () => {
     const module = await WebAssembly.compile(buildBytes.plain);
     const exports = { ...(await instantiate(module)), reserve: () => 0 };
     vi.spyOn(WebAssembly, "instantiate").mockResolvedValue({ exports });
@@ -113,12 +113,12 @@ describe("memory that cannot be had", () => {
   });
 });
 
-test("a file that cannot be loaded fails the load with its own error", async () => {
+test("a file that cannot be loaded fails the engine's load with its own error", async () => {
   const reason = new Error("offline");
   await expect(loadTiny("plain", tinyModel(), { ...filesOf(), load: () => Promise.reject(reason) })).rejects.toBe(reason);
 });
 
-test("bytes that are released may be reused: all but the words are, each once and when the next file is needed", async () => {
+test("the engine releases each file's bytes once, except the word embeddings, when it needs the next file", async () => {
   const events: string[] = [];
   const nameOf = new Map<Bytes, string>();
   const files = filesOf(Object.fromEntries(Object.entries(tinyFiles).map(([name, bytes]) => [name, bytes.slice()])));
@@ -139,7 +139,7 @@ test("bytes that are released may be reused: all but the words are, each once an
   for (const { ids, cls } of tinyRows) expect(engine.run([ids])[0]).toEqual(cls);
 });
 
-test("files may be views of larger buffers, at any offset", async () => {
+test("engine files may be views of larger buffers at any offset", async () => {
   const shifted = Object.fromEntries(
     Object.entries(tinyFiles).map(([name, bytes], i) => {
       const view = new Uint8Array(new ArrayBuffer(bytes.length + 8), i + 1, bytes.length);
@@ -151,7 +151,7 @@ test("files may be views of larger buffers, at any offset", async () => {
   for (const { ids, cls } of tinyRows) expect(bitsOf(engine.run([ids])[0] ?? new Float32Array())).toEqual(bitsOf(cls));
 });
 
-describe("files that are checked against a manifest", () => {
+describe("manifest checks of engine files", () => {
   /** The part of a manifest that is read. */
   async function manifestOf(files: FilesByName): Promise<Manifest> {
     const digests: Manifest["files"] = {};
@@ -167,7 +167,7 @@ describe("files that are checked against a manifest", () => {
   };
 
   test.each(["engine.bin", "weights-0.bin", "weights-1.bin"] as const)(
-    "are refused before any byte of them is written, when %s has one bit that is another",
+    "a file with one changed bit is rejected before any of its bytes are written: %s",
     async (name) => {
       const manifest = await manifestOf(tinyFiles);
       const files = filesOf({ ...tinyFiles, [name]: flipped(tinyFiles[name]) });
@@ -180,14 +180,14 @@ describe("files that are checked against a manifest", () => {
     },
   );
 
-  test("give right files to the engine", async () => {
+  test("the engine loads files that match the manifest", async () => {
     const manifest = await manifestOf(tinyFiles);
     const files = filesOf();
     const engine = await loadTiny("plain", tinyModel(), { ...files, load: checkedFiles(manifest, files.load) });
     expect(engine.run([tinyRows[0]?.ids ?? []])[0]).toEqual(tinyRows[0]?.cls);
   });
 
-  test("are refused when they are cut off, and when the manifest does not name them", async () => {
+  test("files that are truncated or missing from the manifest are rejected", async () => {
     const manifest = await manifestOf({ "engine.bin": parameters });
     const load = checkedFiles(manifest, filesOf({ ...tinyFiles, "engine.bin": parameters.slice(0, -4) }).load);
     await expect(load("engine.bin")).rejects.toEqual(refusal("integrity_failed", "incomplete or a different file"));

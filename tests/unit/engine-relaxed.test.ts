@@ -9,4 +9,4 @@ if (!WebAssembly.validate(buildBytes.relaxed)) {
   setFlagsFromString("--no-liftoff");
 }
 
-describe.skipIf(!WebAssembly.validate(buildBytes.relaxed))("where this Node has relaxed SIMD,", () => testEngineBuild("relaxed"));
+describe.skipIf(!WebAssembly.validate(buildBytes.relaxed))("the relaxed SIMD build", () => testEngineBuild("relaxed"));

@@ -20,14 +20,14 @@ const failOn = (failing: string) => (texts: string[]) => {
   if (texts.includes(failing)) throw new Error("device lost");
 };
 
-test("stays on WebGPU while it works", async () => {
+test("the fallback encoder stays on WebGPU while it works", async () => {
   const { encoder, wasm, reasons } = createEncoder();
   await encoder.embed(["a", "b"]);
   expect(reasons).toEqual([]);
   expect(wasm.opened).toBe(0);
 });
 
-test("computes all texts of a failed call on WASM, and disposes the WebGPU pool", async () => {
+test("the fallback encoder computes all texts of a failed call on WASM and disposes the WebGPU pool", async () => {
   const { encoder, webgpu, wasm, reasons } = createEncoder();
   webgpu.onRun = failOn("b");
   const { vectors } = await encoder.embed(["a", "b"]);
@@ -37,14 +37,14 @@ test("computes all texts of a failed call on WASM, and disposes the WebGPU pool"
   expect(webgpu.workers.map(({ terminated }) => terminated)).toEqual([true]);
 });
 
-test("computes the other pending calls on WASM too", async () => {
+test("the fallback encoder computes the other pending calls on WASM too", async () => {
   const { encoder, webgpu, reasons } = createEncoder();
   webgpu.onRun = failOn("a");
   await Promise.all([encoder.embed("a"), encoder.embed("b"), encoder.tokenize("c")]);
   expect(reasons).toHaveLength(1);
 });
 
-test("falls back when WebGPU does not load", async () => {
+test("the fallback encoder uses WASM when WebGPU does not load", async () => {
   const { encoder, webgpu, wasm, reasons } = createEncoder();
   webgpu.loadFailures.push(new Error("no adapter"));
   await encoder.load();
@@ -52,7 +52,7 @@ test("falls back when WebGPU does not load", async () => {
   expect(wasm.opened).toBeGreaterThan(0);
 });
 
-test("falls back when an idle WebGPU worker dies", async () => {
+test("the fallback encoder uses WASM when an idle WebGPU worker dies", async () => {
   const { encoder, webgpu, wasm, reasons } = createEncoder();
   await encoder.load();
   webgpu.workers[0]?.die();
@@ -60,7 +60,7 @@ test("falls back when an idle WebGPU worker dies", async () => {
   await expect.poll(() => wasm.opened).toBeGreaterThan(0);
 });
 
-test("reports progress that never decreases", async () => {
+test("the fallback encoder reports progress that never decreases", async () => {
   const { encoder, webgpu } = createEncoder();
   webgpu.onRun = failOn("c");
   const progress: number[] = [];
@@ -68,13 +68,13 @@ test("reports progress that never decreases", async () => {
   expect(progress).toEqual([1, 2, 3]);
 });
 
-test("does not fall back for an error of the request", async () => {
+test("the fallback encoder stays on WebGPU after an invalid request", async () => {
   const { encoder, reasons } = createEncoder();
   await expect(encoder.embed("too many characters", { truncate: false })).rejects.toMatchObject({ code: "text_too_long" });
   expect(reasons).toEqual([]);
 });
 
-test("does not fall back when it is disposed", async () => {
+test("the fallback encoder stays on WebGPU when it is disposed", async () => {
   const { encoder, reasons } = createEncoder();
   const pending = encoder.embed("a");
   await encoder.dispose();
@@ -82,7 +82,7 @@ test("does not fall back when it is disposed", async () => {
   expect(reasons).toEqual([]);
 });
 
-test("rejects with the failure of WASM when that fails too", async () => {
+test("the fallback encoder rejects with the WASM error when WASM fails too", async () => {
   const { encoder, webgpu, wasm } = createEncoder();
   webgpu.onRun = failOn("a");
   wasm.onRun = failOn("a");

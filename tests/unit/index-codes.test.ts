@@ -16,7 +16,7 @@ const vector = (dimensions: number) =>
 
 const dimensionsOf = fc.constantFrom(32, 128, 300, 384, 768, 1024);
 
-test("a rotation keeps lengths and angles", () => {
+test("a rotation preserves lengths and angles", () => {
   fc.assert(
     fc.property(
       dimensionsOf.chain((dimensions) => fc.tuple(vector(dimensions), vector(dimensions))),
@@ -32,7 +32,7 @@ test("a rotation keeps lengths and angles", () => {
   );
 });
 
-test("a rotation spreads a single component over all", () => {
+test("a rotation spreads a single component over all components", () => {
   for (const dimensions of [128, 384, 768]) {
     const single = new Float32Array(dimensions);
     single[3] = 1;
@@ -41,7 +41,7 @@ test("a rotation spreads a single component over all", () => {
   }
 });
 
-test("the WebAssembly scan gives the integers of the JavaScript scan, for any number of codes", () => {
+test("the WebAssembly scan gives the same integers as the JavaScript scan for any number of codes", () => {
   fc.assert(
     fc.property(dimensionsOf, fc.nat(5000), fc.integer(), (dimensions, count, seed) => {
       const codec = new VectorCodec(geometryOf(dimensions));
@@ -61,7 +61,7 @@ test("the WebAssembly scan gives the integers of the JavaScript scan, for any nu
   );
 });
 
-test("products of the largest components and levels are exact", () => {
+test("products of the largest components and levels are computed exactly", () => {
   for (const dimensions of [384, 1024, 4096]) {
     const codec = new VectorCodec(geometryOf(dimensions));
     const query = codec.encodeQuery(new Float32Array(dimensions).fill(1));
@@ -86,7 +86,7 @@ test("a code estimates cosines within 0.03", () => {
   );
 });
 
-test("a zero vector has the cosine 0 with everything", () => {
+test("a zero vector has a cosine of 0 with every vector", () => {
   const [zero, one] = [new Float32Array(384), new Float32Array(384).fill(1 / Math.sqrt(384))];
   expect(estimate(geometryOf(384), zero, one)).toBeCloseTo(0, 9);
   expect(estimate(geometryOf(384), one, zero)).toBeCloseTo(0, 9);

@@ -154,7 +154,7 @@ describe("index file, version 2", () => {
   test.each([
     ["with vectors", geometry],
     ["without vectors", null],
-  ])("an index file %s gives back what was written, and equal contents have equal bytes", async (_, own) => {
+  ])("an index file %s reads back as written, and equal contents give equal bytes", async (_, own) => {
     await fc.assert(
       fc.asyncProperty(documents, async (list) => {
         const made = list.map(({ id, title, text, seed }) => documentOf(id, title, text, seed));
@@ -179,7 +179,7 @@ describe("index file, version 2", () => {
     );
   });
 
-  test("an index file has the layout of docs/index-file.md", async () => {
+  test("an index file has the layout described in docs/index-file.md", async () => {
     const file = await writeIndexFile(example);
     const view = new DataView(file.buffer);
     expect(new TextDecoder().decode(file.subarray(0, 8))).toBe("samevec\0");
@@ -208,7 +208,7 @@ describe("index file, version 2", () => {
     expect(position).toBe(body.length);
   });
 
-  test("documents, words, postings and texts are encoded as docs/index-file.md says", async () => {
+  test("an index file encodes documents, words, postings and texts as described in docs/index-file.md", async () => {
     const { idBytes, idOffsets, fieldBytes, documentFields, headingBytes, headingOffsets, passageHashes, documentTexts } = exampleArrays;
     const textsOf = (bytes: Uint8Array, offsets: Uint32Array) =>
       Array.from(offsets.subarray(1), (end, i) => new TextDecoder().decode(bytes.subarray(offsets[i], end)));
@@ -242,7 +242,7 @@ describe("index file, version 2", () => {
     expect([...(long?.blockStarts ?? [])]).toEqual([0, 8191, 16383, 17193]);
   });
 
-  test.each([32, 33, 96, 384])("vectors of %i dimensions are encoded as docs/index-file.md says", (dimensions) => {
+  test.each([32, 33, 96, 384])("an index file encodes vectors of %i dimensions as described in docs/index-file.md", (dimensions) => {
     const own = geometryOf(dimensions);
     const components = Array.from({ length: dimensions }, (_, i) => Math.sin(i * i + 1));
     const vector = Float32Array.from(components, (component) => component / Math.hypot(...components));
@@ -267,7 +267,7 @@ describe("index file, version 2", () => {
   test.each<[string, IndexFile]>([
     ["with documents", example],
     ["without documents", { fingerprint, geometry: null, segments: [] }],
-  ])("a file %s is refused if any byte is changed or it is cut off anywhere", async (_, contents) => {
+  ])("an index file %s is rejected when any byte is changed or it is truncated anywhere", async (_, contents) => {
     const file = await writeIndexFile(contents);
     for (let place = 0; place < file.length; place++) {
       const expected = place < 8 ? "not_an_index" : place < 12 ? "unknown_index_version" : "damaged_index";
@@ -278,7 +278,7 @@ describe("index file, version 2", () => {
     expect(await outcome(Uint8Array.of(...file, 0))).toBe("damaged_index");
   });
 
-  test("noise, and noise behind a good beginning, is refused", async () => {
+  test("random bytes, alone or after a valid beginning, are rejected as an index file", async () => {
     const file = await writeIndexFile(example);
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), fc.nat(200), async (noise, kept) => {
@@ -288,7 +288,7 @@ describe("index file, version 2", () => {
     );
   });
 
-  test("a file whose bytes are not aligned in memory is read", async () => {
+  test("an index file whose bytes are not aligned in memory is read", async () => {
     const file = await writeIndexFile(example);
     const shifted = new Uint8Array(file.length + 3);
     shifted.set(file, 3);
@@ -338,11 +338,11 @@ describe("index file, version 2", () => {
       { blockStarts: Uint32Array.of(0, 23, 23, 45, 56), blockOffsets: Uint32Array.of(0, ...exampleArrays.blockOffsets) },
     ],
     ["a block of more bytes than its text can take", { blocks: new Uint8Array(300), blockOffsets: Uint32Array.of(0, 298, 299, 300) }],
-  ])("a file with right checksums but %s is refused", async (_, change) => {
+  ])("an index file with valid checksums but %s is rejected", async (_, change) => {
     expect(await outcome(await forged(change))).toBe("invalid_index");
   });
 
-  test("a block of more than 8,192 code units is refused", async () => {
+  test("an index file with a block of more than 8,192 code units is rejected", async () => {
     const [segment] = contentsOf([documentOf("a", "A", "x".repeat(8193), null)]).segments;
     const arrays = segment?.arrays ?? exampleArrays;
     expect([...arrays.blockStarts]).toEqual([0, 8192, 8193]);
@@ -351,7 +351,7 @@ describe("index file, version 2", () => {
     expect(await outcome(await forged(one))).toBe("invalid_index");
   });
 
-  test("passages that all overlap are refused", async () => {
+  test("an index file whose passages all overlap is rejected", async () => {
     const text = "heat pump";
     const passages = Array.from({ length: 7 }, (_, start) => ({
       start,
@@ -371,11 +371,11 @@ describe("index file, version 2", () => {
     ["15 levels", { ...geometry, levels: geometry.levels.slice(1) }],
     ["a level beyond i8", { ...geometry, levels: geometry.levels.with(0, -200) }],
     ["no geometry", null],
-  ])("a file whose codes have 32 dimensions is refused if its header says %s", async (_, other) => {
+  ])("an index file with codes of 32 dimensions is rejected when its header declares %s", async (_, other) => {
     expect(await outcome(await forged({}, { geometry: other }))).toBe("invalid_index");
   });
 
-  test("codes of 384 dimensions are refused if the header says 1, and scales without codes are refused", async () => {
+  test("an index file is rejected when its dimensions differ from its codes, or when it has scales without codes", async () => {
     const wide = geometryOf(384);
     const segment = new Segment({ ...exampleArrays, codes: new Uint8Array(3 * 192) }, wide);
     expect(await outcome(await writeIndexFile({ ...example, geometry: geometryOf(1), segments: [segment] }))).toBe("invalid_index");
@@ -400,13 +400,13 @@ describe("index file, version 2", () => {
       "with a negative length",
       (header) => ({ ...header, segments: header.segments.map((each) => ({ ...each, lengths: each.lengths.with(0, -8) })) }),
     ],
-  ])("a file with a header %s is refused", async (_, change) => {
+  ])("an index file with a header %s is rejected", async (_, change) => {
     const { header, body } = partsOf(await writeIndexFile(example));
     expect(await outcome(assembled(header, body))).toMatchObject({ fingerprint });
     expect(await outcome(assembled(change(header), body))).toBe("invalid_index");
   });
 
-  test("sections of other lengths, with right checksums, are refused", async () => {
+  test("an index file whose sections have wrong lengths is rejected despite valid checksums", async () => {
     const names = Object.keys(exampleArrays);
     await fc.assert(
       fc.asyncProperty(fc.nat(names.length - 1), fc.nat(names.length - 1), fc.integer({ min: 1, max: 40 }), async (from, to, moved) => {
@@ -422,7 +422,7 @@ describe("index file, version 2", () => {
     );
   });
 
-  test("a file that names more memory than it has bytes is refused without taking it", async () => {
+  test("an index file that declares more memory than it has bytes is rejected without allocating it", async () => {
     const { header, body } = partsOf(await writeIndexFile(example));
     const lengths = (header.segments[0]?.lengths ?? []).map(() => 0xffffffff);
     const huge = assembled({ ...header, segments: new Array(1024).fill({ lengths, sha256: "0".repeat(64) }) }, body);
@@ -440,7 +440,7 @@ describe("index file, version 2", () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 * file.length);
   });
 
-  test("texts that cannot be decompressed are reported when they are read", async () => {
+  test("compressed texts of an index file that cannot be decompressed are reported when read", async () => {
     const { blocks, blockOffsets } = exampleArrays;
     for (const forgedBlocks of [new Uint8Array(blocks.length), blocks.map(() => 255), blocks.toReversed()]) {
       const read = await readIndexFile(await forged({ blocks: forgedBlocks }));
@@ -454,7 +454,7 @@ describe("index file, version 2", () => {
     expect(read.segments[0]?.textOf(2)).toBe("nur deutsch");
   });
 
-  test("a file with any forged bytes is refused or gives nothing worse than wrong answers", async () => {
+  test("an index file with forged bytes is rejected or gives wrong answers at worst", async () => {
     const names = Object.keys(exampleArrays) as (keyof SegmentArrays)[];
     let opened = 0;
     await fc.assert(
@@ -506,7 +506,7 @@ async function useAll({ segments }: IndexFile): Promise<void> {
 describe("index file, version 1", () => {
   const read = async () => new Uint8Array(await readFile(new URL("../fixtures/index-1.samevec", import.meta.url)));
 
-  test("a file of version 1 is converted with its texts, passages and vectors", async () => {
+  test("an index file of version 1 is converted with its texts, passages and vectors", async () => {
     const { fingerprint: found, segments } = await openIndexFile(await read());
     expect(found).toBe(fingerprint);
     const index = new SearchIndex();
@@ -529,13 +529,13 @@ describe("index file, version 1", () => {
     expect(cosines[2]).toEqual([null]);
   });
 
-  test("a converted file of version 1 can be written as version 2 and read again", async () => {
+  test("a converted index file of version 1 can be written as version 2 and read again", async () => {
     const converted = await openIndexFile(await read());
     const again = await openIndexFile(await writeIndexFile(converted));
     expect(again.segments.map(({ arrays }) => arrays)).toEqual(converted.segments.map(({ arrays }) => arrays));
   });
 
-  test("a damaged file of version 1 is refused", async () => {
+  test("a damaged index file of version 1 is rejected", async () => {
     const file = await read();
     for (let place = 12; place < file.length; place++) {
       expect(await outcome(file.with(place, (file[place] ?? 0) ^ 64))).toBe("damaged_index");
@@ -568,7 +568,7 @@ describe("index file, version 1", () => {
     ["vectors of more dimensions than version 2 has", { dimensions: 8192, vectors: [new Float32Array(8192).with(0, 1)] }],
     ["another number of documents", { counts: [2, 1] }],
     ["another number of passages", { counts: [1, 2] }],
-  ])("a file of version 1 with right checksums but %s is refused", async (_, change) => {
+  ])("an index file of version 1 with valid checksums but %s is rejected", async (_, change) => {
     expect(await outcome(forged1(good))).toMatchObject({ geometry: { dimensions: 32 } });
     expect(await outcome(forged1({ ...good, ...change }))).toBe("invalid_index");
   });

@@ -27,7 +27,7 @@ test("a fused ranking contains the passages of both rankings once, with finite s
   );
 });
 
-test("the fused score is the sum of z-scores, where a missing score counts as the lowest of its ranking", () => {
+test("a fused score is the sum of z-scores, with a missing score counted as the lowest of its ranking", () => {
   const first = new Map([
     [1, 3],
     [2, 1],
@@ -47,7 +47,7 @@ test("the fused score is the sum of z-scores, where a missing score counts as th
   );
 });
 
-test("one ranking, or one ranking twice, keeps its order", () => {
+test("fusing a single ranking, or a ranking with itself, keeps its order", () => {
   fc.assert(
     fc.property(scores, (only) => {
       const ranking = rankingOf(only);
@@ -58,7 +58,7 @@ test("one ranking, or one ranking twice, keeps its order", () => {
   );
 });
 
-test("the mean and deviation of a ranking are those of its best 100 scores", () => {
+test("the mean and deviation of a ranking are computed from its best 100 scores", () => {
   const long = rankingOf(new Map(Array.from({ length: 300 }, (_, passage) => [passage, 1000 - passage])));
   const cut = { best: long.best.slice(0, 100), scoreOf: long.scoreOf };
   const fused = fuseRankings([long]);
@@ -67,7 +67,7 @@ test("the mean and deviation of a ranking are those of its best 100 scores", () 
   expect(new Set(fused.slice(99).map(({ score }) => score)).size).toBe(1);
 });
 
-test("scale and origin of the scores of a ranking do not change the fused order", () => {
+test("the scale and origin of a ranking's scores do not change the fused order", () => {
   const first = new Map([
     [1, 0.9],
     [2, 0.8],
@@ -84,7 +84,7 @@ test("scale and origin of the scores of a ranking do not change the fused order"
   expect(expected[0]).toBe(2);
 });
 
-test("a passage that both rankings put before another stays before it", () => {
+test("a passage ranked above another in both rankings is ranked above it in the fused ranking", () => {
   fc.assert(
     fc.property(scores, scores, (first, second) => {
       const fused = new Map(fuseRankings([rankingOf(first), rankingOf(second)]).map(({ passage, score }) => [passage, score]));
@@ -98,7 +98,7 @@ test("a passage that both rankings put before another stays before it", () => {
   );
 });
 
-test("TopScores keeps what sorting all scores puts first; of equal scores, those that were added first", () => {
+test("TopScores keeps the same scores as a full sort, with equal scores in insertion order", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 6 }), { maxLength: 60 }), fc.nat(12), (list, limit) => {
       const top = new TopScores(limit);

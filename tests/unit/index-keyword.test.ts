@@ -28,7 +28,7 @@ async function find(texts: readonly string[], query: string): Promise<number[]> 
   return index.search(parseQuery(query), null, { limit: 100 }).map(({ id }) => Number(id));
 }
 
-test("keyword search finds every text that has a word of the query, and no other", async () => {
+test("keyword search finds exactly the texts that contain a word of the query", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(sentence, { maxLength: 12 }), word, async (texts, query) => {
       const [wanted] = termsOf(query);
@@ -39,7 +39,7 @@ test("keyword search finds every text that has a word of the query, and no other
   );
 });
 
-test("a hit contains all phrases of the query and none of its exclusions", async () => {
+test("a keyword hit contains all phrases of the query and none of its exclusions", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(sentence, { maxLength: 12 }), word, word, excludedPhrase, async (texts, first, second, excluded) => {
       const [isIn, isBanned] = [phraseTest(`${first} ${second}`), phraseTest(excluded)];
@@ -49,7 +49,7 @@ test("a hit contains all phrases of the query and none of its exclusions", async
   );
 });
 
-test("phrases and exclusions are compared with titles too", async () => {
+test("phrases and exclusions also match titles", async () => {
   const index = await indexOf(["a text", "another text"], "The old house");
   expect(index.search(parseQuery('"old house"'), null)).toHaveLength(2);
   expect(index.search(parseQuery('text -"old house"'), null)).toEqual([]);
@@ -59,13 +59,13 @@ test("a query of exclusions alone finds nothing", async () => {
   expect(await find(["heat", "pump"], "-heat")).toEqual([]);
 });
 
-test("the first 32 distinct terms of a query are searched", async () => {
+test("keyword search uses the first 32 distinct terms of a query", async () => {
   const words = Array.from({ length: 40 }, (_, i) => `term${i}`);
   const index = await indexOf([words.slice(0, 32).join(" "), words.slice(32).join(" ")]);
   expect(index.search(parseQuery(`${words.join(" ")} `), null)).toMatchObject([{ id: "000", strength: "strong" }]);
 });
 
-test("words of languages without spaces, forms of a word, unfinished and misspelled words are found", async () => {
+test("keyword search finds words of languages without spaces, word forms, unfinished and misspelled words", async () => {
   const texts = ["私は東京に住んでいます。", "热泵整夜运行，但早上房子很冷。", "The radiators were cold.", "A heat pump"];
   expect(await find(texts, "東京")).toEqual([0]);
   expect(await find(texts, "热泵")).toEqual([1]);
@@ -77,13 +77,13 @@ test("words of languages without spaces, forms of a word, unfinished and misspel
   expect(await find(texts, "the")).toEqual([2]);
 });
 
-test("a finished word is not a prefix, and a short word is not misspelled", async () => {
+test("keyword search treats a finished word as complete and a short word as correctly spelled", async () => {
   expect(await find(["The radiators were cold."], "rad ")).toEqual([]);
   expect(await find(["The old moon."], "told ")).toEqual([]);
   expect(await find(["The old moon."], "moan ")).toEqual([]);
 });
 
-test("an unfinished last word finds the texts with a word that starts with it", async () => {
+test("keyword search completes an unfinished last word", async () => {
   const starts = word.chain((whole) => fc.nat(whole.length).map((length) => whole.slice(0, length)));
   await fc.assert(
     fc.asyncProperty(fc.array(sentence, { maxLength: 12 }), starts, async (texts, typed) => {
@@ -99,7 +99,7 @@ test("an unfinished last word finds the texts with a word that starts with it", 
   );
 });
 
-test("one typing error is allowed from five letters, and two from eight", async () => {
+test("keyword search allows one typing error from five letters and two from eight", async () => {
   const texts = ["The lamp.", "The tidal stream.", "The kitchen.", "The mountain."];
   expect(await find(texts, "lmap ")).toEqual([]);
   expect(await find(texts, "tidle ")).toEqual([]);
@@ -109,18 +109,18 @@ test("one typing error is allowed from five letters, and two from eight", async 
   expect(await find(texts, "omuntani ")).toEqual([3]);
 });
 
-test("a word that is in the index stands for no similarly spelled word", async () => {
+test("keyword search does not replace an indexed word with a similarly spelled word", async () => {
   expect(await find(["a wedding speech", "a weeding spade"], "wedding ")).toEqual([0]);
 });
 
-test("a removed document is not found", async () => {
+test("keyword search does not find a removed document", async () => {
   const index = await indexOf(["heat", "heat pump"]);
   index.remove(["001", "unknown"]);
   expect(index.search(parseQuery("pump heat "), null).map(({ id }) => id)).toEqual(["000"]);
   expect(index.size).toBe(1);
 });
 
-test("marks are the places of found words in the text of the document", async () => {
+test("marks locate the found words in the document's text", async () => {
   const text = "Before breakfast. Heating helps, and heated rooms too.";
   const index = new SearchIndex();
   await index.put([
@@ -131,7 +131,7 @@ test("marks are the places of found words in the text of the document", async ()
   expect(hit?.passage.text).toBe(text.slice(18));
 });
 
-test("equal scores are ordered by document, however the documents came into the index", async () => {
+test("equal scores are ordered by document, whatever the order of insertion", async () => {
   const index = new SearchIndex();
   for (const id of ["c", "a", "b"]) {
     await index.put([

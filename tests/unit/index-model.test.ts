@@ -98,7 +98,7 @@ const placesOf = (hits: readonly Hit[]) => hits.map(({ id, passage: { start } })
 const queries = ["tide", "heat", "sea moon", "wet radiat", '"sea tide"', "sea -moon", "radaitor", "straße", "水路"];
 
 describe("an index after any sequence of changes", () => {
-  test("an index holds the documents that a map holds, with their texts, fields and headings", async () => {
+  test("after any changes, an index holds the same documents as a map, with their texts, fields and headings", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 12 }), async (changes) => {
         const { index, model } = await applied(changes);
@@ -111,7 +111,7 @@ describe("an index after any sequence of changes", () => {
     );
   });
 
-  test("keyword search for one word finds exactly the passages that contain a word with its stem", async () => {
+  test("after any changes, keyword search for one word finds exactly the passages with a word of that stem", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 12 }), word, async (changes, searched) => {
         const { index, model } = await applied(changes);
@@ -132,7 +132,7 @@ describe("an index after any sequence of changes", () => {
     );
   });
 
-  test("answers are those of an index built at once from the same documents", async () => {
+  test("after any changes, an index answers like one built at once from the same documents", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 12 }), fc.constantFrom(...queries), fc.boolean(), async (changes, text, filtered) => {
         const { index, model } = await applied([...changes, { type: "embed" }]);
@@ -149,7 +149,7 @@ describe("an index after any sequence of changes", () => {
     );
   });
 
-  test("a merged segment has the bytes of one built at once, and leaves no trace of removed documents", async () => {
+  test("a merged segment has the bytes of one built at once and no trace of removed documents", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(change, { maxLength: 12 }), async (changes) => {
         const { index, model } = await applied([...changes, { type: "embed" }]);

@@ -35,7 +35,7 @@ function decoded(reader: PostingsReader, bytes: Uint8Array, from: number, count:
   return { postings: Array.from({ length: count }, (_, i) => [reader.passages[i] ?? -1, reader.occurrences[i] ?? -1]), end };
 }
 
-test("postings of several terms are decoded as they were written, and accepted", () => {
+test("postings of several terms are decoded as written and pass validation", () => {
   const passages = fc.constantFrom(40, 1000, 2 ** 32 - 1);
   fc.assert(
     fc.property(
@@ -52,19 +52,19 @@ test("postings of several terms are decoded as they were written, and accepted",
   );
 });
 
-test("a reader decodes more postings than it has room for at first", () => {
+test("a postings reader grows when it decodes more postings than it has room for", () => {
   const postings = Array.from({ length: 5000 }, (_, i): Posting => [3 * i, 1 + (i % 255)]);
   const { bytes, counts } = written([postings]);
   expect(decoded(new PostingsReader(), bytes, 0, counts[0] ?? 0)).toEqual({ postings, end: bytes.length });
 });
 
-test("a passage that directly follows the previous one, with one occurrence in its text, takes one byte", () => {
+test("postings take one byte for a passage that directly follows the previous one with one occurrence in its text", () => {
   expect(written([Array.from({ length: 10 }, (_, i): Posting => [i, packOccurrences({ title: 0, headings: 0, text: 1 })])]).bytes).toEqual(
     new Uint8Array(10),
   );
 });
 
-test("occurrences are counted per field up to 3 in titles, 3 in headings and 15 in texts", () => {
+test("postings count up to 3 occurrences in titles, 3 in headings and 15 in texts", () => {
   fc.assert(
     fc.property(fc.nat(20), fc.nat(20), fc.nat(20), (title, headings, text) => {
       const spread = spreadOccurrences[packOccurrences({ title, headings, text })] ?? 0;
@@ -73,7 +73,7 @@ test("occurrences are counted per field up to 3 in titles, 3 in headings and 15 
   );
 });
 
-test("postings that are cut off or continue after their term are refused", () => {
+test("postings that are truncated or continue after their term are rejected", () => {
   fc.assert(
     fc.property(postingsBelow(1000, 20), (postings) => {
       const { bytes, counts } = written([postings]);
@@ -93,11 +93,11 @@ test.each<[string, readonly number[], number]>([
   ["a number that does not end", [0x80], 1],
   ["a number of a thousand bytes that does not end", new Array<number>(1000).fill(0xff), 1],
   ["numbers that do not end", new Array<number>(1000).fill(0xff), 10],
-])("postings with %s are refused", (_, bytes, count) => {
+])("postings with %s are rejected", (_, bytes, count) => {
   expect(() => checkPostings(Uint8Array.from(bytes), Uint32Array.of(0, bytes.length), Uint32Array.of(count), 10)).toThrow(FormatError);
 });
 
-test("any bytes are refused, or decoded to ascending passages of the segment with occurrences", () => {
+test("arbitrary bytes are rejected as postings, or decoded to ascending passages with occurrences", () => {
   const noise = fc.uint8Array({ maxLength: 40 });
   const damaged = fc.tuple(postingsBelow(50, 20), fc.nat(), fc.nat(255)).map(([postings, place, byte]) => {
     const { bytes } = written([postings]);

@@ -47,7 +47,7 @@ function estimate(wanted: Float32Array, stored: Float32Array): number {
   return scale === 0 ? Number.NaN : (products[0] ?? 0) * (scale * wantedScale);
 }
 
-test("semantic search finds what sorting all vectors by their cosines finds, after any changes", async () => {
+test("after any changes, semantic search finds what sorting all vectors by cosine finds", async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(change, { maxLength: 30 }),
@@ -91,7 +91,7 @@ test("semantic search finds what sorting all vectors by their cosines finds, aft
   );
 });
 
-test("a vector belongs to all passages with its hash, also to those of later documents", async () => {
+test("a vector applies to all passages with its hash, including those of later documents", async () => {
   const index = new SearchIndex();
   const [first, second] = [documentOf("k1", 2), { ...documentOf("k1"), id: "k2" }];
   await index.put([first]);
@@ -116,7 +116,7 @@ test("an index keeps its own copy of a vector", async () => {
   expect(index.search(query, new Float32Array(dimensions).with(0, 1), all)).toMatchObject([{ id: "k1", cosine: expect.closeTo(1, 2) }]);
 });
 
-test("vectors of another length than the first are refused", async () => {
+test("vectors of a different length than the first are rejected", async () => {
   const index = new SearchIndex();
   await index.put([documentOf("k1")]);
   index.setVector(hashOf("k1"), new Float32Array(dimensions).with(0, 1));
@@ -125,7 +125,7 @@ test("vectors of another length than the first are refused", async () => {
   expect(index.search(query, new Float32Array(dimensions).with(0, 1), all)).toHaveLength(1);
 });
 
-test("after all vectors are dropped, passages are found by keyword, and vectors may have another length", async () => {
+test("after all vectors are dropped, passages are found by keyword, and new vectors may have another length", async () => {
   const index = new SearchIndex();
   await index.put([documentOf("k1")]);
   index.setVector(hashOf("k1"), new Float32Array(dimensions).with(0, 1));

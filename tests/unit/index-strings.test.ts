@@ -13,7 +13,7 @@ const distinct = fc.uniqueArray(text, { maxLength: 40 });
 
 const isAscii = (any: string) => new TextEncoder().encode(any).length === any.length;
 
-test("a string table gives back any well-formed strings", () => {
+test("a string table returns the well-formed strings it was built from", () => {
   fc.assert(
     fc.property(fc.array(text), (strings) => {
       const table = StringTable.of(strings);
@@ -23,7 +23,7 @@ test("a string table gives back any well-formed strings", () => {
   );
 });
 
-test("strings are sorted by their UTF-8 bytes", () => {
+test("a string table sorts strings by their UTF-8 bytes", () => {
   fc.assert(
     fc.property(distinct, (strings) => {
       const expected = strings.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
@@ -34,7 +34,7 @@ test("strings are sorted by their UTF-8 bytes", () => {
   );
 });
 
-test("a sorted string is found at its position, and an absent string is not found", () => {
+test("a string table finds a string at its position and does not find an absent string", () => {
   fc.assert(
     fc.property(distinct, text, (strings, other) => {
       const sorted = SortedStrings.of(strings);
@@ -44,7 +44,7 @@ test("a sorted string is found at its position, and an absent string is not foun
   );
 });
 
-test("the range of a prefix contains exactly the strings that start with it", () => {
+test("a prefix range contains exactly the strings that start with the prefix", () => {
   fc.assert(
     fc.property(distinct, text, fc.nat(3), (strings, other, length) => {
       const sorted = SortedStrings.of(strings);
@@ -57,7 +57,7 @@ test("the range of a prefix contains exactly the strings that start with it", ()
   );
 });
 
-test("similar strings are those within the edit distance", () => {
+test("the similar strings are those within the edit distance", () => {
   fc.assert(
     fc.property(distinct, text, fc.nat(3), (strings, wanted, maxDistance) => {
       const sorted = SortedStrings.of(strings);
@@ -73,13 +73,13 @@ test("similar strings are those within the edit distance", () => {
   );
 });
 
-test("strings of more than 255 bytes are compared in full", () => {
+test("a string table compares strings of more than 255 bytes in full", () => {
   const long = "a".repeat(300);
   const sorted = SortedStrings.of([long, `${long}b`, `${long}bbb`, "a".repeat(255)]);
   expect(sorted.similar(long, 1).map((position) => sorted.get(position))).toEqual([long, `${long}b`]);
 });
 
-test("the bits of any 32-bit integer are counted", () => {
+test("the bit count of any 32-bit integer is correct", () => {
   fc.assert(
     fc.property(fc.integer(), (bits) => {
       expect(bitCount(bits)).toBe((bits >>> 0).toString(2).replaceAll("0", "").length);

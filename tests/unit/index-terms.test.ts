@@ -24,7 +24,7 @@ test("a query is split into its text, phrases and exclusions", () => {
   expect(parseQuery('an open "quotation')).toMatchObject({ text: "an open quotation", phrases: [], excluded: [] });
 });
 
-test("a query without operators keeps all its words, and the text of any query is well-formed", () => {
+test("a query without operators keeps all its words, and any query's text is well-formed", () => {
   fc.assert(
     fc.property(
       fc.oneof(fc.string({ unit: "grapheme", maxLength: 20 }), fc.constantFrom("heat pump", "café 冬 1931", "__proto__ and")),
@@ -37,7 +37,7 @@ test("a query without operators keeps all its words, and the text of any query i
   );
 });
 
-test("the positions of terms are those of their words, in any text", () => {
+test("the positions of terms are those of their words in any text", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), (text) => {
       for (const { text: written, start, end } of termsOf(text)) expect(text.slice(start, end)).toBe(written);
@@ -45,14 +45,14 @@ test("the positions of terms are those of their words, in any text", () => {
   );
 });
 
-test("the forms of a word, with and without accents, have the same term", () => {
+test("all forms of a word, with and without accents, have the same term", () => {
   const terms = (text: string) => termsOf(text).map(({ term }) => term);
   expect(new Set(terms("heating Heats heated HEAT"))).toEqual(new Set(["heat"]));
   expect(new Set(terms("café Cafe cafe\u0301 ＣＡＦＥ")).size).toBe(1);
   expect(terms("が か")).toEqual(["が", "か"]);
 });
 
-test("a phrase is found if its words are adjacent, whatever the punctuation between them", () => {
+test("a phrase matches adjacent words, whatever the punctuation between them", () => {
   expect(hasPhrase("heat pump")("The Heat-Pump hums.")).toBe(true);
   expect(hasPhrase("heat pump")("heat pumps")).toBe(false);
   expect(hasPhrase("heat pump")("The pump gives heat")).toBe(false);
@@ -65,7 +65,7 @@ test("a phrase is found if its words are adjacent, whatever the punctuation betw
 });
 
 // Time is not measured, since it depends on the machine: with exponential time this test would not end.
-test("a long phrase without spaces is searched in time that does not double with each character", () => {
+test("searching a long phrase without spaces takes time that does not double with each character", () => {
   const characters = Array.from({ length: 40 }, (_, i) => String.fromCodePoint(0x4e00 + i)).join("");
   const phrase = `${characters.slice(0, -1)}龍`;
   const holds = hasPhrase(phrase);

@@ -38,7 +38,7 @@ function startsOf(texts: readonly string[]): Uint32Array {
   return starts;
 }
 
-test("any well-formed texts are read as they were written, whole and in parts", () => {
+test("stored texts read back as written, whole and in parts", () => {
   fc.assert(
     fc.property(fc.array(text, { maxLength: 6 }), fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 5 }), (texts, parts) => {
       const all = texts.join("");
@@ -55,7 +55,7 @@ test("any well-formed texts are read as they were written, whole and in parts", 
   );
 });
 
-test("a surrogate pair at the border of two blocks is read in one piece", () => {
+test("a stored surrogate pair at the border of two blocks is read in one piece", () => {
   for (const length of [blockLength - 2, blockLength - 1, blockLength]) {
     const source = `${"a".repeat(length)}😀${"b".repeat(blockLength)}`;
     const read = compressed([source]);
@@ -65,7 +65,7 @@ test("a surrogate pair at the border of two blocks is read in one piece", () => 
   }
 });
 
-test("a byte order mark at the start of a text or block is kept", () => {
+test("a stored byte order mark at the start of a text or block is kept", () => {
   const source = `\uFEFF${"a".repeat(blockLength - 1)}\uFEFFb`;
   const read = compressed([source]);
   expect([...read.starts]).toEqual([0, blockLength, blockLength + 2]);
@@ -73,7 +73,7 @@ test("a byte order mark at the start of a text or block is kept", () => {
   expect(read.slice(blockLength, blockLength + 2)).toBe("\uFEFFb");
 });
 
-test("blocks are read again after 64 others", () => {
+test("blocks are read again after 64 other blocks", () => {
   const texts = Array.from({ length: 150 }, (_, i) => `text ${i}`);
   const [starts, read] = [startsOf(texts), compressed(texts)];
   for (let turn = 0; turn < 2; turn++) {
@@ -81,7 +81,7 @@ test("blocks are read again after 64 others", () => {
   }
 });
 
-test("copied texts have the bytes of written ones", () => {
+test("copied texts have the same bytes as written texts", () => {
   fc.assert(
     fc.property(
       fc
@@ -104,7 +104,7 @@ test("copied texts have the bytes of written ones", () => {
   );
 });
 
-test("a merged index keeps the texts of documents after an empty one", async () => {
+test("a merged index keeps the texts of documents after an empty document", async () => {
   const index = new SearchIndex();
   const documentOf = (id: string, text: string) => ({ id, title: id, text, passages: [] });
   await index.put([documentOf("a", "the sea"), documentOf("b", "")]);
@@ -119,11 +119,11 @@ test.each<[string, readonly number[], readonly number[], readonly number[]]>([
   ["without code units", [0, 0, 8], [0, 1, 5], [0, 8]],
   ["of more than 8,192 code units", [0, 8193], [0, 5], [0, 8193]],
   ["of more bytes than its code units can take", [0, 8], [0, 100], [0, 8]],
-])("a block %s is refused", (_, starts, offsets, texts) => {
+])("a text block %s is rejected", (_, starts, offsets, texts) => {
   expect(() => checkTexts(Uint32Array.from(starts), Uint32Array.from(offsets), Uint32Array.from(texts))).toThrow(FormatError);
 });
 
-test("a block that cannot be decompressed, or has another length, is refused when it is read", () => {
+test("a text block that cannot be decompressed or has another length is rejected when it is read", () => {
   const { starts, offsets, bytes } = compressed(["the sea comes and goes"]);
   const invalid = expect.objectContaining({ code: "invalid_index" });
   expect(() =>

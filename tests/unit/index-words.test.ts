@@ -9,7 +9,7 @@ const segmented = (text: string) =>
     .filter(({ isWordLike }) => isWordLike)
     .map(({ segment, index }) => ({ text: segment, start: index, end: index + segment.length }));
 
-test("the fast path for Latin text finds the words that Intl.Segmenter finds", () => {
+test("the fast path for Latin text finds the same words as Intl.Segmenter", () => {
   const unit = fc.oneof(
     { weight: 6, arbitrary: fc.constantFrom(..."abzAZé019 ") },
     { weight: 4, arbitrary: fc.constantFrom(..."_.:,;'‘’“”–—…-@/\\\"()\n\r\t×÷ßÿ#&+*") },
@@ -23,7 +23,7 @@ test("the fast path for Latin text finds the words that Intl.Segmenter finds", (
   );
 });
 
-test("words of other scripts are those of Intl.Segmenter", () => {
+test("words of other scripts are segmented by Intl.Segmenter", () => {
   for (const text of ["東京都に住む", "снег и лёд", "naïve cafe\u0301", "ภาษาไทย", "l·l it’s 3·4"])
     expect(wordsOf(text)).toEqual(segmented(text));
 });

@@ -24,7 +24,7 @@ function countedList(count: number) {
 const readerOf = (response: Response) => response.body?.getReader() ?? expect.fail("no body");
 const turns = (ms = 20) => new Promise((resolve) => setTimeout(resolve, ms));
 
-test("an answer of any length is the JSON of the whole list", async () => {
+test("a list response of any length is the JSON of the whole list", async () => {
   const vectors = fc.array(fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { maxLength: 3 }), { maxLength: 120 });
   await fc.assert(
     fc.asyncProperty(vectors, async (lists) => {
@@ -38,7 +38,7 @@ test("an answer of any length is the JSON of the whole list", async () => {
   );
 });
 
-test.each([0, 1, 31, 32, 33, 63, 64, 65, 1_024])("an answer of %i items has what comes before and after the list once", async (count) => {
+test.each([0, 1, 31, 32, 33, 63, 64, 65, 1_024])("a list response of %i items contains its prefix and suffix once", async (count) => {
   const items = Array.from({ length: count }, (_, i) => ({ index: i, text: "é\u2028" }));
   const answer = { before: '{"data":[', after: '],"model":"fake"}', count, item: (index: number) => JSON.stringify(items[index]) };
   const { response, onSent } = await send(answer);
@@ -46,14 +46,14 @@ test.each([0, 1, 31, 32, 33, 63, 64, 65, 1_024])("an answer of %i items has what
   expect(onSent).toHaveBeenCalledTimes(1);
 });
 
-test("a short answer is sent as a whole before it is read", async () => {
+test("a short list response is sent whole before it is read", async () => {
   const { answer, serialized } = countedList(32);
   const { onSent } = await send(answer);
   expect(serialized.count).toBe(32);
   expect(onSent).toHaveBeenCalledTimes(1);
 });
 
-test("a long answer is serialized only as its client reads", async () => {
+test("a long list response is serialized only as its client reads", async () => {
   const { answer, serialized } = countedList(320);
   const { response, onSent } = await send(answer);
   await turns();
@@ -70,7 +70,7 @@ test("a long answer is serialized only as its client reads", async () => {
   expect(onSent).toHaveBeenCalledTimes(1);
 });
 
-test.each([0, 1, 5])("a client that disconnects after %i chunks ends the answer once", async (chunks) => {
+test.each([0, 1, 5])("a client that disconnects after %i chunks ends the list response once", async (chunks) => {
   const { answer, serialized } = countedList(320);
   const { response, onSent } = await send(answer);
   const reader = readerOf(response);
@@ -81,7 +81,7 @@ test.each([0, 1, 5])("a client that disconnects after %i chunks ends the answer 
   expect(onSent).toHaveBeenCalledTimes(1);
 });
 
-test("a client that disconnects while a chunk is serialized ends the answer once, and harms no other answer", async () => {
+test("a client that disconnects while a chunk is serialized ends its response once and affects no other response", async () => {
   const { answer } = countedList(64);
   const { response, onSent } = await send(answer);
   const reader = readerOf(response);
@@ -94,7 +94,7 @@ test("a client that disconnects while a chunk is serialized ends the answer once
   expect(await other.response.json()).toHaveLength(100);
 });
 
-test("an item that cannot be serialized fails the answer, which counts as sent, and harms no other answer", async () => {
+test("an item that cannot be serialized fails its response, which counts as sent, and affects no other response", async () => {
   const item = (index: number) => {
     if (index === 40) throw new Error("no vector");
     return "0";
@@ -106,7 +106,7 @@ test("an item that cannot be serialized fails the answer, which counts as sent, 
   expect(await other.response.json()).toHaveLength(100);
 });
 
-test("other tasks of the thread run between the chunks of an answer", async () => {
+test("other tasks run between the chunks of a list response", async () => {
   const { answer, serialized } = countedList(3_200);
   const { response } = await send(answer);
   const seen = new Set<number>();
@@ -116,7 +116,7 @@ test("other tasks of the thread run between the chunks of an answer", async () =
   expect(seen.size).toBeGreaterThan(20);
 });
 
-test("the chunks of several answers are serialized one at a time, and the answers progress together", async () => {
+test("chunks of concurrent list responses are serialized one at a time, in turns", async () => {
   const order: string[] = [];
   const listOf = (name: string) => ({
     count: 320,
@@ -130,7 +130,7 @@ test("the chunks of several answers are serialized one at a time, and the answer
   expect(order.length).toBeGreaterThan(10);
 });
 
-test("a vector is a list of numbers, and an absent one an empty list", () => {
+test("a vector is serialized as a list of numbers, and a missing vector as an empty list", () => {
   expect(vectorJson(Float32Array.of(0.5, -0, 1e-7))).toBe(JSON.stringify([0.5, -0, Math.fround(1e-7)]));
   expect(vectorJson(undefined)).toBe("[]");
 });

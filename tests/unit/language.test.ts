@@ -24,6 +24,6 @@ test.each([
   ["Russian", "Тепловой насос работал всю ночь, но утром в доме было холодно. Мы позвонили мастеру."],
   ["Chinese", "热泵整夜运行，但早上房子很冷。我们打电话给技术员。"],
   ["Japanese", "ヒートポンプは一晩中動いていましたが、朝は家が寒かったです。"],
-])("%s does not count as English", (_, text) => {
+])("%s text does not count as English", (_, text) => {
   expect(isEnglish(text)).toBe(false);
 });

@@ -27,7 +27,7 @@ const start = (fake: FakeModel, size: number) => {
 };
 
 describe("the metrics of a pool", () => {
-  test("count a load per worker, however many callers come first", async () => {
+  test("pool metrics count one load per worker, however many calls come first", async () => {
     const fake = new FakeModel();
     const { pool, scrape } = start(fake, 3);
     await Promise.all(Array.from({ length: 40 }, (_, i) => pool.embed(`text ${i}`)));
@@ -35,7 +35,7 @@ describe("the metrics of a pool", () => {
     expect((await scrape()).sum("samevec_worker_restarts_total")).toBe(0);
   });
 
-  test("count the workers that were replaced, and why", async () => {
+  test("pool metrics count replaced workers by error code", async () => {
     const fake = new FakeModel();
     const { pool, scrape } = start(fake, 2);
     await pool.load();
@@ -44,7 +44,7 @@ describe("the metrics of a pool", () => {
     await expect.poll(async () => (await scrape()).sum("samevec_model_loads_total")).toBe(3);
   });
 
-  test("count the loads that failed, and why", async () => {
+  test("pool metrics count failed loads by error code", async () => {
     const fake = new FakeModel();
     fake.loadFailures.push(new EncoderError("integrity_failed", "weights-0.bin is another file"));
     const { pool, scrape } = start(fake, 1);
@@ -53,7 +53,7 @@ describe("the metrics of a pool", () => {
   });
 });
 
-test("what nothing has happened to yet is 0, so that a first event is a rise", async () => {
+test("counters start at 0, so that a first event is an increase", async () => {
   const scraped = new Exposition(await (await createMetrics(() => idle).exposition()).text());
   for (const name of ["samevec_model_loads_total", "samevec_worker_restarts_total", "samevec_refused_requests_total"]) {
     expect(scraped.sum(name)).toBe(0);
@@ -61,7 +61,7 @@ test("what nothing has happened to yet is 0, so that a first event is a rise", a
   for (const result of ["hit", "joined", "miss"]) expect(scraped.sum("samevec_cache_lookups_total", { result })).toBe(0);
 });
 
-test("sizes are those of the moment of the scrape", async () => {
+test("gauges show the values at the time of the scrape", async () => {
   let load = idle;
   const metrics = createMetrics(() => load);
   load = {
@@ -82,7 +82,7 @@ test("sizes are those of the moment of the scrape", async () => {
   expect(scraped.sum("samevec_dropped_connections_total")).toBe(1);
 });
 
-test("workers are counted by the device that computes now, and by none before the first load", async () => {
+test("the workers gauge is labelled with the current device, and absent before the first load", async () => {
   let load = idle;
   const metrics = createMetrics(() => load);
   const devices = async () => {

@@ -28,7 +28,7 @@ describe("API keys", () => {
   app.get("*", (c) => c.text("the page"));
 
   test.each(["Bearer key-of-alice", "Bearer key-of-bob", "bearer key-of-bob", "BEARER  key-of-bob "])(
-    "let pass: %s",
+    "a valid API key is accepted: %s",
     async (authorization) => {
       expect((await app.request("/embed", post(undefined, { authorization }))).status).toBe(200);
     },
@@ -46,7 +46,7 @@ describe("API keys", () => {
     "Bearer key-of-alice,key-of-bob",
     "Basic key-of-alice",
     "key-of-alice",
-  ])("refuse: %j", async (authorization) => {
+  ])("an invalid API key is rejected: %j", async (authorization) => {
     const response = await app.request("/embed", post(undefined, { authorization }));
     expect(response.status).toBe(401);
     expect(response.headers.get("www-authenticate")).toMatch(/^Bearer/);
@@ -55,7 +55,7 @@ describe("API keys", () => {
     expect(body).not.toMatch(/alice|bob|carol/i);
   });
 
-  test("are refused to an OpenAI client in its form", async () => {
+  test("a rejected API key is answered in OpenAI's error format on OpenAI routes", async () => {
     const response = await app.request("/v1/embeddings", post('{"input":"a"}', bearer("key-of-carol")));
     expect(response.status).toBe(401);
     expect(await response.json()).toMatchObject({ error: { type: "invalid_request_error", code: "invalid_api_key" } });
@@ -72,7 +72,7 @@ describe("API keys", () => {
     ["GET", "/v1/models/fake"],
     ["DELETE", "/embed"],
     ["HEAD", "/info"],
-  ])("guard %s %s", async (method, path) => {
+  ])("an API key is required for %s %s", async (method, path) => {
     expect((await app.request(path, { method })).status).toBe(401);
   });
 
@@ -86,11 +86,11 @@ describe("API keys", () => {
     "/embed?x=/health",
     "/v1//embeddings",
     "/%761/embeddings",
-  ])("cannot be gone round: POST %s", async (path) => {
+  ])("an API key cannot be bypassed by a rewritten path: POST %s", async (path) => {
     expect([401, 404]).toContain((await app.request(path, post('{"inputs":"a","input":"a"}'))).status);
   });
 
-  test("guard every operation that the description shows as guarded, and no other", async () => {
+  test("an API key is required exactly for the operations described as secured in /openapi.json", async () => {
     const { paths } = (await (await app.request("/openapi.json")).json()) as {
       paths: Record<string, Record<string, { security?: unknown[] }>>;
     };
@@ -103,13 +103,13 @@ describe("API keys", () => {
   });
 
   test.each(["/", "/index.html", "/assets/index.js", "/docs", "/health", "/metrics", "/openapi.json"])(
-    "leave open: GET %s",
+    "no API key is required for GET %s",
     async (path) => {
       expect((await app.request(path)).status).toBe(200);
     },
   );
 
-  test("are asked for before anything of the body is read", async () => {
+  test("an API key is checked before the body is read", async () => {
     const untouched = new ReadableStream(
       {
         pull() {
@@ -121,14 +121,14 @@ describe("API keys", () => {
     expect((await app.request("/embed", post(untouched))).status).toBe(401);
   });
 
-  test("are each compared in constant time, also after one has matched", async () => {
+  test("every API key is compared in constant time, even after a match", async () => {
     await app.request("/embed", post(undefined, bearer("key-of-alice")));
     const compared = vi.mocked(buffer.timingSafeEqual).mock.calls;
     expect(compared).toEqual(keys.map((key) => [key, "key-of-alice"]));
   });
 });
 
-describe("pages of other origins", () => {
+describe("CORS", () => {
   const preflight = (app: ReturnType<typeof appOf>, origin: string, path = "/v1/embeddings") =>
     app.request(path, {
       method: "OPTIONS",
@@ -139,7 +139,7 @@ describe("pages of other origins", () => {
       },
     });
 
-  test("may call where they are named: a preflight needs no key and allows Authorization", async () => {
+  test("a preflight from an allowed origin needs no API key and allows Authorization", async () => {
     const app = appOf({ apiKeys: keys, corsOrigins: ["https://a.test", "https://b.test"] });
     for (const path of ["/v1/embeddings", "/embed"]) {
       const { status, headers } = await preflight(app, "https://b.test", path);
@@ -152,7 +152,7 @@ describe("pages of other origins", () => {
     }
   });
 
-  test("may read answers, their headers, and errors too", async () => {
+  test("an allowed origin may read responses, their headers and errors", async () => {
     const app = appOf({ apiKeys: keys, corsOrigins: ["https://a.test"] });
     const answers = await Promise.all(
       [bearer("key-of-alice"), {}].map((headers) => app.request("/embed", post(undefined, { ...headers, origin: "https://a.test" }))),
@@ -169,7 +169,7 @@ describe("pages of other origins", () => {
     }
   });
 
-  test("may not where they are not named, nor anywhere by default", async () => {
+  test("other origins get no CORS headers, and no origin is allowed by default", async () => {
     for (const app of [appOf(), appOf({ corsOrigins: ["https://a.test"] })]) {
       for (const origin of ["https://c.test", "http://a.test", "https://a.test.c.test", "null"]) {
         expect((await preflight(app, origin)).headers.get("access-control-allow-origin")).toBe(null);
@@ -179,26 +179,26 @@ describe("pages of other origins", () => {
     }
   });
 
-  test("may all, when that is said", async () => {
+  test("CORS_ORIGINS=* allows every origin", async () => {
     const app = appOf({ corsOrigins: ["*"] });
     expect((await preflight(app, "https://anywhere.test")).headers.get("access-control-allow-origin")).toBe("*");
   });
 });
 
-describe("limits", () => {
+describe("request limits", () => {
   const app = appOf({ maxBodyBytes: 200, maxTexts: 3, maxTextCharacters: 20 });
 
   test.each([
     ["a body", { inputs: "a".repeat(200) }, "body_too_large", { limit: 200 }],
     ["a list", { inputs: ["a", "b", "c", "d"] }, "too_many_texts", { limit: 3, found: 4 }],
     ["a text", { inputs: ["a", "b".repeat(21)] }, "text_too_long", { limit: 20, found: 21, index: 1 }],
-  ])("hold for %s", async (_, body, code, details) => {
+  ])("%s over its limit is rejected with 413", async (_, body, code, details) => {
     const response = await app.request("/embed", post(JSON.stringify(body)));
     expect(response.status).toBe(413);
     expect(await response.json()).toMatchObject({ code, details });
   });
 
-  test("hold for a body that does not say how long it is, which is not read to its end", async () => {
+  test("a body without a declared length is rejected once it exceeds the limit, and not read to its end", async () => {
     let sent = 0;
     const endless = new ReadableStream({
       pull(controller) {
@@ -211,7 +211,7 @@ describe("limits", () => {
   });
 });
 
-test("every answer has the headers that keep a browser from sniffing and framing", async () => {
+test("every response has headers against sniffing and framing", async () => {
   const app = appOf({ apiKeys: keys });
   for (const path of ["/health", "/info", "/nowhere"]) {
     const { headers } = await app.request(path);
@@ -222,7 +222,7 @@ test("every answer has the headers that keep a browser from sniffing and framing
   }
 });
 
-describe("what an observer is told", () => {
+describe("observed requests", () => {
   class Recorder implements Observer {
     readonly requests: AnsweredRequest[] = [];
     readonly faults: [{ id: string; route: string }, unknown][] = [];
@@ -234,7 +234,7 @@ describe("what an observer is told", () => {
     }
   }
 
-  test("is each request with its route's pattern, its status and its work, and nothing of a caller's", async () => {
+  test("an observer gets each request's route pattern, status and work, and none of its content", async () => {
     const observer = new Recorder();
     const app = appOf({}, { observer });
     await app.request("/embed?private=1", post('{"inputs":["ab","abc"]}'));
@@ -254,7 +254,7 @@ describe("what an observer is told", () => {
     expect(observer.faults).toEqual([]);
   });
 
-  test("is a request's id, which is the caller's where it is well-formed, and in the answer", async () => {
+  test("an observer gets the request id of the response, which is the caller's when well-formed", async () => {
     const observer = new Recorder();
     const app = appOf({}, { observer });
     const ids = ["trace-7_=", "a private text", "é", "a".repeat(129), ""];
@@ -268,7 +268,7 @@ describe("what an observer is told", () => {
     expect(failed.headers.get("x-request-id")).toBe("of-a-failure");
   });
 
-  test("is a fault of ours with its error, of which the caller sees nothing", async () => {
+  test("an observer gets the error of an internal fault, and the response does not reveal it", async () => {
     const observer = new Recorder();
     const fault = new TypeError("private");
     const encoder = createSessionEncoder(new FakeModel().open);
@@ -281,7 +281,7 @@ describe("what an observer is told", () => {
     expect(observer.faults).toEqual([[expect.objectContaining({ id: response.headers.get("x-request-id"), route: "/embed" }), fault]]);
   });
 
-  test("is a client that hung up as 499, and as no fault", async () => {
+  test("an observer gets a disconnected client as status 499, not as a fault", async () => {
     const observer = new Recorder();
     const hangUp = new AbortController();
     const encoder = createSessionEncoder(new FakeModel().open);
@@ -294,7 +294,7 @@ describe("what an observer is told", () => {
     expect(observer.faults).toEqual([]);
   });
 
-  test("is the code of a refusal, which tells when to come back", async () => {
+  test("an observer gets the error code of a rejected request, and the response has retry-after", async () => {
     const observer = new Recorder();
     const encoder = createSessionEncoder(new FakeModel().open);
     encoder.embed = async () => {

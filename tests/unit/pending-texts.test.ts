@@ -6,7 +6,7 @@ const short = (count: number) => Array<string>(count).fill("a question");
 /** A request of one text that is too long to be interactive. */
 const longText = ["x".repeat(2_000)];
 
-test("a request is admitted or rejected as a whole, with a second to wait", () => {
+test("PendingTexts admits or rejects a request as a whole, with a retryAfter of one second", () => {
   const pending = new PendingTexts(100);
   pending.add(short(50));
   expect(() => pending.add(short(41))).toThrow(
@@ -16,14 +16,14 @@ test("a request is admitted or rejected as a whole, with a second to wait", () =
   expect(() => pending.add(longText)).toThrow(expect.objectContaining({ code: "overloaded" }));
 });
 
-test("the last tenth is for interactive requests", () => {
+test("PendingTexts reserves the last tenth of its limit for interactive requests", () => {
   const pending = new PendingTexts(100);
   pending.add(short(90));
   for (let i = 0; i < 10; i++) pending.add(short(1));
   expect(() => pending.add(short(1))).toThrow(expect.objectContaining({ details: { retryAfter: 1, limit: 100, found: 100 } }));
 });
 
-test("a request of any size is admitted when no other is pending", () => {
+test("PendingTexts admits a request of any size when no other is pending", () => {
   const pending = new PendingTexts(1);
   const release = pending.add(short(1_000));
   expect(() => pending.add(short(1))).toThrow(expect.objectContaining({ code: "overloaded" }));
@@ -31,7 +31,7 @@ test("a request of any size is admitted when no other is pending", () => {
   pending.add(short(1_000));
 });
 
-test("a request without texts is admitted when texts are pending", () => {
+test("PendingTexts admits a request without texts while texts are pending", () => {
   const pending = new PendingTexts(10);
   pending.add(short(5));
   const release = pending.add([]);
@@ -39,13 +39,13 @@ test("a request without texts is admitted when texts are pending", () => {
   expect(() => pending.add(short(5))).toThrow(expect.objectContaining({ details: { retryAfter: 1, limit: 9, found: 5 } }));
 });
 
-test("the rejection of a request names numbers and never its texts", () => {
+test("the error of a rejected request contains numbers and never its texts", () => {
   const pending = new PendingTexts(1);
   pending.add(short(1));
   expect(() => pending.add(["a secret"])).toThrow(expect.objectContaining({ message: expect.not.stringContaining("secret") }));
 });
 
-test("whatever is added and removed, also twice, what is pending is counted right and within the limit", () => {
+test("after any additions and repeated removals, PendingTexts counts correctly and keeps its limit", () => {
   const step = fc.record({ count: fc.integer({ min: 0, max: 8 }), released: fc.array(fc.nat(20), { maxLength: 3 }) });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 30 }), fc.array(step, { maxLength: 30 }), (max, steps) => {

@@ -21,7 +21,7 @@ async function createHeldPool(options: Partial<PoolOptions<null>> = {}) {
 /** A request of texts of ten estimated tokens each. */
 const tens = (count: number) => Array<string>(count).fill("a b c d e f g h");
 
-test("a request that does not fit is rejected before any of it is computed, and fits when others are done", async () => {
+test("the pool rejects a request over its limit before computing any of it, and admits it when others are done", async () => {
   const { fake, pool, release } = await createHeldPool({ maxTokens: 100 });
   const admitted = pool.embed(tens(8));
   expect(pool.info().pending).toEqual({ texts: 8, tokens: 80 });
@@ -39,19 +39,19 @@ test("a request that does not fit is rejected before any of it is computed, and 
   expect(fake.ran).toHaveLength(11);
 });
 
-test("a request that does not fit is rejected at once, also while the pool computes", async () => {
+test("the pool rejects a request over its limit at once, even while it computes", async () => {
   const { pool } = await createHeldPool({ maxTokens: 100 });
   void pool.embed(tens(10)).catch(() => {});
   const settled = await Promise.race([pool.embed("a query").catch(({ code }) => code), new Promise((resolve) => setTimeout(resolve, 50))]);
   expect(settled).toBe("overloaded");
 });
 
-test("the first request of any size is admitted before the model is loaded", async () => {
+test("the pool admits a first request of any size before the model is loaded", async () => {
   const pool = createPool(new FakeModel(), { maxTokens: 10, maxWait: 1 });
   expect((await pool.embed(tens(50))).vectors).toHaveLength(50);
 });
 
-test("the time in which the model loads does not count for the rate", async () => {
+test("the model's load time does not count for the pool's rate", async () => {
   const fake = new FakeModel();
   const loaded = deferred<null>();
   const pool = createPool(fake, { size: 1, maxWait: 1_000, prepare: () => loaded.promise });
@@ -68,13 +68,13 @@ test("the time in which the model loads does not count for the rate", async () =
   }
 });
 
-test("a text counts with at most the model's tokens", async () => {
+test("a text counts in the pool with at most the model's token limit", async () => {
   const { pool } = await createHeldPool();
   void pool.embed("x".repeat(10_000)).catch(() => {});
   expect(pool.info().pending).toEqual({ texts: 1, tokens: FakeModel.model.maxTokens });
 });
 
-test("each text that is computed makes place at once", async () => {
+test("each computed text frees its place in the pool at once", async () => {
   const fake = new FakeModel();
   const pool = createPool(fake, { size: 1 });
   await pool.load();
@@ -84,7 +84,7 @@ test("each text that is computed makes place at once", async () => {
   expect(pending).toEqual([4, 3, 2, 1]);
 });
 
-test("an aborted call makes place at once, also for its text in a run", async () => {
+test("an aborted call frees its place in the pool at once, including its text in a run", async () => {
   const { pool } = await createHeldPool({ maxTokens: 100 });
   const controller = new AbortController();
   const call = pool.embed(tens(10), { signal: controller.signal });
@@ -93,7 +93,7 @@ test("an aborted call makes place at once, also for its text in a run", async ()
   await expect(call).rejects.toThrow("no longer wanted");
 });
 
-test("disposal and a failed load make place for what was pending", async () => {
+test("disposal and a failed load free the place of pending texts", async () => {
   const fake = new FakeModel();
   const pool = createPool(fake, { size: 1 });
   const waiting = pool.embed(tens(10));
@@ -106,7 +106,7 @@ test("disposal and a failed load make place for what was pending", async () => {
   expect(pool.info().pending).toEqual(nothing);
 });
 
-test("whatever happens to requests, the limit holds and nothing stays pending", async () => {
+test("for any outcome of requests, the pool keeps its limit and no text stays pending", async () => {
   const fake = new FakeModel({ texts: 4, tokens: 64 });
   fake.onRun = async (texts) => {
     await new Promise((resolve) => setTimeout(resolve, 0));
@@ -153,7 +153,7 @@ async function createPoolWithPoison() {
   return { fake, pool, tried };
 }
 
-test("a text that has failed twice is refused at once with quarantined_text, and ends no more workers", async () => {
+test("a text that has failed twice is rejected at once with quarantined_text and ends no more workers", async () => {
   const { fake, pool, tried } = await createPoolWithPoison();
   expect(tried).toEqual(["poison", "poison"]);
   const refused = expect.objectContaining({ code: "quarantined_text", status: 422, retryable: false, details: { index: 1 } });
@@ -166,17 +166,17 @@ test("a text that has failed twice is refused at once with quarantined_text, and
   expect(pool.info().pending).toEqual(nothing);
 });
 
-test("other texts are computed while a text is in quarantine", async () => {
+test("other texts are computed while a text is quarantined", async () => {
   const { pool } = await createPoolWithPoison();
   expect((await pool.embed(["poison ivy", "fine"])).vectors).toHaveLength(2);
 });
 
-test("the message about a refused text does not have the text", async () => {
+test("the error of a quarantined text does not contain the text", async () => {
   const { pool } = await createPoolWithPoison();
   await expect(pool.embed("poison")).rejects.toMatchObject({ message: expect.not.stringContaining("poison") });
 });
 
-test("a call that is aborted or disposed while its texts are compared with refused ones is never queued", async () => {
+test("a call aborted or disposed while its texts are checked against the quarantine is never queued", async () => {
   const { pool, tried } = await createPoolWithPoison();
   const controller = new AbortController();
   const aborted = pool.embed("aborted", { signal: controller.signal });
@@ -190,7 +190,7 @@ test("a call that is aborted or disposed while its texts are compared with refus
   expect(pool.info().state).toBe("idle");
 });
 
-test("texts that a caller cannot be given are not put into quarantine", async () => {
+test("texts rejected for their caller's options are not quarantined", async () => {
   const pool = createPool(new FakeModel(), { size: 1 });
   const long = "x".repeat(100);
   for (let i = 0; i < 3; i++) {
@@ -199,7 +199,7 @@ test("texts that a caller cannot be given are not put into quarantine", async ()
   expect((await pool.embed(long)).vectors).toHaveLength(1);
 });
 
-test("tokenizing more than maxTokens tokens is rejected, for one text and for all together", async () => {
+test("tokenizing more than maxTokens tokens is rejected, for a single text and in total", async () => {
   const pool = createPool(new FakeModel({ texts: 4, tokens: 64 }));
   const tokens = await pool.tokenize(["ab", "cd"], { maxTokens: 8 });
   expect(tokens.map(({ length }) => length)).toEqual([4, 4]);
@@ -210,7 +210,7 @@ test("tokenizing more than maxTokens tokens is rejected, for one text and for al
   expect((await pool.tokenize("ab"))[0]).toHaveLength(4);
 });
 
-test("no more texts are tokenized once there are too many tokens", async () => {
+test("the pool stops tokenizing once there are too many tokens", async () => {
   const fake = new FakeModel({ texts: 32, tokens: 1_000 });
   const tokenized: string[] = [];
   const { open } = fake;
@@ -230,7 +230,7 @@ test("no more texts are tokenized once there are too many tokens", async () => {
   expect(tokenized).toEqual(["ab", "ab", "ab", "last"]);
 });
 
-test("texts that were tokenized before a worker died count once, and are not refused with the others", async () => {
+test("texts tokenized before their worker died count once and are not rejected with the others", async () => {
   const fake = new FakeModel({ texts: 32, tokens: 1_000 });
   const { open } = fake;
   let calls = 0;

@@ -25,7 +25,7 @@ async function createHeldPool(policy = { texts: 32, tokens: 1_000 }) {
   return { fake, pool, tried, failing, first, release: () => held.resolve() };
 }
 
-test("queries that wait at the same time share a run, and each caller gets its own vector", async () => {
+test("queries waiting at the same time share a run, and each caller gets its own vector", async () => {
   const { pool, tried, first, release } = await createHeldPool();
   const texts = ["aaaa", "bbbb", "cccc", "dddd"];
   const calls = texts.map((text) => pool.embed(text));
@@ -45,7 +45,7 @@ test("callers of a shared run keep their own options", async () => {
   expect(tried[1]).toEqual(["same", "ask same", "same", "same"]);
 });
 
-test("a text that is refused is the error of its own caller, not of those that share its run", async () => {
+test("a rejected text fails only its own caller, not those that share its run", async () => {
   const { pool, release } = await createHeldPool();
   const long = "x".repeat(100);
   const refused = pool.embed(["good", long], { truncate: false });
@@ -55,7 +55,7 @@ test("a text that is refused is the error of its own caller, not of those that s
   expect((await other).vectors).toEqual((await embedAlone.embed("other")).vectors);
 });
 
-test("a caller that aborts does not affect those that share its run", async () => {
+test("an aborted caller does not affect those that share its run", async () => {
   const { pool, tried, first, release } = await createHeldPool();
   const controller = new AbortController();
   const calls = [pool.embed("aaaa"), pool.embed("bbbb", { signal: controller.signal }), pool.embed("cccc")];
@@ -69,7 +69,7 @@ test("a caller that aborts does not affect those that share its run", async () =
   expect(pool.info().pending).toEqual({ texts: 0, tokens: 0 });
 });
 
-test("the texts of a shared run that fails are retried each alone, and only the one that fails again is an error", async () => {
+test("texts of a failed shared run are retried one by one, and only a text that fails again is an error", async () => {
   const { pool, fake, tried, failing, release } = await createHeldPool();
   failing.text = "poison";
   const calls = ["before", "poison", "behind"].map((text) => pool.embed(text));
@@ -83,7 +83,7 @@ test("the texts of a shared run that fails are retried each alone, and only the 
   expect(fake.workers).toHaveLength(3);
 });
 
-test("the texts of a shared run whose worker dies are retried each alone", async () => {
+test("texts of a shared run whose worker dies are retried one by one", async () => {
   const { pool, fake, first, release } = await createHeldPool();
   const tried: string[][] = [];
   const calls = ["aaaa", "bbbb"].map((text) => pool.embed(text));
@@ -100,7 +100,7 @@ test("the texts of a shared run whose worker dies are retried each alone", async
   expect(fake.ran).toContain("aaaa");
 });
 
-test("texts that a shared run leaves over are computed next", async () => {
+test("texts left over from a shared run are computed next", async () => {
   // Two texts of six tokens share a run, and are estimated at three tokens each.
   const { pool, tried, release } = await createHeldPool({ texts: 8, tokens: 12 });
   const texts = ["aaaa", "bbbb", "cccc", "dddd"];
@@ -139,7 +139,7 @@ function expectOwnResults(embeddings: Embeddings, told: readonly Progress[], { v
   for (const [i, { texts }] of told.entries()) expect(texts).toBeGreaterThan(told[i - 1]?.texts ?? 0);
 }
 
-test("whatever the lengths, callers, aborts and failures, each caller gets its own vectors, progress and errors", async () => {
+test("for any lengths, callers, aborts and failures, each caller gets its own vectors, progress and errors", async () => {
   const policies = fc.record({ texts: fc.integer({ min: 1, max: 8 }), tokens: fc.integer({ min: 1, max: 100 }) });
   const callers = fc.array(caller, { minLength: 1, maxLength: 10 });
   await fc.assert(
@@ -189,7 +189,7 @@ test("whatever the lengths, callers, aborts and failures, each caller gets its o
   );
 }, 30_000);
 
-test("queries use at most as many workers at a time as take any text, so that more of them share a run", async () => {
+test("queries use at most as many workers at a time as accept bulk texts, so that more queries share a run", async () => {
   const fake = new FakeModel({ texts: 32, tokens: 1_000 });
   const pool = createPool(fake, { size: 2, interactiveWorkers: 1 });
   await pool.load();

@@ -13,18 +13,18 @@ for (const size of [1, 3]) {
   });
 }
 
-test.each([0, -1, 1.5, Number.NaN])("refuses a size of %s", (size) => {
+test.each([0, -1, 1.5, Number.NaN])("createPool rejects a size of %s", (size) => {
   expect(() => createPool(new FakeModel(), { size })).toThrow(RangeError);
 });
 
-describe("dispatch", () => {
-  test("runs as many texts at once as there are workers, and no more", async () => {
+describe("dispatch in the pool", () => {
+  test("the pool runs at most as many texts at once as it has workers", async () => {
     const fake = new FakeModel();
     await createPool(fake, { size: 3 }).embed(Array.from({ length: 30 }, (_, i) => `text ${i}`));
     expect(fake.mostInFlight).toBe(3);
   });
 
-  test("puts interactive requests before bulk ones, and lets bulk requests take turns", async () => {
+  test("the pool runs interactive requests before bulk ones, and bulk requests in turns", async () => {
     const fake = new FakeModel();
     const pool = createPool(fake, { size: 1 });
     await pool.load();
@@ -34,7 +34,7 @@ describe("dispatch", () => {
     expect(fake.ran.slice(0, 6)).toEqual(["a0", "now", "a1", "b0", "a2", "b1"]);
   });
 
-  test("hands a batching worker as many texts as it takes", async () => {
+  test("the pool gives a batching worker as many texts as it accepts", async () => {
     const fake = new FakeModel({ texts: 4, tokens: 1000, lengthStep: 1 });
     const pool = createPool(fake, { size: 1 });
     await pool.load();
@@ -42,7 +42,7 @@ describe("dispatch", () => {
     expect(fake.runSizes).toEqual([4, 4, 2]);
   });
 
-  test("lets texts of any lengths share runs, as many as fit by their tokens and not by their characters", async () => {
+  test("the pool fills shared runs with texts of any length by their tokens, not their characters", async () => {
     const fake = new FakeModel({ texts: 32, tokens: 96 });
     const pool = createPool(fake, { size: 1 });
     const texts = Array.from({ length: 48 }, (_, i) => "tide"[i % 4]?.repeat(1 + (i % 6)) ?? "");
@@ -53,7 +53,7 @@ describe("dispatch", () => {
     for (const [i, text] of texts.entries()) expect(vectors[i]).toEqual((await pool.embed(text, { inputType: "query" })).vectors[0]);
   });
 
-  test("drops an aborted request's texts that have not been started", async () => {
+  test("the pool drops an aborted request's texts that have not started", async () => {
     const fake = new FakeModel();
     const pool = createPool(fake, { size: 1 });
     await pool.load();
@@ -65,7 +65,7 @@ describe("dispatch", () => {
     expect(fake.ran.length).toBeLessThanOrEqual(3);
   });
 
-  test("drops what is left of a turn whose request is aborted just as its first run is done", async () => {
+  test("the pool drops the remaining texts of a turn when its request is aborted after the first run", async () => {
     const fake = new FakeModel({ texts: 8, tokens: 10 });
     const pool = createPool(fake, { size: 1 });
     await pool.load();
@@ -79,7 +79,7 @@ describe("dispatch", () => {
     expect(fake.ran).toEqual(["dropped", "after"]);
   });
 
-  test("drops the texts of an aborted request whose worker dies", async () => {
+  test("the pool drops the texts of an aborted request whose worker dies", async () => {
     const fake = new FakeModel();
     const pool = createPool(fake, { size: 1 });
     await pool.load();
@@ -110,12 +110,12 @@ describe("dispatch", () => {
   });
 });
 
-describe("a worker that is handed more texts than share a run", () => {
+describe("workers with more texts than one run", () => {
   /** Four texts of ten tokens share a run. Estimated from their characters, they have two. */
   const policy = { texts: 32, tokens: 40 };
   const texts = Array.from({ length: 20 }, (_, i) => `bulk ${String(i).padStart(3)}`);
 
-  test("computes one run, and is handed the rest again in its order", async () => {
+  test("a worker with more texts than one run computes one run and gets the rest again in order", async () => {
     const fake = new FakeModel(policy);
     const done: number[] = [];
     const { vectors } = await createPool(fake, { size: 1 }).embed(texts, { onProgress: ({ texts }) => done.push(texts) });
@@ -125,7 +125,7 @@ describe("a worker that is handed more texts than share a run", () => {
     expect(vectors).toEqual((await createSessionEncoder(fake.open).embed(texts)).vectors);
   });
 
-  test("answers a question that comes meanwhile right after that run", async () => {
+  test("a worker answers an interactive request right after its current run", async () => {
     const fake = new FakeModel(policy);
     const pool = createPool(fake, { size: 1 });
     let question: Promise<unknown> | null = null;
@@ -138,7 +138,7 @@ describe("a worker that is handed more texts than share a run", () => {
     expect(fake.ran).toEqual([...texts.slice(0, 4), "now", ...texts.slice(4)]);
   });
 
-  test("loses none and repeats none of the others when it dies", async () => {
+  test("a worker that dies loses and repeats none of the other texts", async () => {
     const fake = new FakeModel(policy);
     let runs = 0;
     fake.onRun = () => {
@@ -152,7 +152,7 @@ describe("a worker that is handed more texts than share a run", () => {
     expect(vectors).toEqual((await createSessionEncoder(fake.open).embed(texts)).vectors);
   });
 
-  test("whatever the lengths, the workers and the run's limits: each text is computed once, and has its own vector", async () => {
+  test("for any lengths, workers and run limits, each text is computed once and gets its own vector", async () => {
     const lengths = fc.array(fc.integer({ min: 4, max: 14 }), { minLength: 1, maxLength: 60 });
     const policies = fc.record({ texts: fc.integer({ min: 1, max: 32 }), tokens: fc.integer({ min: 1, max: 128 }) });
     await fc.assert(
@@ -169,10 +169,10 @@ describe("a worker that is handed more texts than share a run", () => {
   });
 });
 
-describe("an interactive worker", () => {
+describe("interactive workers", () => {
   const bulk = (count: number) => Array.from({ length: count }, (_, i) => `bulk ${i}`);
 
-  test("answers a question while the others compute bulk texts", async () => {
+  test("an interactive worker answers a query while the others compute bulk texts", async () => {
     const fake = new FakeModel();
     const held = deferred<void>();
     fake.onRun = ([text]) => (text?.startsWith("bulk") ? held.promise : undefined);
@@ -185,7 +185,7 @@ describe("an interactive worker", () => {
     expect(fake.mostInFlight).toBe(3);
   });
 
-  test("takes no bulk text as long as another worker lives, and does once none does", async () => {
+  test("an interactive worker takes bulk texts only when no other worker is alive", async () => {
     const fake = new FakeModel();
     const pool = createPool(fake, { size: 1, interactiveWorkers: 1 });
     await expect.poll(() => pool.load().then(() => pool.info().workers)).toEqual({ ready: 2, size: 2 });
@@ -198,8 +198,8 @@ describe("an interactive worker", () => {
   });
 });
 
-describe("supervision", () => {
-  test("replaces a worker that dies while idle", async () => {
+describe("supervision of workers", () => {
+  test("the pool replaces a worker that dies while idle", async () => {
     const fake = new FakeModel();
     const pool = createPool(fake);
     await pool.embed(["a", "b"]);
@@ -208,7 +208,7 @@ describe("supervision", () => {
     expect(fake.opened).toBe(3);
   });
 
-  test("tries the text of a worker that died once more on another", async () => {
+  test("the pool retries the text of a worker that died once on another worker", async () => {
     const fake = new FakeModel();
     let deaths = 0;
     fake.onRun = ([text]) => {
@@ -222,7 +222,7 @@ describe("supervision", () => {
     expect(fake.workers).toHaveLength(2);
   });
 
-  test("a text that kills two workers is one error, to its caller alone, and both are replaced", async () => {
+  test("a text that kills two workers fails only its own caller, and both workers are replaced", async () => {
     const fake = new FakeModel();
     const restarts: string[] = [];
     fake.onRun = ([text]) => {
@@ -238,7 +238,7 @@ describe("supervision", () => {
     expect(restarts).toEqual(["worker_died", "worker_died"]);
   });
 
-  test("a text that fails two workers is an error to its caller alone", async () => {
+  test("a text that fails on two workers fails only its own caller", async () => {
     const fake = new FakeModel();
     fake.onRun = ([text]) => {
       if (text === "poison") throw new Error("it always fails");
@@ -253,7 +253,7 @@ describe("supervision", () => {
     await expect.poll(() => pool.info().workers.ready).toBe(2);
   });
 
-  test("replaces a worker that hangs, and serves its text", async () => {
+  test("the pool replaces a worker that hangs and computes its text", async () => {
     const fake = new FakeModel();
     let hung = false;
     fake.onRun = () => {
@@ -266,13 +266,13 @@ describe("supervision", () => {
     expect(fake.workers[0]?.terminated).toBe(true);
   });
 
-  test("a text on which every worker hangs ends in a timeout", async () => {
+  test("a text on which every worker hangs fails with a timeout", async () => {
     const fake = new FakeModel();
     fake.onRun = () => new Promise(() => {});
     await expect(createPool(fake, { size: 1, runTimeout: 20 }).embed("text")).rejects.toMatchObject({ code: "timeout" });
   });
 
-  test("when no worker can load, all that wait are told why, and the next call tries again", async () => {
+  test("the pool rejects all waiting calls with the reason when no worker loads, and the next call loads again", async () => {
     const fake = new FakeModel();
     fake.loadFailures.push(new Error("first"), new Error("second"));
     const pool = createPool(fake);
@@ -282,7 +282,7 @@ describe("supervision", () => {
     expect((await pool.embed("a")).vectors).toHaveLength(1);
   });
 
-  test("serves with the workers that loaded while another is tried again", async () => {
+  test("the pool uses the workers that loaded while it retries another", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true });
     try {
       const fake = new FakeModel();
@@ -297,7 +297,7 @@ describe("supervision", () => {
     }
   });
 
-  test("a pool that its observer disposes of when a worker fails rejects the text that this worker was computing", async () => {
+  test("a pool disposed by its observer when a worker fails rejects the text of that worker", async () => {
     const fake = new FakeModel();
     fake.onRun = () => {
       throw new Error("the device is lost");
@@ -308,7 +308,7 @@ describe("supervision", () => {
     expect(pool.info().state).toBe("idle");
   });
 
-  test("a pool that keeps trying recovers by itself, with longer and longer pauses, until it is disposed of", async () => {
+  test("a pool with keepTrying recovers by itself, with growing pauses, until it is disposed", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true });
     try {
       const fake = new FakeModel();
@@ -334,14 +334,14 @@ describe("supervision", () => {
     }
   });
 
-  test("a load that hangs ends", async () => {
+  test("a load that hangs fails with a timeout", async () => {
     const fake = new FakeModel();
     const pool = createPool(fake, { size: 1, loadTimeout: 20, spawn: () => ({ ...silentWorker() }) });
     await expect(pool.load()).rejects.toMatchObject({ code: "timeout" });
     expect(fake.opened).toBe(0);
   });
 
-  test("what prepares the model runs once for all workers, and once more after it failed", async () => {
+  test("prepare runs once for all workers, and once more after it failed", async () => {
     const fake = new FakeModel();
     const prepare = vi.fn(async () => null).mockRejectedValueOnce(new Error("offline"));
     const pool = createPool(fake, { prepare });

@@ -53,7 +53,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test("the queue hands out every text once, and texts of one length in the order of their request", () => {
+test("the queue hands out every text once, with texts of one length in the order of their request", () => {
   fc.assert(
     fc.property(bulkRequests, fc.integer({ min: 1, max: 7 }), (requests, limit) => {
       const queue = queueOf(requests);
@@ -83,7 +83,7 @@ test("no bulk request waits for more than one batch of each other request", () =
   );
 });
 
-test("texts that are put back come first when it is their request's turn, also when none of its texts were left", () => {
+test("texts returned to the queue come first on their request's next turn, even when none of its texts were left", () => {
   const request = bulk("bulk", 6);
   const queue = queueOf([request]);
   expect(indexesOf(queue.next(upTo(2)))).toEqual([0, 1]);
@@ -94,7 +94,7 @@ test("texts that are put back come first when it is their request's turn, also w
   expect(queue.next(upTo(9))).toEqual([{ request, index: 4 }]);
 });
 
-test("a removed request has no queued texts and takes none back", () => {
+test("a request removed from the queue has no queued texts and accepts none back", () => {
   const [a, b] = [bulk("a", 2), bulk("b", 20)];
   const queue = queueOf([a, b]);
   queue.remove(a);
@@ -103,7 +103,7 @@ test("a removed request has no queued texts and takes none back", () => {
   expect(namesOf(queue.next(oneText))).toEqual(["b"]);
 });
 
-test("drain removes and returns the requests that have queued texts, interactive ones first", () => {
+test("drain removes and returns the requests with queued texts, interactive ones first", () => {
   const [a, b] = [bulk("a", 20), interactive("b", 6)];
   const queue = queueOf([a, b]);
   expect(queue.drain()).toEqual([b, a]);
@@ -111,7 +111,7 @@ test("drain removes and returns the requests that have queued texts, interactive
   expect(queue.next(oneText)).toEqual([]);
 });
 
-test("drain keeps a request whose texts are all handed out, since they may be put back", () => {
+test("drain keeps a request whose texts are all handed out, since they may be returned", () => {
   const computed = bulk("computed", 2);
   const queue = queueOf([computed]);
   queue.next(upTo(2));
@@ -120,14 +120,14 @@ test("drain keeps a request whose texts are all handed out, since they may be pu
   expect(indexesOf(queue.next(upTo(2)))).toEqual([0, 1]);
 });
 
-test("bulk texts can be taken while interactive ones are queued", () => {
+test("the queue can hand out bulk texts while interactive ones are queued", () => {
   const queue = queueOf([interactive("query", 6), bulk("bulk", 2)]);
   expect(namesOf(queue.next(upTo(9), bulkOnly))).toEqual(["bulk", "bulk"]);
   expect(queue.next(upTo(9), bulkOnly)).toEqual([]);
   expect(namesOf(queue.next(upTo(9)))).toEqual(["query"]);
 });
 
-test("interactive texts come before bulk texts, and can be taken alone", () => {
+test("the queue hands out interactive texts before bulk texts, or alone on request", () => {
   const queue = queueOf([bulk("bulk", 2), interactive("query", 6, 6)]);
   expect(namesOf(queue.next(oneText))).toEqual(["query"]);
   expect(namesOf(queue.next(upTo(9), interactiveOnly))).toEqual(["query"]);
@@ -135,7 +135,7 @@ test("interactive texts come before bulk texts, and can be taken alone", () => {
   expect(namesOf(queue.next(upTo(9)))).toEqual(["bulk", "bulk"]);
 });
 
-test("a request older than the patience comes before all younger ones until it is done", () => {
+test("a request older than the patience is served before all younger ones until it is done", () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   const old = bulk("old", 5);
   const queue = queueOf([old], 100);
@@ -152,7 +152,7 @@ test("a request older than the patience comes before all younger ones until it i
   expect(next(3)).toEqual(["old", "old", "bulk"]);
 });
 
-test("no request of any size starves while others keep coming", () => {
+test("no request of any size starves while others keep arriving", () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   const others = fc.array(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 4 });
   fc.assert(
@@ -184,7 +184,7 @@ const batchSizes = fc.record({
   workers: fc.integer({ min: 1, max: 8 }),
 });
 
-test("a bulk batch has the longest queued texts, as many as fit, and at most a worker's share of half of what is left", () => {
+test("a bulk batch takes the longest queued texts that fit, at most a worker's share of half the remaining texts", () => {
   const lengths = fc.array(fc.integer({ min: 2, max: 512 }), { minLength: 1, maxLength: 80 });
   fc.assert(
     fc.property(lengths, batchSizes, (tokens, size) => {
@@ -206,7 +206,7 @@ test("a bulk batch has the longest queued texts, as many as fit, and at most a w
   );
 });
 
-test("two workers share a request of 20 texts, and a single worker takes all of it", () => {
+test("two workers share a request of 20 texts, and a single worker takes all of them", () => {
   const batchOf = (workers: number) => queueOf([bulk("bulk", 20)]).next({ texts: 32, tokens: 512, workers });
   expect(batchOf(2)).toHaveLength(5);
   expect(batchOf(1)).toHaveLength(20);
@@ -241,7 +241,7 @@ test("at most four interactive texts of different lengths share a batch", () => 
   ]);
 });
 
-test("more than four texts share a batch only when all have one length, whatever requests they belong to", () => {
+test("more than four interactive texts share a batch only when all have the same length, whatever their requests", () => {
   const requests = fc.array(fc.array(fc.integer({ min: 3, max: 5 }), { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 20 });
   fc.assert(
     fc.property(requests, (lists) => {
@@ -254,7 +254,7 @@ test("more than four texts share a batch only when all have one length, whatever
   );
 });
 
-test("merging keeps to the worker's limits and to its share of the queued texts, and loses no text", () => {
+test("merging respects the worker's limits and its share of the queued texts, and loses no text", () => {
   const request = fc.record({
     tokens: fc.array(fc.integer({ min: 2, max: 12 }), { minLength: 1, maxLength: 4 }),
     mergeable: fc.boolean(),
@@ -285,19 +285,19 @@ test("merging keeps to the worker's limits and to its share of the queued texts,
   );
 });
 
-test("eight queued queries are shared by two workers instead of merged for one", () => {
+test("two workers share eight queued queries instead of merging them for one", () => {
   const queue = queueOf(queries(Array<number>(8).fill(6)));
   const size = { texts: 32, tokens: 512, workers: 2 };
   expect(namesOf(queue.next(size, interactiveOnly))).toEqual(["q0", "q1", "q2", "q3"]);
 });
 
-test("merging passes over requests that do not fit and keeps their place", () => {
+test("merging skips requests that do not fit and keeps their place in the queue", () => {
   const queue = queueOf(queries([6, 100, 6, 7]));
   expect(namesOf(queue.next({ texts: 32, tokens: 20, workers: 1 }))).toEqual(["q0", "q2", "q3"]);
   expect(namesOf(queue.next(upTo(32)))).toEqual(["q1"]);
 });
 
-test("merged texts that are put back are handed out next, in the order in which they were taken", () => {
+test("merged texts returned to the queue are handed out next, in the order in which they were taken", () => {
   const [a, b, c] = [interactive("a", 6), interactive("b", 6, 6), interactive("c", 6)];
   const queue = queueOf([a, b, c]);
   const batch = queue.next(upTo(32));
@@ -320,7 +320,7 @@ test("interactive requests are never merged with bulk requests", () => {
   ]);
 });
 
-test("the tokens of a short text are estimated by its words and signs, those of a long text by its characters", () => {
+test("the tokens of a short text are estimated from its words and punctuation, those of a long text from its characters", () => {
   expect(["", "tide", "the tides", "Tide, tide!", "潮汐 tide", " \n "].map(estimateTokens)).toEqual([2, 3, 4, 6, 5, 2]);
   expect(["x".repeat(256), "x".repeat(400)].map(estimateTokens)).toEqual([3, 100]);
 });

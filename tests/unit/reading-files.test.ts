@@ -7,15 +7,15 @@ const read = async (name: string) =>
   readFile(name, new Uint8Array(await readBytes(new URL(`../fixtures/reading/${name}`, import.meta.url))));
 const readText = (name: string, text: string) => readFile(name, new TextEncoder().encode(text));
 
-describe("text", () => {
+describe("text files", () => {
   test.each([
     ["UTF-16 by its byte order mark", "utf-16.txt", "The café opens at six – every day.\n"],
-    ["windows-1252 where it is no UTF-8", "windows-1252.txt", "The “café” costs 3 € – or less.\n"],
-  ])("is read in %s", async (_, name, text) => {
+    ["windows-1252 when it is not valid UTF-8", "windows-1252.txt", "The “café” costs 3 € – or less.\n"],
+  ])("a text file is read in %s", async (_, name, text) => {
     expect(await read(name)).toEqual({ title: text.trim(), kind: "txt", text });
   });
 
-  test("stays as it is, but for a byte order mark and halves of surrogate pairs", async () => {
+  test("a text file is read unchanged, except for a byte order mark and lone surrogates", async () => {
     expect((await readText("a.txt", "\ufeff one\r\n\r\n\ttwo ")).text).toBe(" one\r\n\r\n\ttwo ");
     const halved = Uint8Array.of(0xff, 0xfe, 0x41, 0x00, 0x3d, 0xd8, 0x42, 0x00);
     expect((await readFile("a.txt", halved)).text).toBe("A\ufffdB");
@@ -23,17 +23,17 @@ describe("text", () => {
 
   test.each([
     ["its first heading", "a.md", "An image first.\n\n## The sea ##\n\nTides.", "The sea"],
-    ["its settings' title", "a.markdown", '---\ndate: 2020\ntitle: "The sea"\n---\n# Tides', "The sea"],
-    ["its first line, where a # is in a block of code", "a.md", "How to install:\n```\n# as root\n```", "How to install:"],
+    ["the title in its front matter", "a.markdown", '---\ndate: 2020\ntitle: "The sea"\n---\n# Tides', "The sea"],
+    ["its first line when a # is only in a code block", "a.md", "How to install:\n```\n# as root\n```", "How to install:"],
     ["the first line with a letter in it", "a.txt", "=====\nThe sea\n=====\n", "The sea"],
     ["a long first line, cut at a word's end", "a.txt", "seaside ".repeat(20), `${"seaside ".repeat(10).trim()} …`],
-  ])("calls itself by %s", async (_, name, text, title) => {
+  ])("a text file's title is %s", async (_, name, text, title) => {
     expect((await readText(name, text)).title).toBe(title);
   });
 });
 
-describe("HTML", () => {
-  test("becomes headings, paragraphs, lists and rows, without scripts and navigation", async () => {
+describe("HTML files", () => {
+  test("an HTML file is read as headings, paragraphs, lists and rows, without scripts and navigation", async () => {
     const { title, kind, text } = await read("bread.html");
     expect([title, kind]).toEqual(["Rye bread & its crumb", "html"]);
     expect(text).toBe(
@@ -68,23 +68,23 @@ It keeps for < 5 days _or_ *so*.`,
   });
 
   test.each([
-    ["an empty heading marks nothing", "<h2> </h2>one", "one"],
+    ["an empty heading", "<h2> </h2>one", "one"],
     ["items without a list", "<li>one<li>two", "- one\n- two"],
     ["lines of code in elements", "<pre><div>a</div><div>b</div></pre>", "```\na\nb\n```"],
     ["fences in code", "<pre>```</pre>", "````\n```\n````"],
-    ["an encoding that nobody knows", '<meta charset="nonsense"><p>one</p>', "one"],
-    ["a byte order mark before what is declared", '\ufeff<meta charset="windows-1252"><p>caf\u00e9</p>', "caf\u00e9"],
-    ["a picture's title", "<head></head><body><svg><title>logo</title></svg><p>one</p>", "one"],
-    ["what is never closed", "<div><p>one<b>two", "onetwo"],
-  ])("%s", async (_, html, text) => {
+    ["an unknown encoding", '<meta charset="nonsense"><p>one</p>', "one"],
+    ["a byte order mark and another declared encoding", '\ufeff<meta charset="windows-1252"><p>caf\u00e9</p>', "caf\u00e9"],
+    ["an SVG title", "<head></head><body><svg><title>logo</title></svg><p>one</p>", "one"],
+    ["unclosed elements", "<div><p>one<b>two", "onetwo"],
+  ])("HTML with %s is read", async (_, html, text) => {
     const read = await readText("a.htm", html);
     expect(read.text).toBe(text);
     expect(read.title).not.toBe("logo");
   });
 });
 
-describe("PDF", () => {
-  test("becomes paragraphs with the words that its lines divide, and with its headings", async () => {
+describe("PDF files", () => {
+  test("a PDF is read as paragraphs with joined hyphenated words, and with headings", async () => {
     const { title, kind, text } = await read("bees.pdf");
     expect([title, kind]).toEqual(["Keeping bees on a roof", "pdf"]);
     const paragraphs = text.split("\n\n");
@@ -98,7 +98,7 @@ describe("PDF", () => {
     ]);
   });
 
-  test("leaves the caller's bytes as they were", async () => {
+  test("reading a PDF leaves the caller's bytes unchanged", async () => {
     const bytes = new Uint8Array(await readBytes(new URL("../fixtures/reading/bees.pdf", import.meta.url)));
     const before = bytes.slice();
     await readFile("bees.pdf", bytes);
@@ -106,8 +106,8 @@ describe("PDF", () => {
   });
 });
 
-describe("records", () => {
-  test("CSV: a paragraph for each row, its columns named", async () => {
+describe("CSV, JSON and JSONL files", () => {
+  test("a CSV file is read as one paragraph per row, with named columns", async () => {
     expect(await read("instruments.csv")).toEqual({
       title: "name, made, notes",
       kind: "csv",
@@ -118,13 +118,13 @@ describe("records", () => {
   test.each([
     ["tabs", "a.tsv", "name\tyear\nCello\t1931\n", "name: Cello\nyear: 1931"],
     ["semicolons", "a.csv", "name;year\nCello;1931\n", "name: Cello\nyear: 1931"],
-    ["a column that is no heading", "a.csv", "# of strings,\n4,nylon\n", "of strings: 4\nnylon"],
-    ["one row alone", "a.csv", "cello,1931", "cello, 1931"],
-  ])("CSV with %s", async (_, name, csv, text) => {
+    ["a header row that starts with #", "a.csv", "# of strings,\n4,nylon\n", "of strings: 4\nnylon"],
+    ["a single row", "a.csv", "cello,1931", "cello, 1931"],
+  ])("a CSV file is read with %s", async (_, name, csv, text) => {
     expect((await readText(name, csv)).text).toBe(text);
   });
 
-  test("JSON: a paragraph for each element, what is nested by its path", async () => {
+  test("a JSON file is read as one paragraph per element, with paths of nested values", async () => {
     expect(await read("walks.json")).toEqual({
       title: "name, km, tags, start",
       kind: "json",
@@ -133,13 +133,13 @@ describe("records", () => {
   });
 
   test.each([
-    ["an object, by what it calls itself", '{"title":"Walks","in":{"all":2}}', "Walks", "title: Walks\nin.all: 2"],
-    ["strings, as they stand", '["# Walks\\n\\nby the sea", ""]', "Walks", "# Walks\n\nby the sea"],
-  ])("JSON: %s", async (_, json, title, text) => {
+    ["an object, under its own title", '{"title":"Walks","in":{"all":2}}', "Walks", "title: Walks\nin.all: 2"],
+    ["strings, unchanged", '["# Walks\\n\\nby the sea", ""]', "Walks", "# Walks\n\nby the sea"],
+  ])("a JSON file is read when it contains %s", async (_, json, title, text) => {
     expect(await readText("a.json", json)).toEqual({ title, kind: "json", text });
   });
 
-  test("JSONL: a paragraph for each line", async () => {
+  test("a JSONL file is read as one paragraph per line", async () => {
     expect(await read("letters.jsonl")).toEqual({
       title: "from, text",
       kind: "jsonl",
@@ -148,7 +148,7 @@ describe("records", () => {
   });
 });
 
-describe("what cannot be read is told with its reason", () => {
+describe("unreadable files", () => {
   test.each([
     ["encrypted.pdf", "encrypted_file", "is encrypted"],
     ["scan.pdf", "empty_input", "contains no text"],
@@ -157,25 +157,25 @@ describe("what cannot be read is told with its reason", () => {
     ["malformed.json", "unreadable_file", "is not valid JSON in line 4"],
     ["bad-line.jsonl", "unreadable_file", "is not valid JSON in line 3"],
     ["picture.txt", "binary_file", "is not text in UTF-8, UTF-16 or windows-1252"],
-  ])("%s", async (name, code, message) => {
+  ])("the unreadable file %s is rejected with a reason", async (name, code, message) => {
     await expect(read(name)).rejects.toMatchObject({ code, message });
   });
 
   test.each([
-    ["no text but blanks", "a.md", " \n\t", "empty_input"],
-    ["a few bytes of which nobody knows what they are", "a.txt", Uint8Array.of(0xe9), "binary_file"],
+    ["only white space", "a.md", " \n\t", "empty_input"],
+    ["a few bytes of unknown encoding", "a.txt", Uint8Array.of(0xe9), "binary_file"],
     ["half a character in UTF-16", "a.txt", Uint8Array.of(0xff, 0xfe, 0x41), "binary_file"],
-    ["another kind", "notes.tar.gz", "x", "unsupported_file"],
-    ["no extension, but a folder with a dot", "notes.md/readme", "x", "unsupported_file"],
-    ["elements nested without end", "a.html", "<div>".repeat(100_000), "unreadable_file"],
-    ["arrays nested without end", "a.json", "[".repeat(1_000_000) + "]".repeat(1_000_000), "unreadable_file"],
-    ["arrays that are never closed", "a.json", "[".repeat(1_000_000), "unreadable_file"],
-  ])("%s", async (_, name, content, code) => {
+    ["an unsupported extension", "notes.tar.gz", "x", "unsupported_file"],
+    ["no extension, in a folder with a dot", "notes.md/readme", "x", "unsupported_file"],
+    ["excessively nested elements", "a.html", "<div>".repeat(100_000), "unreadable_file"],
+    ["excessively nested arrays", "a.json", "[".repeat(1_000_000) + "]".repeat(1_000_000), "unreadable_file"],
+    ["unclosed arrays", "a.json", "[".repeat(1_000_000), "unreadable_file"],
+  ])("an unreadable file is rejected: %s", async (_, name, content, code) => {
     const reading = typeof content === "string" ? readText(name, content) : readFile(name, content);
     await expect(reading).rejects.toMatchObject({ code });
   });
 
-  test("a file that is too large, before it is read, and one of whose few bytes a long text would come", async () => {
+  test("a file that is too large is rejected before it is read, and one that expands into too long a text is rejected", async () => {
     expect(() => readableKind("a.txt", 20_000_001)).toThrow("is larger than 20 MB");
     expect(() => readableKind("a.pdf", 50_000_001)).toThrow("is larger than 50 MB");
     expect(readableKind("a.PDF", 50_000_000)).toBe("pdf");
@@ -183,7 +183,7 @@ describe("what cannot be read is told with its reason", () => {
     await expect(readText("a.csv", rows)).rejects.toMatchObject({ code: "file_too_large" });
   });
 
-  test("a PDF of more pages than anybody indexes", async () => {
+  test("a PDF with too many pages is rejected", async () => {
     const pages = (count: number) => {
       const numbers = Array.from({ length: count }, (_, i) => i + 3);
       return `%PDF-1.4
@@ -197,12 +197,12 @@ trailer <</Root 1 0 R>>
     await expect(readText("a.pdf", pages(3))).rejects.toMatchObject({ code: "empty_input" });
   });
 
-  test("a reading that was given up", async () => {
+  test("an aborted reading rejects with the signal's reason", async () => {
     await expect(readFile("a.txt", new Uint8Array(), { signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
   });
 });
 
-test("what is read is known by its extension", () => {
+test("readable files are recognized by their extension", () => {
   expect(readableExtensions).toEqual([
     ...[".txt", ".md", ".markdown", ".html", ".htm", ".pdf", ".csv", ".tsv", ".json", ".jsonl", ".ndjson"],
   ]);

@@ -62,17 +62,17 @@ const pieces: { readonly [kind in FileKind]?: readonly string[] } = {
   json: ["{", "}", "[", "]", ",", ":", '"a"', '"\\ud800"', "1", "null", "1e999", '"__proto__"'],
 };
 
-describe.each(Object.keys(samples) as FileKind[])("%s, whatever is in it, is read or refused", { timeout: 60_000 }, (kind) => {
+describe.each(Object.keys(samples) as FileKind[])("fuzzing of %s files", { timeout: 60_000 }, (kind) => {
   const runs = kind === "pdf" ? 60 : 300;
 
-  test("any bytes", async () => {
+  test("arbitrary bytes are read or rejected as unreadable", async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), (bytes) => isReadOrRefused(kind, bytes)),
       { numRuns: runs },
     );
   });
 
-  test("a file that was cut, or in which some bytes were changed", async () => {
+  test("a truncated or altered file is read or rejected as unreadable", async () => {
     const sample = samples[kind];
     const place = fc.nat({ max: sample.length - 1 });
     await fc.assert(
@@ -86,7 +86,7 @@ describe.each(Object.keys(samples) as FileKind[])("%s, whatever is in it, is rea
   });
 
   const parts = pieces[kind];
-  test.runIf(parts)("what it is made of, in any order", async () => {
+  test.runIf(parts)("a file of random syntax elements is read or rejected as unreadable", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.oneof(fc.constantFrom(...(parts ?? [])), fc.string({ unit: "binary", maxLength: 5 }))), (some) =>
         isReadOrRefused(kind, new TextEncoder().encode(some.join(""))),

@@ -43,11 +43,11 @@ const exists = (path: string) =>
   );
 
 describe("README.md", () => {
-  test("has at most 700 words, code and tables included", () => {
+  test("README.md has at most 700 words, including code and tables", () => {
     expect(readme.split(/\s+/).filter(Boolean).length).toBeLessThanOrEqual(700);
   });
 
-  test("has JavaScript examples that parse as modules", () => {
+  test("README.md has JavaScript examples that parse as modules", () => {
     const examples = [...readme.matchAll(/^```(?:js|ts)\n([\s\S]*?)^```/gm)].map(([, code = ""]) => code);
     expect(examples.length).toBeGreaterThanOrEqual(3);
     for (const code of examples) expect(() => parseAst(code, { lang: "ts" }), code).not.toThrow();
@@ -71,14 +71,14 @@ describe("the documentation", () => {
     }
   });
 
-  test.each(pages)("%s links to no file outside docs, since the site has none of them", async (page) => {
+  test.each(pages)("%s links to no file outside docs", async (page) => {
     const targets = relativeLinksOf(await readFile(resolve(root, page), "utf8")).map((link) =>
       relative(root, resolve(root, dirname(page), link)),
     );
     expect(targets.filter((target) => !target.startsWith("docs/"))).toEqual([]);
   });
 
-  test("is reachable from README.md, but for the home page of the site", async () => {
+  test("every documentation page except the site's home page is reachable from README.md", async () => {
     const reached = new Set<string>();
     const follow = async (page: string): Promise<void> => {
       if (reached.has(page)) return;

@@ -34,7 +34,7 @@ const answerOf = async (response: Response) => ({ status: response.status, ...((
 
 describe("the content type", () => {
   test.each(["application/json", "application/json; charset=utf-8", "APPLICATION/JSON", "application/vnd.api+json", " application/json "])(
-    "%j is JSON",
+    "the content type %j is accepted as JSON",
     async (type) => {
       expect((await appOf().request("/embed", post({ "content-type": type }))).status).toBe(200);
     },
@@ -48,12 +48,12 @@ describe("the content type", () => {
     "application/+json",
     "text/json",
     "json",
-  ])("%j is not, and its body is not read", async (type) => {
+  ])("the content type %j is rejected before the body is read", async (type) => {
     const response = await appOf().request("/embed", post({ "content-type": type }, untouched()));
     expect(await answerOf(response)).toMatchObject({ status: 415, code: "unsupported_media_type" });
   });
 
-  test("is asked for by every operation that takes a body", async () => {
+  test("every operation with a body requires a JSON content type", async () => {
     const app = appOf();
     const { paths } = (await (await app.request("/openapi.json")).json()) as { paths: Record<string, { post?: { responses: object } }> };
     const posts = Object.entries(paths).flatMap(([path, { post }]) => (post ? [{ path, post }] : []));
@@ -65,7 +65,7 @@ describe("the content type", () => {
     }
   });
 
-  test("is refused to an OpenAI client in its form", async () => {
+  test("a rejected content type is answered in OpenAI's error format on OpenAI routes", async () => {
     const response = await appOf().request("/v1/embeddings", post({ "content-type": "text/plain" }));
     expect(response.status).toBe(415);
     expect(await response.json()).toMatchObject({ error: { type: "invalid_request_error", code: "unsupported_media_type" } });
@@ -77,7 +77,7 @@ describe("the host name", () => {
   app.get("*", (c) => c.text("the page"));
 
   test.each(["localhost", "localhost:3000", "127.0.0.1:1", "[::1]", "[::1]:3000", "LOCALHOST:3000", "search.example.com:8443"])(
-    "%s is answered",
+    "the host name %s is accepted",
     async (host) => {
       for (const path of ["/", "/health"]) expect((await app.request(path, { headers: { host } })).status).toBe(200);
     },
@@ -91,20 +91,20 @@ describe("the host name", () => {
     "10.0.0.1",
     "localhost:80:80",
     "",
-  ])("%j is not, and its body is not read", async (host) => {
+  ])("the host name %j is rejected before the body is read", async (host) => {
     for (const path of ["/", "/health", "/docs", "/nowhere"]) {
       expect(await answerOf(await app.request(path, { headers: { host } })), path).toMatchObject({ status: 421, code: "unknown_host" });
     }
     expect((await app.request("/embed", post({ host }, untouched()))).status).toBe(421);
   });
 
-  test("counts for preflights too", async () => {
+  test("an unknown host name is rejected for preflights too", async () => {
     const open = appOf({ corsOrigins: ["*"] }, { allowedHosts: ["localhost"] });
     const headers = { host: "attacker.example", origin: "http://attacker.example", "access-control-request-method": "POST" };
     expect((await open.request("/embed", { method: "OPTIONS", headers })).status).toBe(421);
   });
 
-  test("does not count where none are named", async () => {
+  test("any host name is accepted when no allowed hosts are configured", async () => {
     expect((await appOf().request("/health", { headers: { host: "any.example" } })).status).toBe(200);
   });
 });
@@ -125,7 +125,7 @@ const textOf = (bytes: number) => JSON.stringify({ inputs: "a".repeat(bytes - '{
 const declared = (bytes: number, body: string | ReadableStream = textOf(bytes)) => post({ "content-length": String(bytes) }, body);
 
 describe("bodies in flight", () => {
-  test("beyond the budget are refused before they are read, and taken once there is room", async () => {
+  test("bodies beyond the budget are rejected before they are read, and accepted once there is room", async () => {
     const { app, letGo } = waitingApp({ maxBodyBytes: 100, maxBodyBytesInFlight: 150 });
     const first = app.request("/embed", declared(100));
     await vi.waitFor(() => expect(letGo).toHaveLength(1));
@@ -143,7 +143,7 @@ describe("bodies in flight", () => {
     expect((await third).status).toBe(200);
   });
 
-  test("count as the largest there may be where they are chunked, and as half of the budget at most", async () => {
+  test("chunked bodies count as the maximum size, and at most half of the body budget", async () => {
     const { app, letGo } = waitingApp({ maxBodyBytes: 100, maxBodyBytesInFlight: 100 });
     const chunked = () => post({ "transfer-encoding": "chunked" }, new Blob([textOf(20)]).stream());
     const both = [app.request("/embed", chunked()), app.request("/embed", chunked())];
@@ -153,11 +153,11 @@ describe("bodies in flight", () => {
     expect((await Promise.all(both)).map(({ status }) => status)).toEqual([200, 200]);
   });
 
-  test("pass alone whatever the budget is", async () => {
+  test("a single body is accepted whatever the body budget", async () => {
     expect((await appOf({ maxBodyBytes: 100, maxBodyBytesInFlight: 1 }).request("/embed", declared(100))).status).toBe(200);
   });
 
-  test("give back their part when they fail", async () => {
+  test("failed bodies return their share of the body budget", async () => {
     const app = appOf({ maxBodyBytes: 100, maxBodyBytesInFlight: 100 });
     const statusOf = async (body: string | ReadableStream) => (await app.request("/embed", declared(100, body))).status;
     expect(await statusOf("{")).toBe(400);
@@ -166,7 +166,7 @@ describe("bodies in flight", () => {
     expect(await statusOf(textOf(100))).toBe(200);
   });
 
-  test("that are too large for the service are told so, however little room there is", async () => {
+  test("bodies over the size limit are rejected with 413 even when the body budget is used up", async () => {
     const { app, letGo } = waitingApp({ maxBodyBytes: 100, maxBodyBytesInFlight: 100 });
     const first = app.request("/embed", declared(100));
     await vi.waitFor(() => expect(letGo).toHaveLength(1));
@@ -176,12 +176,12 @@ describe("bodies in flight", () => {
   });
 });
 
-describe("the rate of a key", () => {
+describe("the rate limit of an API key", () => {
   const alice = { authorization: "Bearer key-of-alice" };
   const bob = { authorization: "Bearer key-of-bob" };
   const limited = () => appOf({ apiKeys: ["key-of-alice", "key-of-bob"], rateLimit: 2 });
 
-  test("is limited over all routes, without the body being read, and the other keys' is not", async () => {
+  test("an API key's rate limit covers all routes, rejects before the body is read and is separate for each key", async () => {
     vi.useFakeTimers({ now: 0, toFake: ["Date"] });
     const app = limited();
     expect((await app.request("/embed", post(alice))).status).toBe(200);
@@ -197,19 +197,19 @@ describe("the rate of a key", () => {
     expect((await app.request("/embed", post(alice))).status).toBe(200);
   });
 
-  test("does not count who brings no key, nor what is open", async () => {
+  test("the rate limit does not count requests without an API key or to open routes", async () => {
     const app = limited();
     for (let i = 0; i < 5; i++) expect((await app.request("/embed", post())).status).toBe(401);
     for (let i = 0; i < 5; i++) expect((await app.request("/health", { headers: alice })).status).toBe(200);
   });
 
-  test("does not count without keys", async () => {
+  test("the rate limit does not apply without API keys", async () => {
     const app = appOf({ rateLimit: 1 });
     for (let i = 0; i < 3; i++) expect((await app.request("/embed", post())).status).toBe(200);
   });
 });
 
-test("with keys, no answer tells by its times whether somebody else had the text embedded", async () => {
+test("with API keys, no response header reveals by its times that another client embedded the text", async () => {
   const times = async (app: ReturnType<typeof appOf>) => {
     const { headers } = await app.request("/embed", post({ authorization: "Bearer key-of-alice" }));
     return ["x-queue-time", "x-inference-time"].filter((name) => headers.has(name));
@@ -218,7 +218,7 @@ test("with keys, no answer tells by its times whether somebody else had the text
   expect(await times(appOf({ apiKeys: ["key-of-alice"] }))).toEqual([]);
 });
 
-describe("a fault of ours", () => {
+describe("internal faults", () => {
   const codes = [
     "inference_failed",
     "load_failed",
@@ -230,7 +230,7 @@ describe("a fault of ours", () => {
     "disposed",
   ];
 
-  test.each(codes as ErrorCode[])("%s is told by a sentence of its own, not by what a library said", async (code) => {
+  test.each(codes as ErrorCode[])("the internal error %s is answered with a fixed message instead of the library's", async (code) => {
     const encoder = createSessionEncoder(new FakeModel().open);
     encoder.embed = async () => {
       throw new EncoderError(code, "failed at /srv/models/private.bin", { index: 3 });
@@ -247,7 +247,7 @@ describe("a fault of ours", () => {
     }
   });
 
-  test("is told by /health in the same way", async () => {
+  test("/health reports a failed load with a fixed message instead of the library's", async () => {
     const encoder = createSessionEncoder(() => Promise.reject(new Error("ENOENT: /srv/models/private.bin")));
     await encoder.load().catch(() => {});
     const response = await appOf({}, { encoder }).request("/health");

@@ -48,7 +48,7 @@ const limit = fc.integer({ min: 1, max: 60 });
 const countUnits = (piece: string) => piece.length;
 
 describe("chunks", () => {
-  test("hold every character that is not white space exactly once, in order", () => {
+  test("chunks contain every non-white-space character exactly once, in order", () => {
     fc.assert(
       fc.property(text, limit, (source, maxTokens) => {
         let end = 0;
@@ -62,7 +62,7 @@ describe("chunks", () => {
     );
   });
 
-  test("with an overlap still hold everything, begin and end later than the one before, and take over no more than that", () => {
+  test("overlapping chunks contain the whole text, advance with each chunk and overlap by at most overlapTokens", () => {
     const overlaps = fc
       .nat({ max: 20 })
       .chain((overlapTokens) => fc.tuple(fc.constant(overlapTokens), fc.integer({ min: overlapTokens + 1, max: 80 })));
@@ -83,7 +83,7 @@ describe("chunks", () => {
     );
   });
 
-  test("take over whole sentences of the paragraph that is cut", () => {
+  test("overlapping chunks repeat whole sentences of the divided paragraph", () => {
     const source = "One two three. Four five. Six seven eight. Nine ten.";
     const countWords = (piece: string) => piece.match(/\p{L}+/gu)?.length ?? 0;
     expect(chunkText(source, { maxTokens: 7, overlapTokens: 2, countTokens: countWords }).map((chunk) => chunk.text)).toEqual([
@@ -92,7 +92,7 @@ describe("chunks", () => {
     ]);
   });
 
-  test("know the headings that they stand under, and begin with a heading rather than end with one", () => {
+  test("chunks carry the headings above them, and begin with a heading rather than end with one", () => {
     const source = [
       "# The house #\n\nIt was built in 1931 and has three floors.",
       "## Heating\n\nThe radiators in the house are old and loud.",
@@ -108,7 +108,7 @@ describe("chunks", () => {
     expect(found("apple")).toMatchObject({ headings: [], text: expect.stringMatching(/^Garden/) });
   });
 
-  test("are what their offsets cut out of the source, without white space around", () => {
+  test("a chunk's text is the source at its offsets, without surrounding white space", () => {
     fc.assert(
       fc.property(text, limit, (source, maxTokens) => {
         for (const chunk of chunkText(source, { maxTokens })) {
@@ -119,7 +119,7 @@ describe("chunks", () => {
     );
   });
 
-  test("never begin or end within a surrogate pair", () => {
+  test("chunks never begin or end within a surrogate pair", () => {
     fc.assert(
       fc.property(text, limit, (source, maxTokens) => {
         for (const chunk of chunkText(source, { maxTokens, countTokens: countUnits })) expect(chunk.text.isWellFormed()).toBe(true);
@@ -127,7 +127,7 @@ describe("chunks", () => {
     );
   });
 
-  test("keep to the limit, unless a chunk is a single code point", () => {
+  test("chunks keep to the token limit, unless a chunk is a single code point", () => {
     fc.assert(
       fc.property(text, limit, fc.constantFrom(countUnits, estimateTokens), (source, maxTokens, countTokens) => {
         for (const chunk of chunkText(source, { maxTokens, countTokens })) {
@@ -137,7 +137,7 @@ describe("chunks", () => {
     );
   });
 
-  test("keep a text whole that fits", () => {
+  test("a text that fits the limit is one chunk", () => {
     fc.assert(
       fc.property(text, (source) => {
         const whole = source.trim();
@@ -146,7 +146,7 @@ describe("chunks", () => {
     );
   });
 
-  test("end with sentences and paragraphs where they can, and share a long paragraph out evenly", () => {
+  test("chunks end at sentences and paragraphs where possible, and divide a long paragraph evenly", () => {
     const long = "One two three four. Five six seven eight. Nine ten eleven twelve. Thirteen fourteen fifteen.";
     const source = `A heading\n\nA short paragraph of some words.\n\n${long}`;
     const countWords = (piece: string) => piece.match(/\p{L}+/gu)?.length ?? 0;
@@ -157,18 +157,18 @@ describe("chunks", () => {
     ]);
   });
 
-  test("are refused below one token", () => {
+  test("chunkText rejects a limit below one token", () => {
     expect(() => chunkText("text", { maxTokens: 0 })).toThrow(RangeError);
     expect(() => chunkText("text", { maxTokens: Number.NaN })).toThrow(RangeError);
   });
 
-  test("are refused with an overlap that leaves no room", () => {
+  test("chunkText rejects an overlap that leaves no room", () => {
     expect(() => chunkText("text", { maxTokens: 5, overlapTokens: 5 })).toThrow(RangeError);
     expect(() => chunkText("text", { maxTokens: 5, overlapTokens: -1 })).toThrow(RangeError);
   });
 });
 
-test("the estimate is 1 to 1.5 times the tokens of prose, tables and code", () => {
+test("estimateTokens gives 1 to 1.5 times the tokens of prose, tables and code", () => {
   for (const { text } of library.documents) {
     const tokens = wordPieces.encode(text).length - 2;
     expect(estimateTokens(text) / tokens).toBeGreaterThanOrEqual(1);
@@ -176,7 +176,7 @@ test("the estimate is 1 to 1.5 times the tokens of prose, tables and code", () =
   }
 });
 
-test("a passage of the search fits the model, whatever it is made of", () => {
+test("every search passage fits the model's token limit", () => {
   for (const { text } of [...goldenRows, ...library.documents]) {
     for (const chunk of passagesOf({ text })) expect(wordPieces.encode(chunk.text).length).toBeLessThanOrEqual(512);
   }

@@ -36,8 +36,8 @@ beforeEach(() => {
 const found = async (query: string, options?: SearchOptions) =>
   (await engine.search(query, options)).results.map(({ document }) => document.id);
 
-describe("a search", () => {
-  test("finds the passage that is nearest, and leaves out what is irrelevant", async () => {
+describe("searching", () => {
+  test("a search finds the nearest passage and leaves out irrelevant ones", async () => {
     await engine.load();
     const { results, embedTime, mode } = await engine.search("bread");
     expect(results.map(({ document, passage }) => [document.id, passage.text])).toEqual([["food", "The bread."]]);
@@ -48,7 +48,7 @@ describe("a search", () => {
     expect(mode).toBe("hybrid");
   });
 
-  test("for an example query needs no model", async () => {
+  test("a search for an example query needs no model", async () => {
     encoder.gate = new Promise(() => {});
     const { results, embedTime } = await engine.search("what the moon does");
     expect(results.map(({ document }) => document.id)).toEqual(["sea"]);
@@ -56,7 +56,7 @@ describe("a search", () => {
     expect(encoder.loads).toBe(0);
   });
 
-  test("is answered by words while the model loads, and by meaning too once it is there", async () => {
+  test("a search is answered by keyword while the model loads, and by meaning once it is loaded", async () => {
     let letGo = () => {};
     encoder.gate = new Promise((resolve) => {
       letGo = resolve;
@@ -70,7 +70,7 @@ describe("a search", () => {
     expect(await found(query, { mode: "keyword" })).toEqual(["food"]);
   });
 
-  test("that is given up while the model loads rejects with the reason and embeds nothing", async () => {
+  test("a search aborted while the model loads rejects with the signal's reason and embeds nothing", async () => {
     encoder.gate = new Promise(() => {});
     const controller = new AbortController();
     const search = engine.search("bread", { mode: "semantic", signal: controller.signal });
@@ -79,7 +79,7 @@ describe("a search", () => {
     expect(encoder.embedded).toEqual([]);
   });
 
-  test("after a failed load tries again", async () => {
+  test("a search after a failed load loads again", async () => {
     encoder.fail(new EncoderError("load_failed", "no network"));
     await expect(engine.search("bread", { mode: "semantic" })).rejects.toThrow("no network");
     encoder.gate = Promise.resolve();
@@ -87,7 +87,7 @@ describe("a search", () => {
     expect(encoder.loads).toBe(2);
   });
 
-  test("keeps to files, folders, kinds, phrases and exclusions, by words and by meaning", async () => {
+  test("a search applies document, folder and kind filters, phrases and exclusions in every mode", async () => {
     await engine.add([
       { id: "notes/a.md", title: "A", kind: "md", text: "Fresh bread every day." },
       { id: "notes/b.txt", title: "B", kind: "txt", text: "The bread is not fresh." },
@@ -103,7 +103,7 @@ describe("a search", () => {
     }
   });
 
-  test("by words alone keeps the order in which the index of words finds them", async () => {
+  test("a keyword search keeps the order of the keyword index", async () => {
     // One rare word says more than two that are everywhere, though it is a smaller share of the query.
     const texts = ["A radiator.", ...Array.from({ length: 6 }, (_, i) => `Spring and tide, ${"again ".repeat(i)}`)];
     engine = new SearchEngine(encoder);
@@ -111,7 +111,7 @@ describe("a search", () => {
     expect(await found("radiator spring tide ", { mode: "keyword" })).toEqual(texts.map((_, key) => String(key)));
   });
 
-  test("tells the relevance of each passage of a document, and the sentence that is closest", async () => {
+  test("the search engine gives the relevance of each passage of a document, and its closest sentence", async () => {
     const text = `${sentences(80, "It is quiet in the house today.")} Here is bread. There is a tide.`;
     await engine.add(note("long", text));
     const passages = (await engine.relevanceIn("long", "tide")) ?? [];
@@ -126,8 +126,8 @@ describe("a search", () => {
   });
 });
 
-describe("a document that is added", () => {
-  test("is found with its passage's offsets, and no more once it was removed", async () => {
+describe("adding documents", () => {
+  test("an added document is found with its passage's offsets, and not after its removal", async () => {
     const text = `Nothing of interest here.\n\n${sentences(80, "It is quiet in the house today.")}\n\nThen a cello began.`;
     await engine.add(note("added", text));
     const { results } = await engine.search("cello");
@@ -143,7 +143,7 @@ describe("a document that is added", () => {
     expect(engine.document("added")).toBeNull();
   });
 
-  test("is found by words before the model is there, and by meaning as its vectors arrive", async () => {
+  test("an added document is found by keyword before the model loads, and by meaning once embedded", async () => {
     let letGo = () => {};
     encoder.gate = new Promise((resolve) => {
       letGo = resolve;
@@ -158,7 +158,7 @@ describe("a document that is added", () => {
     expect(engine.coverage("long")).toEqual({ done: total, total });
   });
 
-  test("tells its progress", async () => {
+  test("adding a document reports its progress", async () => {
     const done: number[] = [];
     await engine.add(note("long", distinct(600)), { onProgress: (progress) => done.push(progress.done) });
     expect(done.length).toBeGreaterThan(2);
@@ -166,7 +166,7 @@ describe("a document that is added", () => {
     expect(done.at(-1)).toBe(engine.coverage("long").total);
   });
 
-  test("comes before what was added earlier, and a short one before a long one", async () => {
+  test("a later addition is embedded before earlier ones, and its short documents before long ones", async () => {
     engine.pause();
     const earlier = engine.add(note("earlier", distinct(40, "earlier")));
     await expect.poll(() => engine.document("earlier")).not.toBeNull();
@@ -179,7 +179,7 @@ describe("a document that is added", () => {
     expect(titles).toEqual(["Note short", "Note long", "Note earlier"]);
   });
 
-  test("with others of one addition is embedded shortest first, even when they come one after the other", async () => {
+  test("documents of one addition are embedded shortest first, even when added one after another", async () => {
     const titled = async (id: string, text: string) => [await chunkDocument(note(id, text))];
     engine.pause();
     await engine.put(await titled("long", distinct(40, "long")), { addition: 1 });
@@ -191,13 +191,13 @@ describe("a document that is added", () => {
     expect([...new Set(encoder.embedded.map((text) => text.split("\n")[0]))]).toEqual(["Note newest", "Note short", "Note long"]);
   });
 
-  test("can be told from the library's: a filter leaves those out", async () => {
+  test("a filter leaves the built-in documents out of a search", async () => {
     await engine.add(note("mine", "Bread of my own."));
     expect(await found("bread", { filter: { builtIn: false } })).toEqual(["mine"]);
     expect(new Set(await found("bread"))).toEqual(new Set(["mine", "food"]));
   });
 
-  test("is embedded only where it is new", async () => {
+  test("only the new passages of an added document are embedded", async () => {
     const text = distinct(60);
     await engine.add(note("a", text));
     const before = encoder.embedded.length;
@@ -210,7 +210,7 @@ describe("a document that is added", () => {
     expect(await found("cello")).toContain("copy");
   });
 
-  test("that is given up half way stays to be found by words, until it is removed", async () => {
+  test("a document whose addition is aborted stays searchable by keyword until it is removed", async () => {
     const controller = new AbortController();
     const onProgress = () => {
       controller.abort(new Error("given up"));
@@ -225,7 +225,7 @@ describe("a document that is added", () => {
     expect(engine.coverage()).toEqual({ done: 0, total: 0 });
   });
 
-  test("is embedded after a failure, when the model is asked for again", async () => {
+  test("a document is embedded after a failed load when the model is loaded again", async () => {
     encoder.fail(new EncoderError("load_failed", "no network"));
     await expect(engine.add(note("new", "A new tide."))).rejects.toMatchObject({ code: "load_failed" });
     expect(await found("new", { mode: "keyword" })).toEqual(["new"]);
@@ -234,13 +234,13 @@ describe("a document that is added", () => {
     await expect.poll(() => engine.coverage("new").done).toBe(1);
   });
 
-  test("has its lone surrogates replaced, so that the encoder takes it", async () => {
+  test("an added document's lone surrogates are replaced before it is embedded", async () => {
     await engine.add(note("odd", "Half a pair \ud800 and bread."));
     expect(encoder.embedded.every((text) => text.isWellFormed())).toBe(true);
     expect((await engine.search("bread")).results).toHaveLength(2);
   });
 
-  test("is refused when it is blank, and takes the place of one that has its id", async () => {
+  test("a blank document is rejected, and an added document replaces one with the same id", async () => {
     await expect(engine.add(note("blank", " \n\t"))).rejects.toMatchObject({ code: "empty_input" });
     await engine.add(note("sea", "Another text about a radiator."));
     expect(await found("radiator")).toEqual(expect.arrayContaining(["rest", "sea"]));
@@ -248,7 +248,7 @@ describe("a document that is added", () => {
     expect(engine.size).toBe(documents.length);
   });
 
-  test("that is not English is searched by words only", async () => {
+  test("a document that is not English is searched by keyword only", async () => {
     const german =
       "Die Wärmepumpe im Keller lief die ganze Nacht, und am Morgen war das Haus trotzdem kalt. Wir haben den Techniker gerufen, der nach zwei Stunden kam.";
     await engine.add([note("de", german), note("ja", "ヒートポンプは一晩中動いていましたが、朝は家が寒かったです。技術者を呼びました。")]);
@@ -259,7 +259,7 @@ describe("a document that is added", () => {
   });
 });
 
-describe("a keeper", () => {
+describe("the index store", () => {
   /** Remembers what it is told, as a store does. */
   class Keeper implements IndexStore {
     readonly kept = new Map<string, StoredDocument>();
@@ -290,7 +290,7 @@ describe("a keeper", () => {
     }
   }
 
-  test("is told of every change in order, and gives the search back as it was, with nothing embedded twice", async () => {
+  test("the store gets every change in order and restores the search without embedding anything again", async () => {
     const keeper = new Keeper();
     engine = new SearchEngine(encoder, library, keeper);
     const first = engine.add([note("a", "A tide and a cello."), note("b", distinct(40))]);
@@ -308,7 +308,7 @@ describe("a keeper", () => {
     expect(encoder.embedded).toHaveLength(embedded);
   });
 
-  test("gives back what was half done, and the rest is embedded", async () => {
+  test("a half-embedded document is restored from the store, and the rest is embedded", async () => {
     const keeper = new Keeper();
     engine = new SearchEngine(encoder, library, keeper);
     await engine.put([await chunkDocument(note("half", distinct(600)))]);
@@ -324,7 +324,7 @@ describe("a keeper", () => {
     await expect.poll(() => restored.coverage().done).toBe(total);
   });
 
-  test("gives back what comes behind all that is added since", async () => {
+  test("restored documents are embedded after all later additions", async () => {
     const keeper = new Keeper();
     engine = new SearchEngine(encoder, library, keeper);
     engine.pause();
@@ -339,7 +339,7 @@ describe("a keeper", () => {
     expect(encoder.embedded[0]).toContain("Note new");
   });
 
-  test("that kept another model's vectors gives back words at once, and is told of new vectors once the model is there", async () => {
+  test("documents stored with another model's vectors are restored for keyword search, and new vectors are stored once the model loads", async () => {
     const keeper = new Keeper();
     engine = new SearchEngine(encoder, library, keeper);
     await engine.add([note("a", "A tide and a cello."), note("b", distinct(40))]);
@@ -364,7 +364,7 @@ describe("a keeper", () => {
     expect(vectors(again)).toEqual(vectors(keeper));
   });
 
-  test("is told which model made the vectors, also when it is not the library's", async () => {
+  test("the store gets the fingerprint of the model that made the vectors, even when it is not the library's", async () => {
     const keeper = new Keeper();
     encoder.model = { ...encoder.model, fingerprint: "0".repeat(64) };
     engine = new SearchEngine(encoder, library, keeper);
@@ -375,7 +375,7 @@ describe("a keeper", () => {
   });
 });
 
-describe("an index file", () => {
+describe("index files", () => {
   const file = async (added: readonly Document[]) => {
     const source = new SearchEngine(encoder, library);
     for (const document of added) await source.add(document);
@@ -387,7 +387,7 @@ describe("an index file", () => {
     note("c", "Etwas, das nicht Englisch ist, und zwar so lange, dass man es merkt, wie es eben ist."),
   ];
 
-  test("brings its documents without embedding them, and is the same whatever the order of their coming", async () => {
+  test("an index file is imported without embedding, and has the same bytes for any order of its documents", async () => {
     const bytes = await file(added);
     expect(await file(added.toReversed())).toEqual(bytes);
     const embedded = encoder.embedded.length;
@@ -402,7 +402,7 @@ describe("an index file", () => {
     expect(engine.size).toBe(documents.length + added.reduce((sum, { text }) => sum + passagesOf({ text }).length, 0));
   });
 
-  test("of another model is refused, unless its texts are to be embedded anew", async () => {
+  test("an index file of another model is rejected, unless its texts are to be re-embedded", async () => {
     const bytes = await file(added);
     const other = new TopicEncoder();
     other.model = { ...other.model, fingerprint: "0".repeat(64) };
@@ -415,7 +415,7 @@ describe("an index file", () => {
     expect(await found("tide", { mode: "semantic" })).toContain("a");
   });
 
-  test("with vectors of other dimensions is refused, though it names the same model", async () => {
+  test("an index file with vectors of other dimensions is rejected, even when it names the same model", async () => {
     const { fingerprint } = FakeModel.model;
     const geometry = geometryOf(1);
     const builder = new SegmentBuilder();
@@ -432,8 +432,8 @@ describe("an index file", () => {
   });
 });
 
-describe("a library", () => {
-  test("of another model is embedded anew before the first answer", async () => {
+describe("the built-in library", () => {
+  test("a library of another model is re-embedded before the first answer", async () => {
     encoder.model = { ...encoder.model, fingerprint: "0".repeat(64) };
     const stale = { ...library, passageVectors: [...library.passageVectors].reverse(), queryVectors: [topicVector("bread")] };
     engine = new SearchEngine(encoder, stale);
@@ -442,7 +442,7 @@ describe("a library", () => {
     expect(encoder.embedded).toContain("Note sea\nThe tide.");
   });
 
-  test("is the same after it was written and read", () => {
+  test("a library reads back as written", () => {
     const { fingerprint, examples, passageVectors, queryVectors } = library;
     const header = { fingerprint, dimensions: 64, documents, examples };
     const packed = packVectors([...passageVectors, ...queryVectors]).buffer;

@@ -24,7 +24,7 @@ async function write(files: Record<string, string | Uint8Array>): Promise<void> 
   }
 }
 
-test("a folder becomes an index file, and what is not text is named and stops nothing", async () => {
+test("a folder is indexed into an index file, and unreadable files are reported and skipped", async () => {
   await copyFile(new URL("../fixtures/reading/bees.pdf", import.meta.url), join(folder, "bees.pdf"));
   await write({ "damaged.pdf": "%PDF-1.7", "list.json": "[1,", "page.html": "<h1>The bread</h1>" });
   await write({ "a.png": "x", "empty.md": "\n", "latin1.txt": Uint8Array.of(0xe9), ".hidden.md": "x", ".git/x.md": "x" });
@@ -39,7 +39,7 @@ test("a folder becomes an index file, and what is not text is named and stops no
   ]);
 });
 
-test("a folder that changed is indexed as if it were new, and only what is new is embedded", async () => {
+test("a changed folder is indexed with the same result as a new one, and only new texts are embedded", async () => {
   const { file: previous } = await indexFolder(folder, encoder);
   expect((await indexFolder(folder, encoder)).file).toEqual(previous);
   await rm(join(folder, "notes/old.csv"));
@@ -51,7 +51,7 @@ test("a folder that changed is indexed as if it were new, and only what is new i
   expect(file).toEqual((await indexFolder(folder, encoder)).file);
 });
 
-test("a folder whose indexing was ended is kept as far as it came, and gone on with", async () => {
+test("interrupted indexing of a folder keeps its partial result and resumes from it", async () => {
   await write(Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`notes/${i}.txt`, `Note ${i} tells of the sea and of the tide.`])));
   const { file: whole, coverage } = await indexFolder(folder, encoder);
   expect(coverage.done).toBe(coverage.total);
@@ -66,7 +66,7 @@ test("a folder whose indexing was ended is kept as far as it came, and gone on w
   await expect(indexFolder(folder, encoder, { signal: AbortSignal.abort("enough") })).rejects.toBe("enough");
 });
 
-test("an index file is searched, from the terminal and by POST /search", async () => {
+test("an index file is searched from the terminal and by POST /search", async () => {
   const path = join(folder, "docs.samevec");
   await writeFile(path, (await indexFolder(folder, encoder)).file);
   const engine = await openIndexFile(path, encoder);
@@ -99,6 +99,6 @@ test("an index file is searched, from the terminal and by POST /search", async (
   expect(await post({ query: "cello", mode: "keyword", filter: { kinds: ["md"] } })).toEqual({ mode: "keyword", results: [] });
 });
 
-test("a file that is no index is refused", async () => {
+test("a file that is not an index file is rejected", async () => {
   await expect(openIndexFile(join(folder, "sea.md"), encoder)).rejects.toMatchObject({ code: "not_an_index" });
 });

@@ -15,7 +15,7 @@ function cost(run: readonly number[], policy: BatchPolicy): number {
   return run.length * paddedLength(Math.max(...run), policy);
 }
 
-test("a run has at least one text and stays within the policy, unless it is one text", () => {
+test("a run has at least one text and stays within the policy, unless it is a single text", () => {
   fc.assert(
     fc.property(lengths, policies, fc.nat(99), (tokens, policy, at) => {
       const first = at % tokens.length;
@@ -37,21 +37,21 @@ test("a run takes as many of the next texts as the policy allows", () => {
   );
 });
 
-test("one text per run is one text, however long", () => {
+test("the policy oneTextPerRun gives runs of one text, whatever its length", () => {
   expect([0, 1, 2].map((first) => textsOfRun([9, 3, 512], oneTextPerRun, first))).toEqual([1, 1, 1]);
 });
 
-test("texts of any lengths share a run that is not padded", () => {
+test("texts of any length share a run without padding", () => {
   expect(textsOfRun([1, 60, 3, 1], { texts: 8, tokens: 64 })).toBe(3);
   expect(textsOfRun([1, 60, 3, 1], { texts: 8, tokens: 64, lengthStep: 1 })).toBe(1);
 });
 
-test("cutting keeps the last special token", () => {
+test("cutting tokens keeps the last special token", () => {
   expect(cutTokens([101, 1, 2, 3, 102], 4)).toEqual([101, 1, 2, 102]);
   expect(cutTokens([101, 1, 102], 3)).toEqual([101, 1, 102]);
 });
 
-test("counts the padding to the policy's step, and pads to it", () => {
+test("a run counts its padding to the policy's step, and texts are padded to it", () => {
   const policy = { texts: 8, tokens: 64, lengthStep: 16 };
   expect([1, 16, 17, 512].map((length) => paddedLength(length, policy))).toEqual([16, 16, 32, 512]);
   expect(textsOfRun([17, 17, 17], policy)).toBe(2);

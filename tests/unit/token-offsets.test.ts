@@ -18,17 +18,20 @@ const pieces = new Map(Object.entries(vocabulary).map(([piece, id]) => [id, piec
 const tokenize = (text: string, prompt = "") => tokenizer.tokenize(text, { prompt, specialTokens: true });
 const sliceOf = (text: string, start: number, stop: number) => Array.from(text).slice(start, stop).join("");
 
-describe("tokens stand where the reference tokenizer has them", () => {
-  test.each(rows.map((row, index) => [index, row] as const))("in text %i of the fixture", (_, { inputType, text, tokens }) => {
-    const found = tokenize(text, prompts[inputType]).map(({ id, special, start, stop }): Row => [id, special, start, stop]);
-    expect(found).toEqual(tokens);
-  });
+describe("token offsets of the reference tokenizer", () => {
+  test.each(rows.map((row, index) => [index, row] as const))(
+    "token offsets match the reference tokenizer in text %i of the fixture",
+    (_, { inputType, text, tokens }) => {
+      const found = tokenize(text, prompts[inputType]).map(({ id, special, start, stop }): Row => [id, special, start, stop]);
+      expect(found).toEqual(tokens);
+    },
+  );
 
-  test("and carry the part of the text that they stand for, or their own name", () => {
+  test("a token has the part of the text it covers, or its own name when special", () => {
     expect(tokenize("Caf\u0065\u0301s 🚀", "ask: ").map(({ text }) => text)).toEqual(["[CLS]", "ask", ":", "Cafe\u0301s", "🚀", "[SEP]"]);
   });
 
-  test("with or without the special tokens around them", () => {
+  test("tokenizing without special tokens gives the same tokens without them", () => {
     const options = { prompt: "", specialTokens: false };
     expect(tokenizer.tokenize("hello world", options)).toEqual(tokenize("hello world").slice(1, -1));
     expect(tokenizer.tokenize("", options)).toEqual([]);
@@ -73,8 +76,8 @@ interface Located extends Token {
 }
 const located = (tokens: readonly Token[]) => tokens.filter((token): token is Located => token.start !== null && token.stop !== null);
 
-describe("whatever the text", () => {
-  test("every token but the special ones has a place in it", () => {
+describe("token offsets of any text", () => {
+  test("every token except the special ones has offsets in the text", () => {
     fc.assert(
       fc.property(text, (text) => {
         const length = Array.from(text).length;
@@ -86,7 +89,7 @@ describe("whatever the text", () => {
     );
   });
 
-  test("tokens stand in order, and two share a character only where it is several letters", () => {
+  test("tokens are in order, and two overlap only in a character that normalizes to several letters", () => {
     fc.assert(
       fc.property(text, (text) => {
         const tokens = located(tokenize(text));
@@ -100,7 +103,7 @@ describe("whatever the text", () => {
     );
   });
 
-  test("the part that a token stands for normalizes to the token", () => {
+  test("the text covered by a token normalizes to the token", () => {
     fc.assert(
       fc.property(text, (text) => {
         for (const { id, text: part, start, stop } of located(tokenize(text))) {
@@ -116,7 +119,7 @@ describe("whatever the text", () => {
     );
   });
 
-  test("a character that is in no token is one that normalization drops", () => {
+  test("a character covered by no token is one that normalization drops", () => {
     fc.assert(
       fc.property(text, (text) => {
         const left = Array.from(text);
@@ -126,7 +129,7 @@ describe("whatever the text", () => {
     );
   });
 
-  test("a prompt moves nothing", () => {
+  test("a prompt does not change token offsets", () => {
     fc.assert(
       fc.property(text, (text) => {
         expect(located(tokenize(text, prompts.query))).toEqual(located(tokenize(text)));
@@ -135,7 +138,7 @@ describe("whatever the text", () => {
   });
 });
 
-test("a tokenizer of another inputType says that it does not know where its tokens stand", () => {
+test("a tokenizer of another type reports no token offsets", () => {
   const bytePairs = { type: "BPE", vocab: { a: 0, b: 1, ab: 2 }, merges: [["a", "b"]], unk_token: null };
   const other = createTokenizer(
     { model: bytePairs, added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null },
@@ -146,7 +149,7 @@ test("a tokenizer of another inputType says that it does not know where its toke
   ]);
 });
 
-test("cutting keeps the special tokens at both ends", () => {
+test("cutting tokens keeps the special tokens at both ends", () => {
   const ids = [101, 1, 2, 3, 4, 102];
   expect(cutTokens(ids, 4, "right")).toEqual([101, 1, 2, 102]);
   expect(cutTokens(ids, 4, "left")).toEqual([101, 3, 4, 102]);

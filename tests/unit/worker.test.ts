@@ -18,12 +18,12 @@ async function loadedWorker(tokens = 20) {
 
 const items = ["aaaa", "bbbb", "cccc", "dddd", "eeee"].map((text) => ({ text }));
 
-test("a worker that is loaded tells its model, its device and how many texts share its runs", async () => {
+test("a loaded worker reports its model, its device and the number of texts that share its runs", async () => {
   const fake = new FakeModel({ texts: 8, tokens: 20 });
   expect(await workerOf(fake).load(null, "any")).toEqual({ model: FakeModel.model, device: "wasm", batch: { texts: 8, tokens: 20 } });
 });
 
-test("a worker hands what was prepared and its role to its opener", async () => {
+test("a worker passes the prepared value and its role to its opener", async () => {
   const opened: unknown[] = [];
   const opener = (prepared: string, role: string) => {
     opened.push([prepared, role]);
@@ -34,7 +34,7 @@ test("a worker hands what was prepared and its role to its opener", async () => 
   expect(opened).toEqual([["prepared", "interactive"]]);
 });
 
-test("a worker computes one run per call: as many of the first texts as share it", async () => {
+test("a worker computes one run per call, with as many of the first texts as fit in it", async () => {
   const { fake, worker } = await loadedWorker();
   const { results } = await worker.embed(items);
   expect(fake.runSizes).toEqual([3]);
@@ -42,14 +42,14 @@ test("a worker computes one run per call: as many of the first texts as share it
   expect(results).toEqual(vectors.map((vector) => ({ vector, tokens: 6, truncated: 0 })));
 });
 
-test("a worker computes all texts when all share a run, and at least one however long it is", async () => {
+test("a worker computes all texts when they fit in a run, and at least one whatever its length", async () => {
   const { worker } = await loadedWorker();
   expect((await worker.embed(items.slice(0, 2))).results).toHaveLength(2);
   const { worker: narrow } = await loadedWorker(5);
   expect((await narrow.embed(items.slice(0, 2))).results).toHaveLength(1);
 });
 
-test("a text that is refused has an error in its place and does not affect the others of its run", async () => {
+test("a rejected text has an error at its index and does not affect the others of its run", async () => {
   const { worker, fake } = await loadedWorker();
   const long = { text: "x".repeat(500), truncate: false };
   const { results } = await worker.embed([long, { text: "aaaa" }, long, { text: "bbbb" }]);
@@ -58,20 +58,20 @@ test("a text that is refused has an error in its place and does not affect the o
   expect(fake.ran).toEqual(["aaaa", "bbbb"]);
 });
 
-test("texts that are all refused take no run", async () => {
+test("texts that are all rejected take no run", async () => {
   const { worker, fake } = await loadedWorker();
   const { results } = await worker.embed([{ text: "x".repeat(500), truncate: false }]);
   expect(results).toMatchObject([{ error: { code: "text_too_long" } }]);
   expect(fake.runSizes).toEqual([]);
 });
 
-test("a text that does not fit into the run is neither computed nor reported, also when it is refused later", async () => {
+test("a text that does not fit in the run is neither computed nor reported, even when it would be rejected", async () => {
   const { worker } = await loadedWorker();
   const { results } = await worker.embed([...items, { text: "x".repeat(500), truncate: false }]);
   expect(results).toHaveLength(3);
 });
 
-test("the texts of a call keep their own options", async () => {
+test("the texts of a worker's call keep their own options", async () => {
   const { worker } = await loadedWorker(100);
   const long = "a text of more than sixteen tokens";
   const { results } = await worker.embed([
@@ -93,7 +93,7 @@ test("a worker reports the time of its run", async () => {
   expect(ms).toBeGreaterThanOrEqual(15);
 });
 
-test("a run that fails rejects the call with inference_failed", async () => {
+test("a run that fails rejects the worker's call with inference_failed", async () => {
   const { worker, fake } = await loadedWorker();
   fake.onRun = () => {
     throw new Error("the device is lost");
@@ -101,7 +101,7 @@ test("a run that fails rejects the call with inference_failed", async () => {
   await expect(worker.embed(items)).rejects.toMatchObject({ name: "EncoderError", code: "inference_failed" });
 });
 
-test("a worker that is called before it is loaded rejects the call", async () => {
+test("a worker rejects a call before it is loaded", async () => {
   const worker = workerOf(new FakeModel());
   await expect(worker.embed(items)).rejects.toMatchObject({ code: "internal" });
   await expect(worker.tokenize("a", {})).rejects.toMatchObject({ code: "internal" });
