@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { createEncoder } from "../api/node/encoder.ts";
+import { loadScan } from "../api/node/scan.ts";
 import type { Encoder } from "../shared/encoder/encoder.ts";
 import type { SearchMode } from "../shared/index/fusion.ts";
-import { compileScan } from "../shared/index/scan.ts";
 import { geometryOf, type ScanCodes, scanCodes, VectorCodec } from "../shared/index/vector-codes.ts";
 import { type Library, type LibraryHeader, readLibrary } from "../shared/search/library.ts";
 import { SearchEngine } from "../shared/search/search-engine.ts";
@@ -104,7 +104,7 @@ const compiledScan = ({ passageVectors, queryVectors }: Library): Ratio => ({
   says: "speed of the scan of 50,000 vector codes in WebAssembly over that in JavaScript",
   room: 0.5,
   async measure() {
-    const compiled = await compileScan(Uint8Array.from(await readFile(new URL("../engine/scan.wasm", import.meta.url))));
+    const compiled = await loadScan();
     if (!compiled) throw new Error("This host cannot run the scan in WebAssembly");
     const [first] = queryVectors;
     const codec = new VectorCodec(geometryOf(first?.length ?? 1));

@@ -46,8 +46,8 @@ const opened = (): SearchEngine => {
 const remote: RemoteIndex = {
   async open(path, encoder) {
     try {
-      const remote = { load: () => encoder.load(), embed: (texts: string | readonly string[]) => encoder.embed(texts) };
-      const opening = new SearchEngine(remote, null, null, await loadScan());
+      const remoteEncoder = { load: () => encoder.load(), embed: (texts: string | readonly string[]) => encoder.embed(texts) };
+      const opening = new SearchEngine(remoteEncoder, null, null, await loadScan());
       const fingerprint = await opening.importIndex(new Uint8Array(await readFile(path)));
       engine = opening;
       return { fingerprint, dimensions: opening.dimensions, coverage: opening.coverage() };

@@ -1,15 +1,9 @@
-import type { KeywordQuery } from "./keyword-query.ts";
 import type { DocumentFields, Segment } from "./segment.ts";
+import type { Place } from "./spans.ts";
 import { termsOf } from "./terms.ts";
 
 /** How well a passage answers a query. */
 export type Strength = "strong" | "good" | "weak";
-
-/** A range of a document's text, from `start` up to `end`, in UTF-16 code units. */
-interface Place {
-  readonly start: number;
-  readonly end: number;
-}
 
 /** A passage that answers a query, and its document. */
 export interface Hit {
@@ -33,22 +27,15 @@ interface Match {
   readonly strength: Strength;
   readonly cosine: number | null;
   readonly relevance: number | null;
-  /** Bits of the query's terms. */
-  readonly matched: number;
-  readonly keywordQuery: KeywordQuery;
-  /** Position of the segment. */
-  readonly origin: number;
+  /** Words of the segment that the query stands for. */
+  readonly words: ReadonlySet<string>;
 }
 
 /** Reads a passage, and marks the words of the query in it. */
-export function hitOf(segment: Segment, passage: number, { strength, cosine, relevance, matched, keywordQuery, origin }: Match): Hit {
+export function hitOf(segment: Segment, passage: number, { strength, cosine, relevance, words }: Match): Hit {
   const { id, title, fields } = segment.document(segment.passageDocuments[passage] ?? 0);
   const { start, end, headings } = segment.passage(passage);
   const text = segment.passageText(passage);
-  const words = new Set<string>();
-  for (const group of keywordQuery.groups) {
-    if ((matched & (1 << group.bit)) !== 0) for (const word of group.words[origin] ?? []) words.add(segment.words.get(word));
-  }
   const marks = termsOf(text)
     .filter(({ word }) => words.has(word))
     .map((mark) => ({ start: start + mark.start, end: start + mark.end }));

@@ -1,7 +1,9 @@
 /** Version 1 of the index file, which has JSON, float32 vectors and the postings of another keyword index. It is only read. */
 import * as z from "zod/mini";
+import { hexOf } from "../hash.ts";
 import { FormatError } from "./format-error.ts";
-import { damaged, maxDimensions, withInvalidIndexErrors } from "./index-file.ts";
+import { checkDigest, damaged, maxRepetition, parseJson, withInvalidIndexErrors } from "./index-file.ts";
+import { maxDimensions } from "./vector-codes.ts";
 
 /** A passage: `start` up to `end` of its document's text, in UTF-16 code units. */
 interface IndexFilePassage {
@@ -52,7 +54,7 @@ export async function readIndexFile1(file: Uint8Array<ArrayBuffer>): Promise<Ind
   const number = (position: number) => view.getUint32(position, true);
   await checkDigest(file.subarray(0, checksumAt), file.subarray(checksumAt, headerBytes), "its header has a wrong checksum");
 
-  const bodies = {} as Record<Section, Uint8Array>;
+  const bodies = {} as Record<Section, Uint8Array<ArrayBuffer>>;
   let position = headerBytes;
   for (const [place, name] of sections.entries()) {
     const length = number(at.sections + place * sectionEntryBytes);
@@ -76,11 +78,8 @@ export async function readIndexFile1(file: Uint8Array<ArrayBuffer>): Promise<Ind
   });
 }
 
-/** The largest sum of a document's passages, in lengths of its text. Chunks repeat far less; memory for passages is bounded. */
-const maxRepetition = 4;
-
 function readDocuments(bytes: Uint8Array, vectors: number): IndexFileDocument[] {
-  const parsed = documentsSchema.safeParse(jsonOf(bytes));
+  const parsed = documentsSchema.safeParse(parseJson(bytes, "its documents are not JSON"));
   if (!parsed.success) throw new FormatError("its documents do not have the expected fields");
   let previous: string | null = null;
   return parsed.data.map(({ passages, ...document }) => {
@@ -106,14 +105,6 @@ function readDocuments(bytes: Uint8Array, vectors: number): IndexFileDocument[] 
   });
 }
 
-function jsonOf(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new FormatError("its documents are not JSON", { cause: error });
-  }
-}
-
 /** The largest difference of a vector's length from 1; float32 rounding is far smaller. */
 const normTolerance = 0.01;
 
@@ -131,14 +122,3 @@ function readVectors(bytes: Uint8Array, count: number, dimensions: number): Floa
     return vector;
   });
 }
-
-async function checkDigest(bytes: Uint8Array, digest: Uint8Array, otherwise: string): Promise<void> {
-  const found = await sha256(bytes);
-  if (!found.every((byte, i) => byte === digest[i])) throw damaged(otherwise);
-}
-
-async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>));
-}
-
-const hexOf = (bytes: Uint8Array) => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");

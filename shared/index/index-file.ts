@@ -1,11 +1,12 @@
 import * as z from "zod/mini";
 import { EncoderError } from "../errors.ts";
-import { sha256Hex } from "../hash.ts";
+import { sha256, sha256Hex } from "../hash.ts";
+import { compareBytes } from "./byte-arrays.ts";
 import { FormatError } from "./format-error.ts";
 import { checkPostings } from "./postings.ts";
-import { Segment, type SegmentArrays } from "./segment.ts";
+import { hashBytes, Segment, type SegmentArrays } from "./segment.ts";
 import { checkTexts } from "./texts.ts";
-import { type CodeGeometry, codeBytesOf } from "./vector-codes.ts";
+import { type CodeGeometry, codeBytesOf, maxDimensions } from "./vector-codes.ts";
 
 /** The format is described in docs/index-file.md. */
 const magic = new TextEncoder().encode("samevec\0");
@@ -64,9 +65,6 @@ const wholeNumber = (least: number, most: number) => z.int().check(z.minimum(lea
 /** Header bytes that are parsed. The header of 1024 segments has half of them. */
 const maxHeaderBytes = 1 << 20;
 
-/** The largest number of dimensions of a vector in a file. */
-export const maxDimensions = 4096;
-
 /** How texts become words and terms: see terms.ts. A file of another one would be searched for other terms. */
 const analyzer = "words-and-english-stems-1";
 
@@ -98,11 +96,12 @@ export interface IndexFile {
 
 /** The bytes of an index file. The same segments give the same bytes. */
 export async function writeIndexFile({ fingerprint, geometry, segments }: IndexFile): Promise<Uint8Array<ArrayBuffer>> {
-  const bodies = segments.map(({ arrays }) => joined(sections.map((name) => bytesOf(arrays[name]))));
+  const bodies: Uint8Array[] = [];
   const entries: Header["segments"] = [];
-  for (const [i, body] of bodies.entries()) {
-    const arrays = segments[i]?.arrays;
-    entries.push({ lengths: sections.map((name) => arrays?.[name].byteLength ?? 0), sha256: await sha256Hex(body) });
+  for (const { arrays } of segments) {
+    const body = joined(sections.map((name) => bytesOf(arrays[name])));
+    bodies.push(body);
+    entries.push({ lengths: sections.map((name) => arrays[name].byteLength), sha256: await sha256Hex(body) });
   }
   const json = JSON.stringify({ analyzer, fingerprint, geometry, segments: entries });
   // Spaces up to the alignment, so that the checksum covers them.
@@ -112,7 +111,7 @@ export async function writeIndexFile({ fingerprint, geometry, segments }: IndexF
   const view = new DataView(fixed.buffer);
   view.setUint32(at.version, indexFileVersion, true);
   view.setUint32(at.headerLength, header.length, true);
-  fixed.set(await digestOf(header), at.digest);
+  fixed.set(await sha256(header), at.digest);
   return joined([fixed, header, ...bodies]);
 }
 
@@ -136,8 +135,7 @@ export async function readIndexFile(file: Uint8Array<ArrayBuffer>): Promise<Inde
   const headerLength = view.getUint32(at.headerLength, true);
   const headerBytes = bytes.subarray(fixedBytes, fixedBytes + headerLength);
   if (headerBytes.length < headerLength) throw damaged("it is truncated");
-  const digest = await digestOf(headerBytes.slice());
-  if (!digest.every((byte, i) => byte === bytes[at.digest + i])) throw damaged("its header has a wrong checksum");
+  await checkDigest(headerBytes, bytes.subarray(at.digest, fixedBytes), "its header has a wrong checksum");
   return withInvalidIndexErrors(async () => {
     const { fingerprint, geometry, segments: entries } = headerOf(headerBytes);
     const segments: Segment[] = [];
@@ -178,15 +176,24 @@ export async function withInvalidIndexErrors<T>(read: () => T | Promise<T>): Pro
 
 export const damaged = (reason: string) => new EncoderError("damaged_index", `The index file is damaged: ${reason}`);
 
+/** Rejects with `damaged_index` unless the SHA-256 of the bytes is the expected one. */
+export async function checkDigest(bytes: Uint8Array<ArrayBuffer>, digest: Uint8Array, otherwise: string): Promise<void> {
+  const found = await sha256(bytes);
+  if (!found.every((byte, i) => byte === digest[i])) throw damaged(otherwise);
+}
+
+/** Parses JSON in UTF-8. Throws {@link FormatError} with the message if it is not. */
+export function parseJson(bytes: Uint8Array, otherwise: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new FormatError(otherwise, { cause: error });
+  }
+}
+
 function headerOf(bytes: Uint8Array): Header {
   if (bytes.length > maxHeaderBytes) throw new FormatError("its header is too long");
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (error) {
-    throw new FormatError("its header is not JSON", { cause: error });
-  }
-  const { data } = headerSchema.safeParse(json);
+  const { data } = headerSchema.safeParse(parseJson(bytes, "its header is not JSON"));
   if (!data) throw new FormatError("its header does not have the expected fields");
   return data;
 }
@@ -228,7 +235,7 @@ function checkSegment(arrays: SegmentArrays, geometry: CodeGeometry | null): voi
     "codeScales",
   ] as const;
   if (perPassage.some((name) => arrays[name].length !== passages)) throw new FormatError("its counts are wrong");
-  if (arrays.passageHashes.length !== 16 * passages || arrays.codes.length !== (geometry ? codeBytesOf(geometry) : 0) * passages) {
+  if (arrays.passageHashes.length !== hashBytes * passages || arrays.codes.length !== (geometry ? codeBytesOf(geometry) : 0) * passages) {
     throw new FormatError("its counts are wrong");
   }
   checkPassages(arrays);
@@ -250,7 +257,7 @@ const fieldsSchema = z.record(z.string(), z.union([z.string(), z.number(), z.boo
 const headingsSchema = z.array(z.string());
 
 /** The largest sum of a document's passages, in lengths of its text. Chunks repeat far less; memory for passages is bounded. */
-const maxRepetition = 4;
+export const maxRepetition = 4;
 
 function checkPassages({ documentPassages, documentTexts, passageStarts, passageEnds }: SegmentArrays): void {
   for (let document = 0; document < documentPassages.length - 1; document++) {
@@ -284,7 +291,6 @@ function checkStrings(bytes: Uint8Array, offsets: Uint32Array, count: number, so
   checkOffsets(offsets, count, bytes.length);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const strings: string[] = [];
-  let previous: Uint8Array | null = null;
   for (let i = 0; i < count; i++) {
     const own = bytes.subarray(offsets[i], offsets[i + 1]);
     try {
@@ -292,15 +298,11 @@ function checkStrings(bytes: Uint8Array, offsets: Uint32Array, count: number, so
     } catch (error) {
       throw new FormatError("it has a text that is not UTF-8", { cause: error });
     }
-    if (sorted && previous && !isLess(previous, own)) throw new FormatError("its documents or terms are not in order");
-    previous = own;
+    if (sorted && i > 0 && compareBytes(bytes, offsets[i - 1] ?? 0, offsets[i] ?? 0, own) >= 0) {
+      throw new FormatError("its documents or terms are not in order");
+    }
   }
   return strings;
-}
-
-function isLess(a: Uint8Array, b: Uint8Array): boolean {
-  for (let i = 0; i < a.length && i < b.length; i++) if (a[i] !== b[i]) return (a[i] ?? 0) < (b[i] ?? 0);
-  return a.length < b.length;
 }
 
 function jsonOf(text: string): unknown {
@@ -324,8 +326,4 @@ function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     position = aligned(position + part.length);
   }
   return result;
-}
-
-async function digestOf(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
 }

@@ -63,6 +63,11 @@ export function keywordQueryOf({ text, unfinished }: Query, segments: readonly S
   return { groups, terms: terms.length };
 }
 
+/** The words of a segment that a query stands for. @param place of the segment among those of the query */
+export function queryWords({ groups }: KeywordQuery, segment: Segment, place: number): Set<string> {
+  return new Set(groups.flatMap(({ words }) => (words[place] ?? []).map((word) => segment.words.get(word))));
+}
+
 function wordsOfTerm(segment: Segment, term: string): readonly number[] {
   const position = segment.terms.find(term);
   return position === -1 ? [] : [...segment.wordsOfTerm(position)];

@@ -5,8 +5,8 @@ import type { Segment } from "./segment.ts";
 /** A segment, and what of it is not deleted. */
 export interface SearchedSegment {
   readonly segment: Segment;
-  /** Deleted documents; null if there are none. */
-  readonly deleted: ReadonlySet<number> | null;
+  /** Deleted documents. */
+  readonly deleted: ReadonlySet<number>;
   /** 1 for each live passage; null if all are. */
   readonly live: Uint8Array | null;
 }

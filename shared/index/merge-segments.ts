@@ -1,17 +1,20 @@
 import { decodeWord, type SearchedSegment } from "./keyword-search.ts";
 import { PostingsReader, PostingsWriter } from "./postings.ts";
 import { hashBytes, Segment, type SegmentArrays } from "./segment.ts";
-import { Rows, type WordWriter, wordArrays } from "./segment-builder.ts";
-import { compareCodePoints, StringTable } from "./strings.ts";
+import { Rows, textArrays, type WordWriter, wordArrays } from "./segment-builder.ts";
+import { compareCodePoints } from "./strings.ts";
 import { TextsWriter } from "./texts.ts";
 import { type CodeGeometry, codeBytesOf } from "./vector-codes.ts";
+
+/** A segment, and its documents that are left out. */
+type MergedSegment = Pick<SearchedSegment, "segment" | "deleted">;
 
 /**
  * Makes one segment of the documents of several that are not deleted, in steps of a few hundred documents or words. The arrays are those of a
  * segment that is built from these documents at once.
  * @param segments of one geometry, at least one
  */
-export function* mergeSteps(segments: readonly SearchedSegment[]): Generator<void, Segment> {
+export function* mergeSteps(segments: readonly MergedSegment[]): Generator<void, Segment> {
   const [first] = segments;
   if (!first) throw new RangeError("mergeSteps: there are no segments");
   const documents = liveDocuments(segments);
@@ -60,37 +63,16 @@ export function* mergeSteps(segments: readonly SearchedSegment[]): Generator<voi
     arrays.documentPassages[i + 1] = next;
     if (i % stepSize === 0) yield;
   }
-  const ids = StringTable.of(documents.map(({ id }) => id));
-  const titles = StringTable.of(documents.map(({ origin, document }) => segments[origin]?.segment.titles.get(document) ?? ""));
   const words = yield* mergeWords(segments, places);
-  const compressed = texts.finish();
+  const tables = textArrays(documents, { fields, headings, texts });
   // Last, without a pause after it: vectors may come, or be dropped, until here.
   const { geometry } = first.segment;
   const { codes, codeScales } = mergedCodes(segments, documents, passages, geometry);
-  const fieldTable = fields.table();
-  const headingTable = headings.table();
-  const merged: SegmentArrays = {
-    idBytes: ids.bytes,
-    idOffsets: ids.offsets,
-    titleBytes: titles.bytes,
-    titleOffsets: titles.offsets,
-    fieldBytes: fieldTable.bytes,
-    fieldOffsets: fieldTable.offsets,
-    headingBytes: headingTable.bytes,
-    headingOffsets: headingTable.offsets,
-    ...arrays,
-    ...wordArrays(words),
-    codes,
-    codeScales,
-    blockStarts: compressed.starts,
-    blockOffsets: compressed.offsets,
-    blocks: compressed.bytes,
-  };
-  return new Segment(merged, geometry);
+  return new Segment({ ...tables, ...arrays, ...wordArrays(words), codes, codeScales }, geometry);
 }
 
 function mergedCodes(
-  segments: readonly SearchedSegment[],
+  segments: readonly MergedSegment[],
   documents: readonly LiveDocument[],
   passages: number,
   geometry: CodeGeometry | null,
@@ -118,6 +100,7 @@ const gone = 0xffffffff;
 
 interface LiveDocument {
   readonly id: string;
+  readonly title: string;
   /** Position of its segment. */
   readonly origin: number;
   readonly document: number;
@@ -126,19 +109,19 @@ interface LiveDocument {
   readonly to: number;
 }
 
-function liveDocuments(segments: readonly SearchedSegment[]): LiveDocument[] {
+function liveDocuments(segments: readonly MergedSegment[]): LiveDocument[] {
   const documents = segments.flatMap(({ segment, deleted }, origin) =>
     Array.from({ length: segment.documents }, (_, document) => document)
-      .filter((document) => !deleted?.has(document))
+      .filter((document) => !deleted.has(document))
       .map((document): LiveDocument => {
         const [from, to] = segment.passagesOf(document);
-        return { id: segment.ids.get(document), origin, document, from, to };
+        return { id: segment.ids.get(document), title: segment.titles.get(document), origin, document, from, to };
       }),
   );
   return documents.sort((a, b) => compareCodePoints(a.id, b.id));
 }
 
-function* mergeWords(segments: readonly SearchedSegment[], places: readonly Uint32Array[]): Generator<void, Map<string, WordWriter>> {
+function* mergeWords(segments: readonly MergedSegment[], places: readonly Uint32Array[]): Generator<void, Map<string, WordWriter>> {
   const sources = new Map<string, { readonly origin: number; readonly word: number }[]>();
   for (const [origin, { segment }] of segments.entries()) {
     let word = 0;

@@ -19,29 +19,28 @@ export interface PassageTest {
  */
 export function passageTest({ phrases, excluded }: Query, segments: readonly SearchedSegment[]): PassageTest {
   if (phrases.length === 0 && excluded.length === 0) return { masks: segments.map(() => null), mustRead: false, accepts: () => true };
-  const required = [...new Set(phrases)].map(phraseOf);
-  const banned = [...new Set(excluded)].map(phraseOf);
+  const conditions = [
+    ...[...new Set(phrases)].map((phrase) => ({ ...phraseOf(phrase), wanted: true })),
+    ...[...new Set(excluded)].map((phrase) => ({ ...phraseOf(phrase), wanted: false })),
+  ];
   const reader = new PostingsReader();
   const masks = segments.map(({ segment }) => {
     const mask = new Uint8Array(segment.passages).fill(1);
-    for (const { words } of required) {
+    for (const { words, isSingle, wanted } of conditions) {
+      // A passage may have the words of an excluded phrase, if not in a row.
+      if (!wanted && !isSingle) continue;
       const has = passagesWithAll(segment, words, reader);
-      for (let i = 0; i < mask.length; i++) mask[i] = (mask[i] ?? 0) & (has[i] ?? 0);
-    }
-    for (const { words, isSingle } of banned) {
-      if (!isSingle) continue;
-      const has = passagesWithAll(segment, words, reader);
-      for (let i = 0; i < mask.length; i++) mask[i] = (mask[i] ?? 0) & ~(has[i] ?? 0);
+      for (let i = 0; i < mask.length; i++) if (has[i] !== Number(wanted)) mask[i] = 0;
     }
     return mask;
   });
-  const read = { required: required.filter(({ isSingle }) => !isSingle), banned: banned.filter(({ isSingle }) => !isSingle) };
+  const compared = conditions.filter(({ isSingle }) => !isSingle);
   return {
     masks,
-    mustRead: read.required.length + read.banned.length > 0,
+    mustRead: compared.length > 0,
     accepts(segment, passage) {
       const text = foldText(fullTextOf(segment, passage));
-      return read.required.every(({ isIn }) => isIn(text)) && !read.banned.some(({ isIn }) => isIn(text));
+      return compared.every(({ isIn, wanted }) => isIn(text) === wanted);
     },
   };
 }

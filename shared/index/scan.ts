@@ -1,4 +1,4 @@
-import type { ScanCodes } from "./vector-codes.ts";
+import { maxDimensions, type ScanCodes } from "./vector-codes.ts";
 
 /** The exports of assembly/scan.ts. Addresses and counts are u32. */
 interface ScanExports {
@@ -10,9 +10,8 @@ interface ScanExports {
   scan(count: number, chunks: number): void;
 }
 
-/** Limits of assembly/scan.ts. */
+/** A limit of assembly/scan.ts. */
 const codesBytes = 1 << 16;
-const maxComponents = 4096;
 
 /** {@link createScan} for the bytes of `scan.wasm`; undefined on hosts without WebAssembly SIMD. */
 export async function compileScan(bytes: Uint8Array<ArrayBuffer>): Promise<ScanCodes | undefined> {
@@ -20,7 +19,8 @@ export async function compileScan(bytes: Uint8Array<ArrayBuffer>): Promise<ScanC
 }
 
 /**
- * Instantiates the scan in WebAssembly. Codes are copied to its memory in parts of 64 KiB, which stay in the cache, so that they are kept once, in their segment.
+ * Instantiates the scan in WebAssembly. Codes are copied to its memory in parts of 64 KiB, which stay in the cache, so that they are kept
+ * once, in their segment.
  * @param module compiled from `scan.wasm`; needs WebAssembly SIMD
  */
 export async function createScan(module: WebAssembly.Module): Promise<ScanCodes> {
@@ -28,7 +28,7 @@ export async function createScan(module: WebAssembly.Module): Promise<ScanCodes>
   const scan = exports as unknown as ScanExports; // what the module exports, which the build checks
   const memory = scan.memory.buffer;
   return (codes, bytes, query, levels, products) => {
-    if (query.length > maxComponents) throw new RangeError(`Vectors of more than ${maxComponents} dimensions cannot be searched`);
+    if (query.length > maxDimensions) throw new RangeError(`Vectors of more than ${maxDimensions} dimensions cannot be searched`);
     new Int16Array(memory, scan.queryAddress(), query.length).set(query);
     new Int8Array(memory, scan.levelsAddress(), 16).set(levels);
     const atOnce = Math.floor(codesBytes / bytes);

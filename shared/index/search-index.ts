@@ -1,6 +1,6 @@
 import { fuseRankings, fusionDepth, type Ranking, type SearchMode } from "./fusion.ts";
 import { type Hit, hitOf, type Strength } from "./hit.ts";
-import { type KeywordQuery, keywordQueryOf } from "./keyword-query.ts";
+import { type KeywordQuery, keywordQueryOf, queryWords } from "./keyword-query.ts";
 import { type FieldTotals, type KeywordScores, type SearchedSegment, scoreKeywords } from "./keyword-search.ts";
 import { mergeSteps } from "./merge-segments.ts";
 import { OpenSegment } from "./open-segment.ts";
@@ -175,10 +175,10 @@ export class SearchIndex {
    * One segment of the documents whose ids are accepted. It depends on these documents alone, not on how they came into the index.
    */
   async snapshot(accept: (id: string) => boolean = () => true): Promise<Segment> {
-    const sources = this.#segments.map(({ segment, deleted, live }) => {
+    const sources = this.#segments.map(({ segment, deleted }) => {
       const left = new Set(deleted);
       for (let document = 0; document < segment.documents; document++) if (!accept(segment.ids.get(document))) left.add(document);
-      return { segment, deleted: left, live };
+      return { segment, deleted: left };
     });
     return sources.length === 0 ? new SegmentBuilder().finish(this.geometry) : this.#finished(mergeSteps(sources));
   }
@@ -199,29 +199,20 @@ export class SearchIndex {
     const test = passageTest(query, segments);
     const accepted = segments.map((open, i) => intersection(this.#accepted(open, options), test.masks[i] ?? null));
     const depth = Math.max(fusionDepth, limit, test.mustRead ? maxPhraseChecks : 0);
-    const keyword = scoreKeywords(keywordQuery, segments, totals);
     const semantic = vector && mode !== "keyword" ? this.#cosines(vector) : null;
+    const keyword = mode === "semantic" && semantic ? null : scoreKeywords(keywordQuery, segments, totals);
     const rankings: Ranking[] = [];
-    if (mode !== "semantic" || !semantic) {
-      rankings.push(this.#rankingOf((i) => keyword[i]?.scores ?? noScores, accepted, depth, 0));
-    }
+    if (keyword) rankings.push(this.#rankingOf((i) => keyword[i]?.scores ?? noScores, accepted, depth, 0));
     if (semantic) rankings.push(this.#rankingOf((i) => semantic[i] ?? noScores, accepted, depth, noVector));
     const [only] = rankings;
     const ranked = rankings.length === 1 && only ? [...only.best] : this.#sorted(fuseRankings(rankings));
-    return this.#hits(ranked, {
-      limit,
-      test,
-      keywordQuery,
-      keyword,
-      semantic,
-      background,
-      isSemantic: mode === "semantic" && semantic !== null,
-    });
+    return this.#hits(ranked, { limit, test, keywordQuery, keyword, semantic, background });
   }
 
   /** Drops irrelevant passages, moves weak ones after the others, and reads the texts of the first. */
   #hits(ranked: readonly Ranked[], context: HitContext): Hit[] {
-    const { limit, test, keyword, keywordQuery, semantic, background, isSemantic } = context;
+    const { limit, test, keyword, keywordQuery, semantic, background } = context;
+    const words = this.#segments.map(({ segment }, place) => queryWords(keywordQuery, segment, place));
     const good: (() => Hit)[] = [];
     const weak: (() => Hit)[] = [];
     for (const { segment: origin, passage } of ranked) {
@@ -229,14 +220,14 @@ export class SearchIndex {
       if (!segment || good.length >= limit) break;
       const cosine = semantic?.[origin]?.[passage] ?? noVector;
       const relevance = cosine > noVector ? relevanceOf(cosine, background) : null;
-      const matched = keyword[origin]?.matched[passage] ?? 0;
-      const hasAll = !isSemantic && keywordQuery.terms > 0 && bitCount(matched) === keywordQuery.terms;
+      const matched = keyword?.[origin]?.matched[passage] ?? 0;
+      const hasAll = keywordQuery.terms > 0 && bitCount(matched) === keywordQuery.terms;
       // Some words of the query do not make a passage relevant when its vector says otherwise.
       if (!hasAll && (relevance ?? 1) < minRelevance) continue;
       if (test.mustRead && !test.accepts(segment, passage)) continue;
       const strength: Strength =
         hasAll || (relevance ?? 0) >= strongRelevance ? "strong" : (relevance ?? 0) >= weakRelevance ? "good" : "weak";
-      const match = { strength, cosine: relevance === null ? null : cosine, relevance, matched, keywordQuery, origin };
+      const match = { strength, cosine: relevance === null ? null : cosine, relevance, words: words[origin] ?? noWords };
       const hit = () => hitOf(segment, passage, match);
       if (strength === "weak") weak.push(hit);
       else good.push(hit);
@@ -395,15 +386,16 @@ interface HitContext {
   readonly limit: number;
   readonly test: ReturnType<typeof passageTest>;
   readonly keywordQuery: KeywordQuery;
-  readonly keyword: readonly KeywordScores[];
+  /** Null where words of the query count for nothing. */
+  readonly keyword: readonly KeywordScores[] | null;
   readonly semantic: readonly Float64Array[] | null;
   readonly background: number;
-  /** Whether words of the query count for nothing. */
-  readonly isSemantic: boolean;
 }
 
 /** Below all cosines, whose estimates may be slightly beyond -1. */
 const noVector = -2;
+
+const noWords: ReadonlySet<string> = new Set();
 
 const noScores = new Float64Array();
 

@@ -1,3 +1,5 @@
+import { bytesOfHex } from "../hash.ts";
+import { concatenated } from "./byte-arrays.ts";
 import { type Occurrences, PostingsWriter, packOccurrences } from "./postings.ts";
 import { type DocumentFields, hashBytes, Segment, type SegmentArrays } from "./segment.ts";
 import { compareCodePoints, StringTable } from "./strings.ts";
@@ -76,44 +78,51 @@ export class SegmentBuilder {
     const codeScales = new Float32Array(passages.length);
     const passageHashes = new Uint8Array(passages.length * hashBytes);
     for (const [i, { code, hash }] of passages.entries()) {
-      for (let byte = 0; byte < hashBytes; byte++) {
-        passageHashes[i * hashBytes + byte] = Number.parseInt(hash.slice(2 * byte, 2 * byte + 2), 16);
-      }
+      passageHashes.set(bytesOfHex(hash, hashBytes), i * hashBytes);
       if (!geometry || !code) continue;
       codes.set(code.code, i * codeBytes);
       codeScales[i] = code.scale;
     }
-    const ids = StringTable.of(documents.map(({ id }) => id));
-    const titles = StringTable.of(documents.map(({ title }) => title));
-    const fieldTable = fields.table();
-    const headingTable = headings.table();
-    const compressed = texts.finish();
     const arrays: SegmentArrays = {
-      idBytes: ids.bytes,
-      idOffsets: ids.offsets,
-      titleBytes: titles.bytes,
-      titleOffsets: titles.offsets,
-      fieldBytes: fieldTable.bytes,
-      fieldOffsets: fieldTable.offsets,
+      ...textArrays(documents, { fields, headings, texts }),
       documentFields,
       documentTexts,
       documentPassages,
-      headingBytes: headingTable.bytes,
-      headingOffsets: headingTable.offsets,
       passageHeadings,
       passageStarts: Uint32Array.from(passages, ({ start }) => start),
       passageEnds: Uint32Array.from(passages, ({ end }) => end),
       passageHashes,
       passageReadable: Uint8Array.from(passages, ({ readable }) => Number(readable)),
       ...keyword.finish(),
-      blockStarts: compressed.starts,
-      blockOffsets: compressed.offsets,
-      blocks: compressed.bytes,
       codes,
       codeScales,
     };
     return new Segment(arrays, geometry);
   }
+}
+
+/** The arrays of all that is text but for words and terms. @param documents in the order of the segment */
+export function textArrays(
+  documents: readonly Pick<IndexDocument, "id" | "title">[],
+  { fields, headings, texts }: { readonly fields: Rows; readonly headings: Rows; readonly texts: TextsWriter },
+) {
+  const ids = StringTable.of(documents.map(({ id }) => id));
+  const titles = StringTable.of(documents.map(({ title }) => title));
+  const [fieldTable, headingTable] = [fields.table(), headings.table()];
+  const compressed = texts.finish();
+  return {
+    idBytes: ids.bytes,
+    idOffsets: ids.offsets,
+    titleBytes: titles.bytes,
+    titleOffsets: titles.offsets,
+    fieldBytes: fieldTable.bytes,
+    fieldOffsets: fieldTable.offsets,
+    headingBytes: headingTable.bytes,
+    headingOffsets: headingTable.offsets,
+    blockStarts: compressed.starts,
+    blockOffsets: compressed.offsets,
+    blocks: compressed.bytes,
+  };
 }
 
 type Fields<T> = { readonly [field in keyof Occurrences]: T };
@@ -180,10 +189,7 @@ export interface WordWriter {
 export function wordArrays(writers: ReadonlyMap<string, WordWriter>) {
   const sorted = [...writers].sort(([a], [b]) => compareCodePoints(a, b));
   const words = StringTable.of(sorted.map(([word]) => word));
-  const postingOffsets = new Uint32Array(sorted.length + 1);
-  for (const [i, [, { postings }]] of sorted.entries()) postingOffsets[i + 1] = (postingOffsets[i] ?? 0) + postings.bytes.length;
-  const postings = new Uint8Array(postingOffsets.at(-1) ?? 0);
-  for (const [i, [, writer]] of sorted.entries()) postings.set(writer.postings.bytes, postingOffsets[i]);
+  const { bytes: postings, offsets: postingOffsets } = concatenated(sorted.map(([, writer]) => writer.postings.bytes));
   const distinct = [...new Set(sorted.map(([, { term }]) => term))].sort(compareCodePoints);
   const terms = StringTable.of(distinct);
   const places = new Map(distinct.map((term, i) => [term, i]));

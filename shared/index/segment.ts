@@ -1,3 +1,6 @@
+import { bytesOfHex, hexOf } from "../hash.ts";
+import { compareBytes, firstIndex } from "./byte-arrays.ts";
+import type { Place } from "./spans.ts";
 import { SortedStrings, StringTable } from "./strings.ts";
 import { CompressedTexts } from "./texts.ts";
 import { type CodeGeometry, codeBytesOf, type VectorCode } from "./vector-codes.ts";
@@ -18,14 +21,12 @@ export interface DocumentRecord {
 }
 
 /** A passage without its text. Positions are UTF-16 code units in the text of its document. */
-export interface PassageRecord {
-  readonly start: number;
-  readonly end: number;
+export interface PassageRecord extends Place {
   /** The headings above it, outermost first. */
   readonly headings: readonly string[];
 }
 
-/** The arrays of a segment, in the order of an index file. All but the last four are fixed when the segment is built. */
+/** The arrays of a segment, in the order of an index file. All but the last two are fixed when the segment is built. */
 export interface SegmentArrays {
   /** Documents, sorted by id. `fields` and `headings` are distinct JSON values. */
   readonly idBytes: Uint8Array;
@@ -220,10 +221,7 @@ export class Segment {
 
   /** The first 16 bytes of the SHA-256 of a passage's embedded text, in hex. */
   hashOf(passage: number): string {
-    let hash = "";
-    for (let i = hashBytes * passage; i < hashBytes * (passage + 1); i++)
-      hash += (this.arrays.passageHashes[i] ?? 0).toString(16).padStart(2, "0");
-    return hash;
+    return hexOf(this.arrays.passageHashes.subarray(hashBytes * passage, hashBytes * (passage + 1)));
   }
 
   /** The words of a term. */
@@ -235,31 +233,18 @@ export class Segment {
 
   /** The passages with a hash (SHA-256 in hex, of which 16 bytes are compared), ascending. */
   passagesWithHash(hash: string): number[] {
-    this.#byHash ??= Uint32Array.from({ length: this.passages }, (_, passage) => passage).sort((a, b) => this.#compareHashes(a, b));
-    const wanted = Uint8Array.from({ length: hashBytes }, (_, i) => Number.parseInt(hash.slice(2 * i, 2 * i + 2), 16));
-    let low = 0;
-    let high = this.#byHash.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#compareHash(this.#byHash[middle] ?? 0, wanted) < 0) low = middle + 1;
-      else high = middle;
-    }
-    const found: number[] = [];
-    for (; low < this.#byHash.length && this.#compareHash(this.#byHash[low] ?? 0, wanted) === 0; low++) found.push(this.#byHash[low] ?? 0);
-    return found;
-  }
-
-  #compareHash(passage: number, wanted: Uint8Array): number {
     const { passageHashes } = this.arrays;
-    for (let i = 0; i < hashBytes; i++) {
-      const difference = (passageHashes[hashBytes * passage + i] ?? 0) - (wanted[i] ?? 0);
-      if (difference !== 0) return difference;
-    }
-    return 0;
-  }
-
-  #compareHashes(a: number, b: number): number {
-    return this.#compareHash(a, this.arrays.passageHashes.subarray(hashBytes * b, hashBytes * (b + 1))) || a - b;
+    const compare = (passage: number, wanted: Uint8Array) =>
+      compareBytes(passageHashes, hashBytes * passage, hashBytes * (passage + 1), wanted);
+    this.#byHash ??= Uint32Array.from({ length: this.passages }, (_, passage) => passage).sort(
+      (a, b) => compare(a, passageHashes.subarray(hashBytes * b, hashBytes * (b + 1))) || a - b,
+    );
+    const byHash = this.#byHash;
+    const wanted = bytesOfHex(hash, hashBytes);
+    const found: number[] = [];
+    let at = firstIndex(byHash.length, (i) => compare(byHash[i] ?? 0, wanted) >= 0);
+    for (; at < byHash.length && compare(byHash[at] ?? 0, wanted) === 0; at++) found.push(byHash[at] ?? 0);
+    return found;
   }
 
   /** Whether the model can embed a passage well. */

@@ -5,6 +5,9 @@ export interface Span {
   readonly end: number;
 }
 
+/** A range of a text, from `start` up to `end`, in UTF-16 code units. */
+export type Place = Pick<Span, "start" | "end">;
+
 type Granularity = "sentence" | "word" | "grapheme";
 
 /** The locale hardly matters: every locale uses the same dictionaries for Chinese and Japanese. */

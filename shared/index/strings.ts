@@ -1,3 +1,5 @@
+import { compareBytes, concatenated, firstIndex } from "./byte-arrays.ts";
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
@@ -13,11 +15,7 @@ export class StringTable {
   }
 
   static of(strings: Iterable<string>): StringTable {
-    const encoded = Array.from(strings, (text) => encoder.encode(text));
-    const offsets = new Uint32Array(encoded.length + 1);
-    for (const [i, { length }] of encoded.entries()) offsets[i + 1] = (offsets[i] ?? 0) + length;
-    const bytes = new Uint8Array(offsets.at(-1) ?? 0);
-    for (const [i, each] of encoded.entries()) bytes.set(each, offsets[i]);
+    const { bytes, offsets } = concatenated(Array.from(strings, (text) => encoder.encode(text)));
     return new StringTable(bytes, offsets);
   }
 
@@ -93,25 +91,11 @@ export class SortedStrings extends StringTable {
 
   /** The first position whose string is not less than `wanted`. */
   #lowerBound(wanted: Uint8Array): number {
-    let low = 0;
-    let high = this.size;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#compare(middle, wanted) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstIndex(this.size, (position) => this.#compare(position, wanted) >= 0);
   }
 
   #compare(position: number, wanted: Uint8Array): number {
-    const from = this.offsets[position] ?? 0;
-    const to = this.offsets[position + 1] ?? 0;
-    const shared = Math.min(to - from, wanted.length);
-    for (let i = 0; i < shared; i++) {
-      const difference = (this.bytes[from + i] ?? 0) - (wanted[i] ?? 0);
-      if (difference !== 0) return difference;
-    }
-    return to - from - wanted.length;
+    return compareBytes(this.bytes, this.offsets[position] ?? 0, this.offsets[position + 1] ?? 0, wanted);
   }
 }
 

@@ -1,5 +1,6 @@
 import { deflateSync, inflateSync } from "fflate";
 import { EncoderError } from "../errors.ts";
+import { concatenated, firstIndex } from "./byte-arrays.ts";
 import { FormatError } from "./format-error.ts";
 
 /** Maximum UTF-16 code units of a block. A result decompresses one or two: 0.1 ms each. */
@@ -8,7 +9,10 @@ const blockLength = 8192;
 /** Blocks that stay decompressed: the results of one query and of the next ones. */
 const maxCachedBlocks = 64;
 
-/** Texts in blocks that are compressed one by one. A block belongs to one text. Positions are UTF-16 code units in the concatenation of all texts. */
+/**
+ * Texts in blocks that are compressed one by one. A block belongs to one text. Positions are UTF-16 code units in the concatenation of all
+ * texts.
+ */
 export class CompressedTexts {
   /** Where each block starts in the concatenation; the last one is its length. */
   readonly starts: Uint32Array;
@@ -27,9 +31,8 @@ export class CompressedTexts {
   /** The text from one position up to another, which are valid. */
   slice(from: number, to: number): string {
     let text = "";
-    for (let block = this.#blockAt(from); block < this.starts.length - 1; block++) {
+    for (const block of this.#blocksIn(from, to)) {
       const start = this.starts[block] ?? 0;
-      if (start >= to) break;
       text += this.#block(block).slice(Math.max(0, from - start), to - start);
     }
     return text;
@@ -37,30 +40,25 @@ export class CompressedTexts {
 
   /** The blocks of one text, and the number of their code units. */
   *blocksOf(from: number, to: number): Iterable<{ readonly bytes: Uint8Array; readonly length: number }> {
-    // An empty text has no block, and at the end of the concatenation none starts where it does.
-    if (from === to) return;
-    for (let block = this.#blockAt(from); block < this.starts.length - 1 && (this.starts[block] ?? 0) < to; block++) {
-      const length = (this.starts[block + 1] ?? 0) - (this.starts[block] ?? 0);
-      yield { bytes: this.bytes.subarray(this.offsets[block], this.offsets[block + 1]), length };
-    }
+    for (const block of this.#blocksIn(from, to)) yield this.#compressed(block);
   }
 
-  #blockAt(position: number): number {
-    let low = 0;
-    let high = this.starts.length - 1;
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if ((this.starts[middle] ?? 0) <= position) low = middle;
-      else high = middle;
-    }
-    return low;
+  /** The blocks that a range touches. An empty text has no block: the range of one at the end starts behind the last. */
+  *#blocksIn(from: number, to: number): Iterable<number> {
+    let block = firstIndex(this.starts.length, (i) => (this.starts[i] ?? 0) > from) - 1;
+    for (; block < this.starts.length - 1 && (this.starts[block] ?? 0) < to; block++) yield block;
+  }
+
+  #compressed(block: number) {
+    const length = (this.starts[block + 1] ?? 0) - (this.starts[block] ?? 0);
+    return { bytes: this.bytes.subarray(this.offsets[block], this.offsets[block + 1]), length };
   }
 
   #block(block: number): string {
     const known = this.#cache.get(block);
     if (known !== undefined) return known;
-    const length = (this.starts[block + 1] ?? 0) - (this.starts[block] ?? 0);
-    const text = decompress(this.bytes.subarray(this.offsets[block], this.offsets[block + 1]), length);
+    const { bytes, length } = this.#compressed(block);
+    const text = decompress(bytes, length);
     this.#cache.set(block, text);
     const [oldest] = this.#cache.keys();
     if (oldest !== undefined && this.#cache.size > maxCachedBlocks) this.#cache.delete(oldest);
@@ -127,10 +125,7 @@ export class TextsWriter {
   }
 
   finish(): CompressedTexts {
-    const offsets = new Uint32Array(this.#blocks.length + 1);
-    for (const [i, { length }] of this.#blocks.entries()) offsets[i + 1] = (offsets[i] ?? 0) + length;
-    const bytes = new Uint8Array(offsets.at(-1) ?? 0);
-    for (const [i, block] of this.#blocks.entries()) bytes.set(block, offsets[i]);
+    const { bytes, offsets } = concatenated(this.#blocks);
     return new CompressedTexts(Uint32Array.from(this.#starts), offsets, bytes);
   }
 

@@ -27,6 +27,9 @@ const largestLevel = 2.7326;
 /** Dimensions in 16 bytes of a code. A code is padded to a multiple of them. */
 const chunkDimensions = 32;
 
+/** The largest number of dimensions that can be searched: a limit of assembly/scan.ts. */
+export const maxDimensions = 4096;
+
 /** Bytes of a code. */
 export function codeBytesOf({ dimensions }: Pick<CodeGeometry, "dimensions">): number {
   return Math.ceil(dimensions / chunkDimensions) * (chunkDimensions / 2);

@@ -2,7 +2,7 @@ import type { CallOptions } from "../encoder/encoder.ts";
 import type { SearchMode } from "../index/fusion.ts";
 import type { Hit } from "../index/hit.ts";
 import type { IndexSearchOptions } from "../index/search-index.ts";
-import type { Span } from "../index/spans.ts";
+import type { Place } from "../index/spans.ts";
 import type { Coverage } from "./embedding-queue.ts";
 import type { Document } from "./library.ts";
 import type { Entry, Passage } from "./passages.ts";
@@ -26,9 +26,6 @@ export interface SearchOptions extends CallOptions {
   /** The query's vector, or null for keyword search. Default: the query is embedded when the mode needs it. */
   readonly vector?: Float32Array | null;
 }
-
-/** A range of a document's text, from `start` up to `end`, in UTF-16 code units. */
-export type Place = Pick<Span, "start" | "end">;
 
 export interface SearchResult {
   readonly document: Omit<Document, "text"> & {

@@ -6,18 +6,11 @@ import { writeIndexFile } from "../index/index-file.ts";
 import { parseQuery, type Query } from "../index/query.ts";
 import { centroidOf, defaultBackground, relevanceOf } from "../index/relevance.ts";
 import { SearchIndex } from "../index/search-index.ts";
+import type { Place } from "../index/spans.ts";
 import { sentencesOf } from "../index/spans.ts";
 import type { ScanCodes, VectorCode } from "../index/vector-codes.ts";
 import { dotProduct } from "../vector.ts";
-import {
-  type Answer,
-  indexFilterOf,
-  type PassageRelevance,
-  type Place,
-  resultOf,
-  type SearchOptions,
-  type SearchResult,
-} from "./answer.ts";
+import { type Answer, indexFilterOf, type PassageRelevance, resultOf, type SearchOptions, type SearchResult } from "./answer.ts";
 import { type Coverage, coverageOf, EmbeddingQueue } from "./embedding-queue.ts";
 import type { IndexStore, IndexVectors, StoredDocument } from "./index-store.ts";
 import { type Document, type Library, textsOf } from "./library.ts";

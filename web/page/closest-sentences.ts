@@ -1,4 +1,4 @@
-import type { Place } from "../../shared/search/answer.ts";
+import type { Place } from "../../shared/index/spans.ts";
 import { keyOf, type PageStore, type Search, shownCollection } from "./state.ts";
 
 /** ms without a new answer before its sentences are compared. */

@@ -1,5 +1,6 @@
 import { nextTurn } from "../../shared/async.ts";
-import type { PassageRelevance, Place } from "../../shared/search/answer.ts";
+import type { Place } from "../../shared/index/spans.ts";
+import type { PassageRelevance } from "../../shared/search/answer.ts";
 import { make } from "./elements.ts";
 import { markedText } from "./marked-text.ts";
 import { percent } from "./wording.ts";

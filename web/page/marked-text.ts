@@ -1,4 +1,4 @@
-import type { Place } from "../../shared/search/answer.ts";
+import type { Place } from "../../shared/index/spans.ts";
 import { make } from "./elements.ts";
 
 /**

@@ -1,5 +1,6 @@
 import type { SearchMode } from "../../shared/index/fusion.ts";
-import type { Place, SearchResult } from "../../shared/search/answer.ts";
+import type { Place } from "../../shared/index/spans.ts";
+import type { SearchResult } from "../../shared/search/answer.ts";
 import type { Document } from "../../shared/search/library.ts";
 import { make, makeButton, write } from "./elements.ts";
 import { markedText } from "./marked-text.ts";

@@ -1,6 +1,7 @@
 import type { Remote } from "../../shared/comlink.ts";
 import type { SearchMode } from "../../shared/index/fusion.ts";
-import type { Answer, Place, SearchFilter, SearchResult } from "../../shared/search/answer.ts";
+import type { Place } from "../../shared/index/spans.ts";
+import type { Answer, SearchFilter, SearchResult } from "../../shared/search/answer.ts";
 import type { ExampleQuery } from "../../shared/search/library.ts";
 import type { CollectionState, DocumentState, SearchService, SearchState } from "../search/service.ts";
 import type { Store } from "./store.ts";

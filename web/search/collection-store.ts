@@ -136,10 +136,12 @@ export class CollectionStore {
       const byPlace = new Map(keys.map(([, id, place], i) => [`${place} ${id}`, values[i]]));
       yield documents.map((document) => {
         const blockAt = (place: number) => byPlace.get(`${place} ${document.document.id}`);
-        const places = Array.from({ length: Math.ceil(document.passages.length / passagesPerBlock) }, (_, place) => place);
         return {
           ...document,
-          dimensions: places.map((place) => blockAt(place)?.dimensions).find((dimensions) => dimensions !== undefined) ?? null,
+          dimensions:
+            placesOf(document)
+              .map((place) => blockAt(place)?.dimensions)
+              .find((dimensions) => dimensions !== undefined) ?? null,
           codes: document.passages.map((_, i) => this.#codeIn(blockAt(Math.floor(i / passagesPerBlock)), i % passagesPerBlock)),
         };
       });
@@ -254,7 +256,7 @@ async function ensureOneModel(
   ]);
 }
 
-const placesOf = ({ passages }: Entry): number[] =>
+const placesOf = ({ passages }: { readonly passages: readonly unknown[] }): number[] =>
   Array.from({ length: Math.ceil(passages.length / passagesPerBlock) }, (_, place) => place);
 
 /** The blocks at these positions that contain a vector. */

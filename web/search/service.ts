@@ -3,7 +3,8 @@
  * the encoder and the index.
  */
 import type { ProxyMarked } from "../../shared/comlink.ts";
-import type { Answer, PassageRelevance, Place, SearchOptions } from "../../shared/search/answer.ts";
+import type { Place } from "../../shared/index/spans.ts";
+import type { Answer, PassageRelevance, SearchOptions } from "../../shared/search/answer.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";
 import type { Document, ExampleQuery } from "../../shared/search/library.ts";
 import type { DeviceChoice } from "../encoder/device-router.ts";

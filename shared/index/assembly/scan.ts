@@ -1,16 +1,16 @@
 // Integer dot products of a query with 4-bit vector codes: the inner loop of semantic search.
 
 /** Bytes of codes that are scanned by one call. The caller copies them to `codes`. */
-export const CODES_BYTES: u32 = 1 << 16;
-/** Maximum dimensions of a query. */
-export const MAX_DIMENSIONS: u32 = 4096;
+const CODES_BYTES: u32 = 1 << 16;
+/** Maximum dimensions of a query: see vector-codes.ts. */
+const MAX_DIMENSIONS: u32 = 4096;
 /** Maximum number of codes in one call: the smallest code has 32 dimensions. */
 const MAX_CODES: u32 = CODES_BYTES >> 4;
 
-const codes: u32 = <u32>memory.data(1 << 16, 16);
-const query: u32 = <u32>memory.data(4096 * 2, 16);
+const codes: u32 = <u32>memory.data(CODES_BYTES, 16);
+const query: u32 = <u32>memory.data(MAX_DIMENSIONS * 2, 16);
 const levels: u32 = <u32>memory.data(16, 16);
-const products: u32 = <u32>memory.data((1 << 12) * 4, 16);
+const products: u32 = <u32>memory.data(MAX_CODES * 4, 16);
 
 export function codesAddress(): u32 {
   return codes;
