@@ -18,7 +18,8 @@ export function deferred<T>(): Deferred<T> {
 }
 
 /**
- * Settles as `promise`, or rejects with `signal.reason` as soon as the signal aborts. The work behind `promise` continues.
+ * Settles as `promise`, or rejects with `signal.reason` as soon as the signal aborts. The work behind `promise` continues. A signal that
+ * lives on retains nothing of it, unlike `Promise.race` with a pending promise, which retains every result (nodejs/node #17469).
  * @example
  * const model = await abortable(loadModel(), AbortSignal.timeout(5_000));
  */
@@ -93,7 +94,9 @@ export class Mutex {
 
   run<T>(task: () => Promise<T>): Promise<T> {
     const run = this.#last.then(task, task);
-    this.#last = run.catch(() => {});
+    // Not the result, which would be retained until the next task.
+    const ended = () => {};
+    this.#last = run.then(ended, ended);
     return run;
   }
 }

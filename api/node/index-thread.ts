@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import nodeEndpoint from "comlink/dist/esm/node-adapter.mjs";
-import { deferred, withTimeout } from "../../shared/async.ts";
+import { abortable, withTimeout } from "../../shared/async.ts";
 import { proxy, type Remote, wrap } from "../../shared/comlink.ts";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
@@ -11,7 +11,7 @@ export class IndexThread {
   readonly #worker: Worker;
   readonly #remote: Remote<RemoteIndex>;
   readonly #encoder: PassageEncoder;
-  readonly #ended = deferred<never>();
+  readonly #ended = new AbortController();
 
   /** @param onEnd called when the thread ends, before its calls reject */
   constructor(entry: URL, encoder: Pick<Encoder, "load" | "embed">, onEnd: () => void) {
@@ -19,11 +19,12 @@ export class IndexThread {
       load: () => encoder.load(),
       embed: (texts) => encoder.embed(texts),
     };
-    this.#worker = new Worker(entry);
+    // Without the limit, short-lived objects of searches take up to 48 MB, which an idle thread does not give back.
+    this.#worker = new Worker(entry, { resourceLimits: { maxYoungGenerationSizeMb: 12 } });
     this.#remote = wrap<RemoteIndex>(nodeEndpoint(this.#worker));
     this.#worker.once("exit", () => {
       onEnd();
-      this.#ended.reject(new EncoderError("worker_died", "The index worker exited"));
+      this.#ended.abort(new EncoderError("worker_died", "The index worker exited"));
     });
     // An unhandled error event would end the process. The exit event follows.
     this.#worker.on("error", () => {});
@@ -35,7 +36,7 @@ export class IndexThread {
 
   /** @param timeout ms; default none */
   call<T>(method: (remote: Remote<RemoteIndex>) => Promise<T>, timeout?: number): Promise<T> {
-    const result = Promise.race([method(this.#remote), this.#ended.promise]);
+    const result = abortable(method(this.#remote), this.#ended.signal);
     if (timeout === undefined) return result;
     const onTimeout = () => new EncoderError("timeout", `The index worker did not respond within ${timeout} ms`, { limit: timeout });
     return withTimeout(result, timeout, onTimeout);
@@ -43,7 +44,7 @@ export class IndexThread {
 
   /** Terminates the thread. Pending calls reject with `error`. */
   async terminate(error: EncoderError): Promise<void> {
-    this.#ended.reject(error);
+    this.#ended.abort(error);
     await this.#worker.terminate();
   }
 }

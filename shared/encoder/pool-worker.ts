@@ -1,4 +1,4 @@
-import { deferred, withTimeout } from "../async.ts";
+import { abortable, withTimeout } from "../async.ts";
 import { wrap } from "../comlink.ts";
 import { EncoderError } from "../errors.ts";
 import type { TokenizeOptions } from "./encoder.ts";
@@ -21,7 +21,7 @@ export class PoolWorker<Prepared> {
   readonly #handle: WorkerHandle;
   readonly #remote: RemoteWorker<Prepared>;
   readonly #runTimeout: number;
-  readonly #ended = deferred<never>();
+  readonly #ended = new AbortController();
 
   /**
    * @param runTimeout maximum ms for each call except `load`
@@ -62,13 +62,13 @@ export class PoolWorker<Prepared> {
 
   /** Terminates the worker. Its pending call rejects with `error`. */
   terminate(error: EncoderError): unknown {
-    this.#ended.reject(error);
+    this.#ended.abort(error);
     return this.#handle.terminate();
   }
 
   #call<T>(call: Promise<T>, timeout: number): Promise<T> {
     const onTimeout = () => new EncoderError("timeout", `The encoder's worker did not answer within ${timeout} ms`, { limit: timeout });
-    return withTimeout(Promise.race([call, this.#ended.promise]), timeout, onTimeout);
+    return withTimeout(abortable(call, this.#ended.signal), timeout, onTimeout);
   }
 }
 

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { indexFolder } from "../../api/cli/index-folder.ts";
 import { IndexSearch } from "../../dist/api/node/index-search.js";
 import { searchRequestSchema } from "../../shared/contract.ts";
+import { retained } from "../collected.ts";
 import { TopicEncoder } from "../unit/topic-encoder.ts";
 
 let folder: string;
@@ -39,6 +40,13 @@ describe("searches in the worker thread", () => {
     expect(await find("overnight")).toEqual(["kitchen.txt"]);
     expect(await find("tide", "semantic")).toEqual(["sea.txt"]);
     expect((await search.search(request("the tide of bread", "hybrid"))).mode).toBe("hybrid");
+  });
+
+  test("the index search retains no answer", async () => {
+    open();
+    const answers: WeakRef<object>[] = [];
+    for (let number = 0; number < 10; number++) answers.push(new WeakRef(await search.search(request("overnight"))));
+    expect(await retained(answers)).toBe(0);
   });
 
   test("the index search needs no model for a keyword search", async () => {

@@ -1,3 +1,4 @@
+import { abortable } from "../../shared/async.ts";
 import type { Session } from "../../shared/encoder/session.ts";
 import { EncoderError } from "../../shared/errors.ts";
 
@@ -28,24 +29,23 @@ export async function withoutSubgroups<Result>(create: () => Promise<Result>): P
  */
 export function guarded(session: Session, device: GPUDevice): Session {
   let disposed = false;
-  const failed = new Promise<never>((_, reject) => {
-    const fail = (message: string) => {
-      if (disposed) return;
-      const error = new EncoderError("inference_failed", message);
-      reject(error);
-      // Notifies the worker's owner immediately, not at the next text.
-      reportError(error);
-    };
-    void device.lost.then(({ message }) => fail(`The graphics device was lost (${message.trim() || "no reason given"})`));
-    device.addEventListener("uncapturederror", ({ error }) => fail(`The graphics device failed (${error.message})`), { once: true });
-  });
-  let lost = false;
-  failed.catch(() => {
-    lost = true;
-  });
+  const failure = new AbortController();
+  const { signal } = failure;
+  const fail = (message: string) => {
+    if (disposed || signal.aborted) return;
+    const error = new EncoderError("inference_failed", message);
+    failure.abort(error);
+    // Notifies the worker's owner immediately, not at the next text.
+    reportError(error);
+  };
+  void device.lost.then(({ message }) => fail(`The graphics device was lost (${message.trim() || "no reason given"})`));
+  device.addEventListener("uncapturederror", ({ error }) => fail(`The graphics device failed (${error.message})`), { once: true });
   return {
     ...session,
-    run: (texts) => (lost ? failed : Promise.race([failed, session.run(texts)])),
+    async run(texts) {
+      signal.throwIfAborted();
+      return abortable(session.run(texts), signal);
+    },
     dispose() {
       disposed = true;
       return session.dispose();

@@ -3,7 +3,7 @@
  * a channel. When it is closed or dies, the next tab leads, and open calls are repeated.
  */
 
-import { deferred } from "../../shared/async.ts";
+import { abortable, deferred } from "../../shared/async.ts";
 import { expose, wrap } from "../../shared/comlink.ts";
 import type { SearchService, SearchState } from "./service.ts";
 
@@ -69,7 +69,7 @@ const methods = [
 /** The connection to a leader, until another tab leads. */
 interface Connection {
   readonly service: SearchService;
-  readonly over: Promise<void>;
+  readonly over: AbortSignal;
 }
 
 /** Joins the search of all tabs. Rejects when this tab leads and cannot open the search. */
@@ -116,9 +116,11 @@ class Tabs {
       for (;;) {
         const { service, over } = await this.#connection;
         const remoteMethod = service[method] as (...parameters: unknown[]) => Promise<unknown>;
-        const gone = Symbol("gone");
-        const answer = await Promise.race([remoteMethod(...parameters), over.then(() => gone)]);
-        if (answer !== gone) return answer;
+        try {
+          return await abortable(remoteMethod(...parameters), over);
+        } catch (error) {
+          if (error !== over.reason) throw error;
+        }
       }
     };
     return Object.fromEntries(
@@ -178,9 +180,9 @@ class Tabs {
   #connect(service: SearchService, state: SearchState): void {
     clearTimeout(this.#answerTimer);
     const endEarlier = this.#endConnection;
-    const over = deferred<void>();
-    this.#endConnection = () => over.resolve();
-    const connection = { service, over: over.promise };
+    const over = new AbortController();
+    this.#endConnection = () => over.abort();
+    const connection = { service, over: over.signal };
     this.#joined.resolve(connection);
     this.#connection = Promise.resolve(connection);
     // Open calls to the previous leader are repeated.
