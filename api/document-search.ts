@@ -17,7 +17,7 @@ export interface DocumentSearch {
  */
 export async function searchDocuments(
   engine: SearchEngine,
-  { query, limit, min_score, mode, filter: { documents, kinds } }: SearchRequest,
+  { query, limit, min_relevance, mode, filter: { documents, kinds } }: SearchRequest,
   { vector, signal }: CallOptions & { readonly vector?: Float32Array | null } = {},
 ): Promise<SearchResponse> {
   const answer = await engine.search(query, {
@@ -27,10 +27,6 @@ export async function searchDocuments(
     ...(vector !== undefined && { vector }),
     ...(signal && { signal }),
   });
-  const results = answer.results
-    .filter(({ relevance }) => min_score === 0 || (relevance ?? 0) >= min_score)
-    .map(({ document: { id, title, kind }, passage: { text, start, end, headings }, relevance, weak, words }) => ({
-      ...{ document: { id, title, kind }, text, start, end, headings: [...headings], score: relevance, weak, words: [...words] },
-    }));
-  return { mode: answer.mode, results };
+  const hits = answer.hits.filter(({ relevance }) => min_relevance === 0 || (relevance ?? 0) >= min_relevance);
+  return { mode: answer.mode, hits };
 }

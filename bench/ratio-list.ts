@@ -134,8 +134,8 @@ const hybridQuality = (encoder: Encoder, library: Library): Ratio => ({
     const reciprocalRanks = async (mode: SearchMode) => {
       let sum = 0;
       for (const { query, answer } of answered) {
-        const { results } = await engine.search(query, { mode });
-        const place = results.findIndex(({ document }) => document.id === answer);
+        const { hits } = await engine.search(query, { mode });
+        const place = hits.findIndex(({ id }) => id === answer);
         if (place >= 0) sum += 1 / (place + 1);
       }
       return sum;

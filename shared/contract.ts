@@ -191,13 +191,8 @@ export const searchRequestSchema = z.object({
       `must have at most ${searchLimits.operators} quoted phrases and exclusions`,
     )
     .meta({ example: 'heating "heat pump" -noise' }),
-  limit: z.int().min(1).max(100).default(10).meta({ description: "Maximum number of results." }),
-  min_score: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0)
-    .meta({ description: "Minimum relevance. A value above 0 excludes results without a vector." }),
+  limit: z.int().min(1).max(100).default(10).meta({ description: "Maximum number of hits." }),
+  min_relevance: z.number().min(0).max(1).default(0).meta({ description: "A value above 0 excludes hits without a vector." }),
   mode: z.enum(["hybrid", "semantic", "keyword"]).default("hybrid"),
   filter: z
     .object({
@@ -216,19 +211,31 @@ function operatorsIn(query: string): number {
 
 const place = z.object({ start: z.int(), end: z.int() });
 
-export const searchResponseSchema = z.object({
-  mode: z.enum(["hybrid", "semantic", "keyword"]).meta({ description: "The mode used." }),
-  results: z.array(
-    z.object({
-      document: z.object({ id: z.string(), title: z.string(), kind: z.string() }),
+/** A passage that answers a query, and its document. */
+const hitSchema = z
+  .object({
+    id: z.string().meta({ description: "Of the document." }),
+    title: z.string(),
+    fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string()).readonly()])),
+    length: z.int().meta({ description: "UTF-16 code units of the document's text." }),
+    strength: z.enum(["strong", "good", "weak"]),
+    cosine: z.number().nullable().meta({ description: "Cosine of query and passage; null if one of them has no vector." }),
+    relevance: z.number().nullable().meta({ description: "0 to 1, from the cosine; null if it is." }),
+    passage: z.object({
       text: z.string(),
       ...place.shape,
-      headings: z.array(z.string()),
-      score: z.number().nullable().meta({ description: "Relevance, 0 to 1; null without a vector." }),
-      weak: z.boolean(),
-      words: z.array(place).meta({ description: "Where terms of the query occur, in UTF-16 code units of the document." }),
+      headings: z.array(z.string()).readonly(),
+      marks: z
+        .array(place)
+        .readonly()
+        .meta({ description: "Where words of the query occur, in UTF-16 code units of the document's text." }),
     }),
-  ),
+  })
+  .meta({ id: "Hit" });
+
+export const searchResponseSchema = z.object({
+  mode: z.enum(["hybrid", "semantic", "keyword"]).meta({ description: "The mode used." }),
+  hits: z.array(hitSchema).readonly(),
 });
 
 export type SearchResponse = z.output<typeof searchResponseSchema>;

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import type { Encoder } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
+import type { Hit } from "../../shared/index/hit.ts";
 import type { ScanCodes } from "../../shared/index/vector-codes.ts";
-import type { SearchResult } from "../../shared/search/answer.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
 import { printable } from "../node/terminal.ts";
 
@@ -27,10 +27,10 @@ function withPath(path: string, error: unknown): unknown {
     : new Error(message, { cause: error });
 }
 
-/** Formats a result for a terminal: relevance, document and headings on one line, the passage on the next. */
-export function formatResult({ document, passage, relevance, weak }: SearchResult): string {
+/** Formats a hit for a terminal: relevance, document and headings on one line, the passage on the next. */
+export function formatHit({ id, passage, relevance, strength }: Hit): string {
   const score = relevance === null ? "keyword" : `${Math.round(100 * relevance)} %`;
   const onOneLine = (text: string) => printable(text.replaceAll(/\s+/g, " "));
-  const place = [document.id, ...passage.headings].join(" > ");
-  return `${score}${weak ? ", weak" : ""}  ${onOneLine(place)}\n  ${onOneLine(passage.text)}`;
+  const place = [id, ...passage.headings].join(" > ");
+  return `${score}${strength === "weak" ? ", weak" : ""}  ${onOneLine(place)}\n  ${onOneLine(passage.text)}`;
 }

@@ -15,11 +15,11 @@ import { createEncoder } from "../node/encoder.ts";
 import { loadScan } from "../node/scan.ts";
 import { serve } from "../node/serve.ts";
 import { type Environment, environmentSchema, readEncoderSettings, SettingsError } from "../node/settings.ts";
-import { printable } from "../node/terminal.ts";
+import { printable, printableJson } from "../node/terminal.ts";
 import { version } from "../version.ts";
 import { copyAssets } from "./assets.ts";
 import { CommandError, embedFile } from "./embed.ts";
-import { formatResult, openIndexFile } from "./index-file.ts";
+import { formatHit, openIndexFile } from "./index-file.ts";
 import { indexFolder } from "./index-folder.ts";
 import type { InputFormat } from "./lines.ts";
 import { plainProgress, terminalProgress } from "./progress.ts";
@@ -101,6 +101,7 @@ program
   .argument("<query>", 'words, "a phrase", -excluded')
   .option("-n, --limit <count>", "maximum number of results", wholeNumber, 10)
   .addOption(new Option("-m, --mode <mode>", "search mode").choices(["hybrid", "semantic", "keyword"]).default("hybrid"))
+  .option("--json", "print the mode and the hits as POST /search does")
   .addOption(setting("MODEL", "--model <model>"))
   .addOption(setting("DEVICE", "--device <device>"))
   .action(runSearch);
@@ -140,6 +141,7 @@ interface EmbedFlags extends SettingFlags {
 interface SearchFlags extends SettingFlags {
   readonly limit: number;
   readonly mode: SearchMode;
+  readonly json?: true;
 }
 
 /** Creates the flag of a setting, with the setting's description and default. */
@@ -237,12 +239,13 @@ async function runIndex(folder: string, { output, ...flags }: SettingFlags & { r
   });
 }
 
-async function runSearch(file: string, query: string, { limit, mode, ...flags }: SearchFlags): Promise<void> {
+async function runSearch(file: string, query: string, { limit, mode, json, ...flags }: SearchFlags): Promise<void> {
   await withEncoder({ ...flags, workers: "1" }, async (encoder) => {
     const engine = await openIndexFile(file, encoder, await loadScan());
-    const { results } = await engine.search(query, { limit, mode });
-    process.stdout.write(results.map((result) => `${formatResult(result)}\n`).join(""));
-    if (results.length === 0) console.error("samevec: no results");
+    const answer = await engine.search(query, { limit, mode });
+    if (json) process.stdout.write(`${printableJson({ mode: answer.mode, hits: answer.hits })}\n`);
+    else process.stdout.write(answer.hits.map((hit) => `${formatHit(hit)}\n`).join(""));
+    if (answer.hits.length === 0) console.error("samevec: no results");
   });
 }
 
@@ -266,7 +269,7 @@ async function runInfo({ json, ...flags }: SettingFlags & { readonly json?: true
       cores: availableParallelism(),
       versions: { samevec: version, node: process.versions.node, ...(device === "native" && { onnxruntime: runtimeVersion() }) },
     };
-    process.stdout.write(json ? `${JSON.stringify(about, null, 2)}\n` : table(about));
+    process.stdout.write(json ? `${printableJson(about)}\n` : table(about));
   });
 }
 

@@ -1,4 +1,4 @@
-import type { DocumentFields, Segment } from "./segment.ts";
+import type { DocumentRecord, Segment } from "./segment.ts";
 import type { Place } from "./spans.ts";
 import { termsOf } from "./terms.ts";
 
@@ -6,12 +6,10 @@ import { termsOf } from "./terms.ts";
 export type Strength = "strong" | "good" | "weak";
 
 /** A passage that answers a query, and its document. */
-export interface Hit {
-  readonly id: string;
-  readonly title: string;
-  readonly fields: DocumentFields;
+export interface Hit extends DocumentRecord {
+  /** `weak` for a low relevance, unless the passage has all words of the query. */
   readonly strength: Strength;
-  /** Of the query's and the passage's vector; null if one of them is missing. */
+  /** Cosine of query and passage; null if one of them has no vector. */
   readonly cosine: number | null;
   /** 0 to 1, from the cosine; null if it is. */
   readonly relevance: number | null;
@@ -33,11 +31,11 @@ interface Match {
 
 /** Reads a passage, and marks the words of the query in it. */
 export function hitOf(segment: Segment, passage: number, { strength, cosine, relevance, words }: Match): Hit {
-  const { id, title, fields } = segment.document(segment.passageDocuments[passage] ?? 0);
+  const document = segment.document(segment.passageDocuments[passage] ?? 0);
   const { start, end, headings } = segment.passage(passage);
   const text = segment.passageText(passage);
   const marks = termsOf(text)
     .filter(({ word }) => words.has(word))
     .map((mark) => ({ start: start + mark.start, end: start + mark.end }));
-  return { id, title, fields, strength, cosine, relevance, passage: { text, start, end, headings, marks } };
+  return { ...document, strength, cosine, relevance, passage: { text, start, end, headings, marks } };
 }

@@ -4,8 +4,6 @@ import type { Hit } from "../index/hit.ts";
 import type { IndexSearchOptions } from "../index/search-index.ts";
 import type { Place } from "../index/spans.ts";
 import type { Coverage } from "./embedding-queue.ts";
-import type { Document } from "./library.ts";
-import type { Entry, Passage } from "./passages.ts";
 
 /** Limits a search to some documents. */
 export interface SearchFilter {
@@ -18,7 +16,7 @@ export interface SearchFilter {
 }
 
 export interface SearchOptions extends CallOptions {
-  /** Maximum number of results. Default 8. */
+  /** Maximum number of hits. Default 8. */
   readonly limit?: number;
   /** Default `hybrid`. */
   readonly mode?: SearchMode;
@@ -27,26 +25,10 @@ export interface SearchOptions extends CallOptions {
   readonly vector?: Float32Array | null;
 }
 
-export interface SearchResult {
-  readonly document: Omit<Document, "text"> & {
-    /** UTF-16 code units of its text. */
-    readonly length: number;
-  };
-  readonly passage: Passage["chunk"];
-  /** Cosine of query and passage; null when the passage or the query has no vector. */
-  readonly cosine: number | null;
-  /** 0 to 1: see `relevanceOf`. Null when the cosine is. */
-  readonly relevance: number | null;
-  /** Whether the match is weak: low relevance, and not all terms of the query found. */
-  readonly weak: boolean;
-  /** Where terms of the query occur in the passage. */
-  readonly words: readonly Place[];
-}
-
 export interface Answer {
   readonly query: string;
   /** Relevant passages, best first. */
-  readonly results: readonly SearchResult[];
+  readonly hits: readonly Hit[];
   /** The mode used: `keyword` when `hybrid` was requested before the model was loaded. */
   readonly mode: SearchMode;
   readonly coverage: Coverage;
@@ -60,19 +42,6 @@ export interface Answer {
 export interface PassageRelevance extends Place {
   /** Null while the passage has no vector. */
   readonly relevance: number | null;
-}
-
-/** The result for a hit in a document. */
-export function resultOf({ document: { id, title, kind, text } }: Entry, { strength, cosine, relevance, passage }: Hit): SearchResult {
-  const { marks, ...chunk } = passage;
-  return {
-    document: { id, title, kind, length: text.length },
-    passage: chunk,
-    cosine,
-    relevance,
-    weak: strength === "weak",
-    words: marks,
-  };
 }
 
 /** The filter as predicates for an index: see `indexDocumentOf`. */

@@ -2,6 +2,7 @@ import { abortable, nextTurn } from "../async.ts";
 import type { CallOptions, Encoder } from "../encoder/encoder.ts";
 import { EncoderError } from "../errors.ts";
 import type { SearchMode } from "../index/fusion.ts";
+import type { Hit } from "../index/hit.ts";
 import { writeIndexFile } from "../index/index-file.ts";
 import { parseQuery, type Query } from "../index/query.ts";
 import { centroidOf, defaultBackground, relevanceOf } from "../index/relevance.ts";
@@ -10,7 +11,7 @@ import type { Place } from "../index/spans.ts";
 import { sentencesOf } from "../index/spans.ts";
 import type { ScanCodes, VectorCode } from "../index/vector-codes.ts";
 import { dotProduct } from "../vector.ts";
-import { type Answer, indexFilterOf, type PassageRelevance, resultOf, type SearchOptions, type SearchResult } from "./answer.ts";
+import { type Answer, indexFilterOf, type PassageRelevance, type SearchOptions } from "./answer.ts";
 import { type Coverage, coverageOf, EmbeddingQueue } from "./embedding-queue.ts";
 import type { IndexStore, IndexVectors, StoredDocument } from "./index-store.ts";
 import { type Document, type Library, textsOf } from "./library.ts";
@@ -120,7 +121,7 @@ export class SearchEngine {
     const embedded = performance.now();
     return {
       query,
-      results: this.#find(parsed, vector, options),
+      hits: this.#find(parsed, vector, options),
       mode: vector ? mode : "keyword",
       coverage: this.coverage(),
       embedTime: vector && !options.vector && !this.#queries.isExample(query) ? embedded - start : null,
@@ -369,16 +370,11 @@ export class SearchEngine {
     return replaced;
   }
 
-  #find(query: Query, vector: Float32Array | null, { limit = 8, mode = "hybrid", filter = {} }: SearchOptions): SearchResult[] {
-    const hits = this.#index.search(query, vector, {
+  #find(query: Query, vector: Float32Array | null, { limit = 8, mode = "hybrid", filter = {} }: SearchOptions): Hit[] {
+    return this.#index.search(query, vector, {
       ...{ limit, mode: vector ? mode : "keyword" },
       ...indexFilterOf(filter),
       ...(vector && { background: this.#backgroundOf(vector) }),
-    });
-    // A document is in the index shortly before it is in the table.
-    return hits.flatMap((hit) => {
-      const entry = this.#table.entry(hit.id);
-      return entry ? [resultOf(entry, hit)] : [];
     });
   }
 

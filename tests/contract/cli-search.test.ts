@@ -138,22 +138,31 @@ describe("POST /search", () => {
   const search = async (body: object) => {
     const response = await ask(body);
     expect(response.status).toBe(200);
-    const { mode, results } = searchResponseSchema.parse(await response.json());
-    return { mode, results, ids: results.map(({ document }) => document.id) };
+    const { mode, hits } = searchResponseSchema.parse(await response.json());
+    return { mode, hits, ids: hits.map(({ id }) => id) };
   };
 
   test("POST /search finds a passage by meaning, with its offsets in the document", async () => {
-    const { mode, results } = await search({ query: "why does the sea move up and down" });
+    const { mode, hits } = await search({ query: "why does the sea move up and down" });
     expect(mode).toBe("hybrid");
-    expect(results[0]).toMatchObject({ document: { id: "tides.md" } });
+    expect(hits[0]).toMatchObject({
+      id: "tides.md",
+      fields: { kind: "md" },
+      length: (await readFile(join(notes, "tides.md"), "utf8")).length,
+    });
     const source = await readFile(join(notes, "tides.md"), "utf8");
-    expect(source.slice(results[0]?.start, results[0]?.end)).toBe(results[0]?.text);
+    expect(source.slice(hits[0]?.passage.start, hits[0]?.passage.end)).toBe(hits[0]?.passage.text);
   });
 
-  test("POST /search supports keyword mode, document filters, min_score and limit", async () => {
+  test("samevec search --json prints what POST /search answers", async () => {
+    const { stdout } = await run(["search", index(), "radiator", "--json", "--limit", "2"]);
+    expect(searchResponseSchema.parse(JSON.parse(stdout))).toEqual(await (await ask({ query: "radiator", limit: 2 })).json());
+  });
+
+  test("POST /search supports keyword mode, document filters, min_relevance and limit", async () => {
     expect((await search({ query: "radiator", mode: "keyword" })).ids).toEqual(["house/heating.txt"]);
     expect((await search({ query: "rise", filter: { documents: ["house/"] } })).ids).not.toContain("tides.md");
-    expect((await search({ query: "rise", min_score: 1 })).ids).toEqual([]);
+    expect((await search({ query: "rise", min_relevance: 1 })).ids).toEqual([]);
     expect((await search({ query: "rise", limit: 1 })).ids).toHaveLength(1);
   });
 

@@ -30,8 +30,8 @@ afterEach(() => search.close());
 
 const request = (query: string, mode = "keyword") => searchRequestSchema.parse({ query, mode });
 const find = async (query: string, mode?: string) => {
-  const { results } = await search.search(request(query, mode));
-  return results.map(({ document }) => document.id);
+  const { hits } = await search.search(request(query, mode));
+  return hits.map(({ id }) => id);
 };
 
 describe("searches in the worker thread", () => {

@@ -33,26 +33,26 @@ describe("the built-in documents", () => {
   });
 
   test.each(library.examples)("the built-in example “$query” finds its answer without the model", async ({ query, answer }) => {
-    const { results, embedTime } = await engine.search(query);
+    const { hits, embedTime } = await engine.search(query);
     expect(embedTime).toBeNull();
-    expect(results[0]?.document.id).toBe(answer);
-    expect(results[0]?.relevance).toBeGreaterThan(weakRelevance);
+    expect(hits[0]?.id).toBe(answer);
+    expect(hits[0]?.relevance).toBeGreaterThan(weakRelevance);
   });
 });
 
 describe("relevance of search results", () => {
   test("relevance is high for most queries that have an answer", async () => {
     const strong = await share(judgements.answered, async ({ query, answer }) => {
-      const { results } = await engine.search(query, { mode: "semantic" });
-      return results.some(({ document, relevance }) => document.id === answer && (relevance ?? 0) >= weakRelevance);
+      const { hits } = await engine.search(query, { mode: "semantic" });
+      return hits.some(({ id, relevance }) => id === answer && (relevance ?? 0) >= weakRelevance);
     });
     expect(strong).toBeGreaterThanOrEqual(0.7);
   });
 
   test("relevance is low for most queries that have no answer", async () => {
     const weak = await share(judgements.unanswered, async (query) => {
-      const { results } = await engine.search(query, { mode: "semantic" });
-      return results.every(({ relevance }) => (relevance ?? 0) < weakRelevance);
+      const { hits } = await engine.search(query, { mode: "semantic" });
+      return hits.every(({ relevance }) => (relevance ?? 0) < weakRelevance);
     });
     expect(weak).toBeGreaterThanOrEqual(0.8);
   });

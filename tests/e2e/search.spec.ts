@@ -35,7 +35,7 @@ async function found(page: Page, query: string, options: { mode?: "hybrid" | "se
     async ([query, options]) => {
       const [collection] = (await window.search.state()).collections;
       const answer = await window.search.search(collection?.id ?? "", query, { ...options, filter: { builtIn: false } });
-      return answer?.results.map(({ document }) => document.id) ?? [];
+      return answer?.hits.map(({ id }) => id) ?? [];
     },
     [query, options] as const,
   );
@@ -123,8 +123,7 @@ test("one of several tabs runs the encoder for all, and another takes over when 
     const ids: (string | undefined)[] = [];
     for (let i = 0; i < 40; i++)
       ids.push(
-        (await window.search.search(first?.id ?? "", `lighthouse gulls ${"o".repeat(i)}`, { filter: { builtIn: false } }))?.results[0]
-          ?.document.id,
+        (await window.search.search(first?.id ?? "", `lighthouse gulls ${"o".repeat(i)}`, { filter: { builtIn: false } }))?.hits[0]?.id,
       );
     return ids;
   });
@@ -340,7 +339,7 @@ test("the page and Node read each other's index files, and a damaged index file 
     file[file.length - 1] = (file.at(-1) ?? 0) ^ 1;
     const refused = await window.search.importCollection("Damaged", new Blob([file])).catch(({ name, code }) => ({ name, code }));
     const names = (await window.search.state()).collections.map(({ name }) => name);
-    return { documents, best: answer?.results[0]?.document.id, refused, names };
+    return { documents, best: answer?.hits[0]?.id, refused, names };
   }, node);
   expect(outcome.documents).toEqual(notes(8).map(({ path }) => ({ id: path.replace("notes/", ""), coverage: { done: 1, total: 1 } })));
   expect(outcome.best).toBe("002.md");
@@ -426,8 +425,8 @@ test("collections are searched separately, and deleting the last one leaves an e
     await window.search.deleteCollection(other);
     const gone = await window.search.documents(other).catch(({ code }) => code);
     return {
-      inFirst: inFirst?.results.length,
-      inOther: inOther?.results.length,
+      inFirst: inFirst?.hits.length,
+      inOther: inOther?.hits.length,
       names,
       gone,
       left: (await window.search.state()).collections.length,

@@ -2,10 +2,10 @@ import { PassThrough } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { inOrder } from "../../api/cli/in-order.ts";
-import { formatResult } from "../../api/cli/index-file.ts";
+import { formatHit } from "../../api/cli/index-file.ts";
 import { type InputFormat, readLines } from "../../api/cli/lines.ts";
 import { plainProgress, terminalProgress } from "../../api/cli/progress.ts";
-import { printable } from "../../api/node/terminal.ts";
+import { printable, printableJson } from "../../api/node/terminal.ts";
 
 /** `bytes` in chunks that end at the given places. */
 async function* chunked(bytes: Uint8Array, ends: readonly number[]): AsyncGenerator<Uint8Array> {
@@ -152,14 +152,17 @@ describe("terminal output", () => {
     expect(printable("Grüße, 東京, 👩‍👧 \t and\na line")).toBe("Grüße, 東京, 👩‍👧 \t and\na line");
   });
 
+  test("JSON for a terminal contains no control characters but line breaks, and the same values", () => {
+    const shown = printableJson({ [hostile]: ["\n", hostile] });
+    expect(shown.replaceAll("\n", "")).not.toMatch(/\p{Cc}|\p{Bidi_Control}/u);
+    expect(JSON.parse(shown)).toEqual({ [hostile]: ["\n", hostile] });
+  });
+
   test("a search result is printed on two lines, whatever its document, headings and text contain", () => {
-    const result = {
-      document: { id: `a\nb${hostile}`, title: "", kind: "" },
-      passage: { text: `one\n${hostile}`, headings: [hostile] },
-      relevance: 0.5,
-      weak: false,
-    };
-    const shown = formatResult(result as unknown as Parameters<typeof formatResult>[0]);
+    const shown = formatHit({
+      ...{ id: `a\nb${hostile}`, title: "", fields: {}, length: 4, strength: "good", cosine: 0.7, relevance: 0.5 },
+      passage: { text: `one\n${hostile}`, start: 0, end: 4, headings: [hostile], marks: [] },
+    });
     expect(shown.split("\n")).toHaveLength(2);
     expect(shown).toMatch(/^50 % {2}a b/);
     expect(shown.replace("\n", "")).not.toMatch(/\p{Cc}|\p{Bidi_Control}/u);

@@ -33,25 +33,24 @@ beforeEach(() => {
   engine = new SearchEngine(encoder, library);
 });
 
-const found = async (query: string, options?: SearchOptions) =>
-  (await engine.search(query, options)).results.map(({ document }) => document.id);
+const found = async (query: string, options?: SearchOptions) => (await engine.search(query, options)).hits.map(({ id }) => id);
 
 describe("searching", () => {
   test("a search finds the nearest passage and leaves out irrelevant ones", async () => {
     await engine.load();
-    const { results, embedTime, mode } = await engine.search("bread");
-    expect(results.map(({ document, passage }) => [document.id, passage.text])).toEqual([["food", "The bread."]]);
-    expect(results[0]?.relevance).toBeGreaterThan(weakRelevance);
-    expect(results[0]?.cosine).toBeCloseTo(1);
-    expect(results[0]).toMatchObject({ weak: false, words: [{ start: 4, end: 9 }] });
+    const { hits, embedTime, mode } = await engine.search("bread");
+    expect(hits.map(({ id, passage }) => [id, passage.text])).toEqual([["food", "The bread."]]);
+    expect(hits[0]?.relevance).toBeGreaterThan(weakRelevance);
+    expect(hits[0]?.cosine).toBeCloseTo(1);
+    expect(hits[0]).toMatchObject({ strength: "strong", passage: { marks: [{ start: 4, end: 9 }] } });
     expect(embedTime).not.toBeNull();
     expect(mode).toBe("hybrid");
   });
 
   test("a search for an example query needs no model", async () => {
     encoder.gate = new Promise(() => {});
-    const { results, embedTime } = await engine.search("what the moon does");
-    expect(results.map(({ document }) => document.id)).toEqual(["sea"]);
+    const { hits, embedTime } = await engine.search("what the moon does");
+    expect(hits.map(({ id }) => id)).toEqual(["sea"]);
     expect(embedTime).toBeNull();
     expect(encoder.loads).toBe(0);
   });
@@ -62,7 +61,7 @@ describe("searching", () => {
       letGo = resolve;
     });
     const query = "breads, bread and tidetide";
-    expect(await engine.search(query)).toMatchObject({ mode: "keyword", results: [{ document: { id: "food" } }] });
+    expect(await engine.search(query)).toMatchObject({ mode: "keyword", hits: [{ id: "food" }] });
     letGo();
     await engine.load();
     expect(new Set(await found(query))).toEqual(new Set(["sea", "food"]));
@@ -83,7 +82,7 @@ describe("searching", () => {
     encoder.fail(new EncoderError("load_failed", "no network"));
     await expect(engine.search("bread", { mode: "semantic" })).rejects.toThrow("no network");
     encoder.gate = Promise.resolve();
-    expect((await engine.search("bread", { mode: "semantic" })).results).toHaveLength(1);
+    expect((await engine.search("bread", { mode: "semantic" })).hits).toHaveLength(1);
     expect(encoder.loads).toBe(2);
   });
 
@@ -130,11 +129,11 @@ describe("adding documents", () => {
   test("an added document is found with its passage's offsets, and not after its removal", async () => {
     const text = `Nothing of interest here.\n\n${sentences(80, "It is quiet in the house today.")}\n\nThen a cello began.`;
     await engine.add(note("added", text));
-    const { results } = await engine.search("cello");
-    const added = results.find(({ document }) => document.id === "added");
+    const { hits } = await engine.search("cello");
+    const added = hits.find(({ id }) => id === "added");
     expect(added?.passage.text).toContain("Then a cello began.");
     expect(text.slice(added?.passage.start, added?.passage.end)).toBe(added?.passage.text);
-    expect(added?.words.map(({ start, end }) => text.slice(start, end))).toEqual(["cello"]);
+    expect(added?.passage.marks.map(({ start, end }) => text.slice(start, end))).toEqual(["cello"]);
     expect(engine.document("added")?.text).toBe(text);
 
     await engine.remove("added");
@@ -237,7 +236,7 @@ describe("adding documents", () => {
   test("an added document's lone surrogates are replaced before it is embedded", async () => {
     await engine.add(note("odd", "Half a pair \ud800 and bread."));
     expect(encoder.embedded.every((text) => text.isWellFormed())).toBe(true);
-    expect((await engine.search("bread")).results).toHaveLength(2);
+    expect((await engine.search("bread")).hits).toHaveLength(2);
   });
 
   test("a blank document is rejected, and an added document replaces one with the same id", async () => {
@@ -437,8 +436,8 @@ describe("the built-in library", () => {
     encoder.model = { ...encoder.model, fingerprint: "0".repeat(64) };
     const stale = { ...library, passageVectors: [...library.passageVectors].reverse(), queryVectors: [topicVector("bread")] };
     engine = new SearchEngine(encoder, stale);
-    expect((await engine.search("tide", { mode: "semantic" })).results[0]?.document.id).toBe("sea");
-    expect((await engine.search("what the moon does")).results[0]?.document.id).not.toBe("food");
+    expect((await engine.search("tide", { mode: "semantic" })).hits[0]?.id).toBe("sea");
+    expect((await engine.search("what the moon does")).hits[0]?.id).not.toBe("food");
     expect(encoder.embedded).toContain("Note sea\nThe tide.");
   });
 

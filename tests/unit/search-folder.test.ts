@@ -2,7 +2,7 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { formatResult, openIndexFile } from "../../api/cli/index-file.ts";
+import { formatHit, openIndexFile } from "../../api/cli/index-file.ts";
 import { indexFolder } from "../../api/cli/index-folder.ts";
 import { searchDocuments } from "../../api/document-search.ts";
 import { searchRoutes } from "../../api/routes/search.ts";
@@ -70,8 +70,8 @@ test("an index file is searched from the terminal and by POST /search", async ()
   const path = join(folder, "docs.samevec");
   await writeFile(path, (await indexFolder(folder, encoder)).file);
   const engine = await openIndexFile(path, encoder);
-  const [best] = (await engine.search("tide")).results;
-  expect(best && formatResult(best)).toBe("100 %  sea.md\n  # The sea The tide rises.");
+  const [best] = (await engine.search("tide")).hits;
+  expect(best && formatHit(best)).toBe("100 %  sea.md\n  # The sea The tide rises.");
 
   const post = async (body: object) => {
     const headers = { "content-type": "application/json" };
@@ -82,21 +82,23 @@ test("an index file is searched from the terminal and by POST /search", async ()
     });
     return response.json();
   };
-  expect(await post({ query: "fresh bread", min_score: 0.5, filter: { documents: ["notes/"] } })).toEqual({
+  expect(await post({ query: "fresh bread", min_relevance: 0.5, filter: { documents: ["notes/"] } })).toEqual({
     mode: "hybrid",
-    results: [
+    hits: [
       {
-        document: { id: "notes/food.txt", title: "The bread is fresh.", kind: "txt" },
-        ...{ text: "The bread is fresh.", start: 0, end: 19, headings: [], weak: false },
-        score: expect.closeTo(1),
-        words: [
-          { start: 4, end: 9 },
-          { start: 13, end: 18 },
-        ],
+        ...{ id: "notes/food.txt", title: "The bread is fresh.", fields: { kind: "txt" }, length: 19 },
+        ...{ strength: "strong", cosine: expect.closeTo(1), relevance: expect.closeTo(1) },
+        passage: {
+          ...{ text: "The bread is fresh.", start: 0, end: 19, headings: [] },
+          marks: [
+            { start: 4, end: 9 },
+            { start: 13, end: 18 },
+          ],
+        },
       },
     ],
   });
-  expect(await post({ query: "cello", mode: "keyword", filter: { kinds: ["md"] } })).toEqual({ mode: "keyword", results: [] });
+  expect(await post({ query: "cello", mode: "keyword", filter: { kinds: ["md"] } })).toEqual({ mode: "keyword", hits: [] });
 });
 
 test("a file that is not an index file is rejected", async () => {

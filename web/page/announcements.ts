@@ -54,8 +54,8 @@ export function mountAnnouncements(store: PageStore): void {
   });
 }
 
-function answerText({ results, query }: Answer): string {
-  const [first] = results;
+function answerText({ hits, query }: Answer): string {
+  const [first] = hits;
   if (!first) return `Nothing found for ${query}.`;
-  return `${count(results.length, "passage")} for ${query}. First${first.weak ? ", a weak match" : ""}: ${first.document.title}.`;
+  return `${count(hits.length, "passage")} for ${query}. First${first.strength === "weak" ? ", a weak match" : ""}: ${first.title}.`;
 }

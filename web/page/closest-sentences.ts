@@ -16,13 +16,13 @@ export function mountClosestSentences(store: PageStore, service: Search): void {
     const { answer } = store.get();
     const collection = shownCollection(store.get());
     const isWanted = () => store.get().answer === answer && store.get().query === answer?.query;
-    for (const result of answer?.results.slice(0, results) ?? []) {
-      const key = keyOf(result);
-      if (result.weak || result.cosine === null || store.get().closest.has(key)) continue;
+    for (const hit of answer?.hits.slice(0, results) ?? []) {
+      const key = keyOf(hit);
+      if (hit.strength === "weak" || hit.cosine === null || store.get().closest.has(key)) continue;
       if (!collection || !answer || !isWanted()) return;
       const search = await service;
-      const place = await search.closestSentence(collection.id, result.document.id, result.passage.start, answer.query);
-      if (place && isWanted() && !isAll(place, result.passage)) store.update({ closest: new Map(store.get().closest).set(key, place) });
+      const place = await search.closestSentence(collection.id, hit.id, hit.passage.start, answer.query);
+      if (place && isWanted() && !isAll(place, hit.passage)) store.update({ closest: new Map(store.get().closest).set(key, place) });
     }
   };
 

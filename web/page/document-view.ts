@@ -1,6 +1,7 @@
 import { EncoderError } from "../../shared/errors.ts";
+import type { Hit } from "../../shared/index/hit.ts";
 import { minRelevance, weakRelevance } from "../../shared/index/relevance.ts";
-import type { PassageRelevance, SearchResult } from "../../shared/search/answer.ts";
+import type { PassageRelevance } from "../../shared/search/answer.ts";
 import type { Document } from "../../shared/search/library.ts";
 import { writeDocument } from "./document-slices.ts";
 import { find, write } from "./elements.ts";
@@ -54,7 +55,7 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     const collection = shownCollection(store.get());
     const search = await service;
     if (!collection) return;
-    const found = answer?.query === query ? answer.results.filter((result) => result.document.id === id) : [];
+    const found = answer?.query === query ? answer.hits.filter((hit) => hit.id === id) : [];
     const relevance = query === "" ? Promise.resolve(null) : search.relevanceIn(collection.id, id, query);
     relevance.catch(() => {});
     const { text } = await search.document(collection.id, id);
@@ -72,7 +73,7 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
   const show = async (
     text: string,
     all: readonly PassageRelevance[],
-    found: readonly SearchResult[],
+    found: readonly Hit[],
     start: number | null,
     isWanted: () => boolean,
   ) => {
@@ -80,7 +81,7 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
     present(all, stepSet);
     elements.clear();
     const at = start === null ? -1 : all.findIndex((passage) => passage.start === start);
-    const words = found.flatMap((result) => result.words).sort((a, b) => a.start - b.start);
+    const words = found.flatMap(({ passage }) => passage.marks).sort((a, b) => a.start - b.start);
     const stripShown = strip.show(all, text.length, isWanted);
     const onPassage = (passage: number, element: HTMLElement) => {
       elements.set(passage, element);
@@ -162,7 +163,7 @@ export function mountDocumentView(store: PageStore, service: Search): OpenDocume
 }
 
 /** The results of a document as its passages, until all are known. */
-function placesOf(found: readonly SearchResult[]): PassageRelevance[] {
+function placesOf(found: readonly Hit[]): PassageRelevance[] {
   return found.map(({ passage: { start, end }, relevance }) => ({ start, end, relevance })).sort((a, b) => a.start - b.start);
 }
 

@@ -1,14 +1,14 @@
 import type { SearchMode } from "../../shared/index/fusion.ts";
+import type { Hit } from "../../shared/index/hit.ts";
 import type { Place } from "../../shared/index/spans.ts";
-import type { SearchResult } from "../../shared/search/answer.ts";
 import type { Document } from "../../shared/search/library.ts";
 import { make, makeButton, write } from "./elements.ts";
 import { markedText } from "./marked-text.ts";
 import { percent } from "./wording.ts";
 
-/** A result, and what there is to say of it by now. */
-interface ShownResult {
-  readonly result: SearchResult;
+/** A hit, and what there is to say of it by now. */
+interface ShownHit {
+  readonly hit: Hit;
   readonly mode: SearchMode;
   readonly closest: Place | null;
 }
@@ -17,16 +17,16 @@ export interface ResultItem {
   readonly element: HTMLLIElement;
   /** What opens its document. */
   readonly button: HTMLButtonElement;
-  /** Shows a result in the place of the one before: the button stays, and with it the focus. */
-  show(shown: ShownResult): void;
+  /** Shows a hit in the place of the one before: the button stays, and with it the focus. */
+  show(shown: ShownHit): void;
 }
 
-/** @param open opens the result that is shown, at its passage */
-export function makeResultItem(open: (result: SearchResult) => void): ResultItem {
-  let shown: ShownResult | null = null;
+/** @param open opens the document of the hit that is shown, at its passage */
+export function makeResultItem(open: (hit: Hit) => void): ResultItem {
+  let shown: ShownHit | null = null;
   let painted = "";
   const openIt = () => {
-    if (shown) open(shown.result);
+    if (shown) open(shown.hit);
   };
   const button = makeButton("open", "", openIt);
   const kind = make("span", "kind");
@@ -49,41 +49,44 @@ export function makeResultItem(open: (result: SearchResult) => void): ResultItem
       const wanted = JSON.stringify(next);
       if (wanted === painted) return;
       painted = wanted;
-      const { result, mode, closest } = next;
-      element.classList.toggle("weak", result.weak);
-      write(button, result.document.title);
-      write(kind, result.document.kind);
-      write(score, scoreText(result, mode));
-      score.title = scoreTitle(result);
-      write(path, breadcrumb(result).join(" › "));
-      paintPlace(place, result);
-      const repeated = repeatedTitle(result);
-      const { text: said, start } = result.passage;
-      passage.replaceChildren(...markedText(said.slice(repeated), start + repeated, result.words, closest));
+      const { hit, mode, closest } = next;
+      element.classList.toggle("weak", hit.strength === "weak");
+      write(button, hit.title);
+      write(kind, kindOf(hit));
+      write(score, scoreText(hit, mode));
+      score.title = scoreTitle(hit);
+      write(path, breadcrumb(hit).join(" › "));
+      paintPlace(place, hit);
+      const repeated = repeatedTitle(hit);
+      const { text, start, marks } = hit.passage;
+      passage.replaceChildren(...markedText(text.slice(repeated), start + repeated, marks, closest));
     },
   };
 }
 
-function scoreText({ relevance, weak }: SearchResult, mode: SearchMode): string {
+function scoreText({ relevance, strength }: Hit, mode: SearchMode): string {
   // In keyword mode the status line says it once.
   const score = relevance !== null ? percent(relevance) : mode === "keyword" ? "" : "found by keyword";
-  return [score, weak ? "weak" : ""].filter(Boolean).join(", ");
+  return [score, strength === "weak" ? "weak" : ""].filter(Boolean).join(", ");
 }
 
-function scoreTitle({ cosine }: SearchResult): string {
+function scoreTitle({ cosine }: Hit): string {
   return cosine === null ? "No vector yet" : `Relevance, from a cosine of ${cosine.toFixed(3)}`;
 }
 
 /** Characters at the start of the passage that repeat the title as a heading. */
-function repeatedTitle({ document, passage }: SearchResult): number {
+function repeatedTitle({ title, passage }: Hit): number {
   const [beginning = "", heading] = /^#{1,6}[ \t]+([^\n]*)\n\s*/.exec(passage.text) ?? [];
-  return heading?.trim() === document.title ? beginning.length : 0;
+  return heading?.trim() === title ? beginning.length : 0;
 }
 
 /** The file's path and the headings above the passage, outermost first. */
-function breadcrumb({ document, passage }: SearchResult): string[] {
-  return [...pathOf(document), ...passage.headings].filter((part) => part !== document.title);
+function breadcrumb(hit: Hit): string[] {
+  return [...pathOf({ id: hit.id, kind: kindOf(hit) }), ...hit.passage.headings].filter((part) => part !== hit.title);
 }
+
+/** The kind of a hit's document. */
+export const kindOf = ({ fields }: Pick<Hit, "fields">): string => String(fields.kind ?? "");
 
 /** The parts of a file's path; none for built-in and pasted documents. Ids of built-in documents contain no dot. */
 export function pathOf({ id, kind }: Pick<Document, "id" | "kind">): string[] {
@@ -91,12 +94,12 @@ export function pathOf({ id, kind }: Pick<Document, "id" | "kind">): string[] {
 }
 
 /** The position of the passage in its document, as a bar. Hidden for a passage that is the whole document. */
-function paintPlace(place: HTMLElement, { document, passage }: SearchResult): void {
-  const isPart = passage.end - passage.start < 0.95 * document.length;
+function paintPlace(place: HTMLElement, { length, passage }: Hit): void {
+  const isPart = passage.end - passage.start < 0.95 * length;
   place.hidden = !isPart;
   if (!isPart) return;
-  place.style.setProperty("--start", `${(100 * passage.start) / document.length}%`);
-  place.style.setProperty("--length", `${(100 * (passage.end - passage.start)) / document.length}%`);
-  place.ariaLabel = `${percent(passage.start / document.length)} into the text`;
+  place.style.setProperty("--start", `${(100 * passage.start) / length}%`);
+  place.style.setProperty("--length", `${(100 * (passage.end - passage.start)) / length}%`);
+  place.ariaLabel = `${percent(passage.start / length)} into the text`;
   place.title = place.ariaLabel;
 }

@@ -1,7 +1,7 @@
 import type { Answer } from "../../shared/search/answer.ts";
 import type { OpenDocument } from "./document-view.ts";
 import { find, write } from "./elements.ts";
-import { makeResultItem, type ResultItem } from "./result-item.ts";
+import { kindOf, makeResultItem, type ResultItem } from "./result-item.ts";
 import { fewResults, keyOf, type PageState, type PageStore } from "./state.ts";
 
 /** The maximum number of results. */
@@ -20,22 +20,22 @@ export function mountResults(store: PageStore, open: OpenDocument): void {
     const closest: PageState["closest"] = answer?.mode === "keyword" ? new Map() : state.closest;
     write(none, remarkOn(answer));
     none.hidden = none.textContent === "";
-    const results = answer?.results ?? [];
+    const hits = answer?.hits ?? [];
     const before = items;
     items = new Map();
-    for (const result of results) {
-      const key = keyOf(result);
-      const item = before.get(key) ?? makeResultItem(({ document, passage }) => open(document, passage.start));
-      item.show({ result, mode: answer?.mode ?? "hybrid", closest: closest.get(key) ?? null });
+    for (const hit of hits) {
+      const key = keyOf(hit);
+      const item = before.get(key) ?? makeResultItem((shown) => open({ ...shown, kind: kindOf(shown) }, shown.passage.start));
+      item.show({ hit, mode: answer?.mode ?? "hybrid", closest: closest.get(key) ?? null });
       items.set(key, item);
     }
     arrange(list, [...items.values()]);
-    legend.hidden = results.length === 0;
-    find(".keyword-legend", HTMLElement, legend).hidden = !results.some(({ words }) => words.length > 0);
-    find(".semantic-legend", HTMLElement, legend).hidden = !results.some((result) => closest.has(keyOf(result)));
+    legend.hidden = hits.length === 0;
+    find(".keyword-legend", HTMLElement, legend).hidden = !hits.some(({ passage }) => passage.marks.length > 0);
+    find(".semantic-legend", HTMLElement, legend).hidden = !hits.some((hit) => closest.has(keyOf(hit)));
   });
   store.watch(["answer", "limit"], ({ answer, limit }) => {
-    more.hidden = !answer || answer.results.length < limit || limit >= maxResults;
+    more.hidden = !answer || answer.hits.length < limit || limit >= maxResults;
   });
   more.addEventListener("click", () => {
     // Reading continues after the last result.
@@ -77,8 +77,8 @@ function arrange(list: HTMLElement, items: readonly ResultItem[]): void {
 
 function remarkOn(answer: Answer | null): string {
   if (!answer) return "";
-  if (answer.results.length === 0) return "No results.";
+  if (answer.hits.length === 0) return "No results.";
   // A passage without a vector may still match well.
-  const allWeak = answer.results.every(({ weak, relevance }) => weak && relevance !== null);
+  const allWeak = answer.hits.every(({ strength, relevance }) => strength === "weak" && relevance !== null);
   return allWeak ? "No good match. The closest passages:" : "";
 }

@@ -1,7 +1,8 @@
 import type { Remote } from "../../shared/comlink.ts";
 import type { SearchMode } from "../../shared/index/fusion.ts";
+import type { Hit } from "../../shared/index/hit.ts";
 import type { Place } from "../../shared/index/spans.ts";
-import type { Answer, SearchFilter, SearchResult } from "../../shared/search/answer.ts";
+import type { Answer, SearchFilter } from "../../shared/search/answer.ts";
 import type { ExampleQuery } from "../../shared/search/library.ts";
 import type { CollectionState, DocumentState, SearchService, SearchState } from "../search/service.ts";
 import type { Store } from "./store.ts";
@@ -87,4 +88,4 @@ export function filterOf(state: Pick<PageState, "collections" | "chosen" | "buil
 }
 
 /** What a passage is known by, as long as its document does not change. */
-export const keyOf = ({ document, passage }: Pick<SearchResult, "document" | "passage">): string => `${passage.start} ${document.id}`;
+export const keyOf = ({ id, passage }: Pick<Hit, "id" | "passage">): string => `${passage.start} ${id}`;

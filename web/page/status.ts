@@ -62,8 +62,8 @@ export function modelText(model: ModelState): string {
   return model.stored > 0 && model.stored === model.loaded ? "Reading the model from this browser's storage." : "Loading the model.";
 }
 
-function answerText({ results, mode, embedTime, scanTime }: Answer, model: ModelState): string {
-  const passages = count(results.length, "passage");
+function answerText({ hits, mode, embedTime, scanTime }: Answer, model: ModelState): string {
+  const passages = count(hits.length, "passage");
   if (mode === "keyword") return `${passages} in ${milliseconds(scanTime)}, by keyword only.`;
   if (embedTime === null) return `${passages} in ${milliseconds(scanTime)}, with precomputed vectors.`;
   return `${passages} in ${milliseconds(embedTime + scanTime)}${model.phase === "ready" ? ` on ${deviceText(model)}` : ""}.`;
