@@ -1,5 +1,5 @@
 import type { SearchRequest, SearchResponse } from "../shared/contract.ts";
-import type { CallOptions } from "../shared/encoder/encoder.ts";
+import type { CallOptions, RelevanceCalibration } from "../shared/encoder/encoder.ts";
 import type { SearchEngine } from "../shared/search/search-engine.ts";
 
 /** Searches the documents of `POST /search`. */
@@ -11,20 +11,27 @@ export interface DocumentSearch {
   search(request: SearchRequest, options: CallOptions): Promise<SearchResponse>;
 }
 
+/** A query that another thread has embedded. */
+export interface EmbeddedQuery {
+  readonly vector: Float32Array;
+  /** Of the model; null if it has none. */
+  readonly calibration: RelevanceCalibration | null;
+}
+
 /**
  * Runs a `POST /search` request on a search engine. Rejects with the errors of `SearchEngine.search`.
- * @param vector query vector; null for keyword search. Default: the engine embeds the query
+ * @param embedded the query's vector, and the calibration of its model; null for keyword search. Default: the engine embeds the query
  */
 export async function searchDocuments(
   engine: SearchEngine,
   { query, limit, min_relevance, mode, filter: { documents, kinds } }: SearchRequest,
-  { vector, signal }: CallOptions & { readonly vector?: Float32Array | null } = {},
+  { embedded, signal }: CallOptions & { readonly embedded?: EmbeddedQuery | null } = {},
 ): Promise<SearchResponse> {
   const answer = await engine.search(query, {
     limit,
     mode,
     filter: { ...(documents && { documents }), ...(kinds && { kinds }) },
-    ...(vector !== undefined && { vector }),
+    ...(embedded !== undefined && { vector: null, ...embedded }),
     ...(signal && { signal }),
   });
   const hits = answer.hits.filter(({ relevance }) => min_relevance === 0 || (relevance ?? 0) >= min_relevance);

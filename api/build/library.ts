@@ -20,12 +20,12 @@ const texts = textsOf({ documents, examples });
 
 // The WebAssembly engine computes the same bits on every machine and in the page.
 const encoder = createEncoder({ device: "wasm" });
-const { fingerprint, dimensions } = await encoder.load();
+const { fingerprint, dimensions, relevance = null } = await encoder.load();
 const passages = await encoder.embed(texts.passages, { truncate: false });
 const queries = await encoder.embed(texts.queries, { inputType: "query", truncate: false });
 await encoder.dispose();
 
-const header: LibraryHeader = { fingerprint, dimensions, documents, examples };
+const header: LibraryHeader = { fingerprint, relevance, dimensions, documents, examples };
 await mkdir(target, { recursive: true });
 await writeFile(new URL("library.json", target), JSON.stringify(header));
 await writeFile(new URL("vectors.bin", target), packVectors([...passages.vectors, ...queries.vectors]));

@@ -28,8 +28,8 @@ function withPath(path: string, error: unknown): unknown {
 }
 
 /** Formats a hit for a terminal: relevance, document and headings on one line, the passage on the next. */
-export function formatHit({ id, passage, relevance, strength }: Hit): string {
-  const score = relevance === null ? "keyword" : `${Math.round(100 * relevance)} %`;
+export function formatHit({ id, passage, relevance, cosine, strength }: Hit): string {
+  const score = relevance !== null ? `${Math.round(100 * relevance)} %` : cosine !== null ? `cosine ${cosine.toFixed(2)}` : "keyword";
   const onOneLine = (text: string) => printable(text.replaceAll(/\s+/g, " "));
   const place = [id, ...passage.headings].join(" > ");
   return `${score}${strength === "weak" ? ", weak" : ""}  ${onOneLine(place)}\n  ${onOneLine(passage.text)}`;

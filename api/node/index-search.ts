@@ -91,7 +91,7 @@ export class IndexSearch implements DocumentSearch {
         throw new EncoderError("index_unavailable", "The index file is invalid: the dimensions of its vectors differ from the model's");
       }
       try {
-        return await thread.call(({ search }) => search(request, query?.vector ?? null), this.#options.timeout);
+        return await thread.call(({ search }) => search(request, query), this.#options.timeout);
       } catch (error) {
         const reason = EncoderError.from(error);
         if (reason.code === "timeout") {
@@ -108,9 +108,9 @@ export class IndexSearch implements DocumentSearch {
     const { text } = parseQuery(query);
     if (mode === "keyword" || text === "") return null;
     const { encoder } = this.#options;
-    const { fingerprint } = await encoder.load(signal && { signal });
+    const { fingerprint, relevance = null } = await encoder.load(signal && { signal });
     const { vectors } = await encoder.embed(text, { inputType: "query", ...(signal && { signal }) });
-    return { fingerprint, vector: vectors[0] as Float32Array }; // one text, one vector
+    return { fingerprint, calibration: relevance, vector: vectors[0] as Float32Array }; // one text, one vector
   }
 
   async #loadBefore(deadline: number): Promise<LoadedIndex> {

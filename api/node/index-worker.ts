@@ -8,7 +8,7 @@ import type { Embeddings, Model } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import type { Coverage } from "../../shared/search/embedding-queue.ts";
 import { SearchEngine } from "../../shared/search/search-engine.ts";
-import { searchDocuments } from "../document-search.ts";
+import { type EmbeddedQuery, searchDocuments } from "../document-search.ts";
 import { loadScan } from "./scan.ts";
 
 /** The main thread's encoder, a Comlink proxy. */
@@ -31,8 +31,8 @@ export interface RemoteIndex {
   open(path: string, encoder: PassageEncoder): Promise<OpenedIndex>;
   /** Embeds passages without a vector. The encoder must have the index's model. */
   embedMissing(): Promise<void>;
-  /** @param vector query vector; null for keyword search */
-  search(request: SearchRequest, vector: Float32Array | null): Promise<SearchResponse>;
+  /** @param embedded null for keyword search */
+  search(request: SearchRequest, embedded: EmbeddedQuery | null): Promise<SearchResponse>;
 }
 
 if (!parentPort) throw new Error("index-worker.js must run as a worker thread (index-thread.js)");
@@ -56,7 +56,7 @@ const remote: RemoteIndex = {
     }
   },
   embedMissing: async () => opened().load(),
-  search: async (request, vector) => searchDocuments(opened(), request, { vector }),
+  search: async (request, embedded) => searchDocuments(opened(), request, { embedded }),
 };
 expose(remote, nodeEndpoint(parentPort));
 

@@ -44,8 +44,8 @@ async function loadTokenizer({ tokenizer }: Manifest, load: LoadFile): Promise<T
 }
 
 /** The public properties of a bundled model. */
-export function modelOf({ id, fingerprint, dimensions, maxTokens, pooling, prompts }: Manifest): Model {
-  return { id, fingerprint, dimensions, maxTokens, pooling, prompts };
+export function modelOf({ id, fingerprint, dimensions, maxTokens, pooling, prompts, relevance }: Manifest): Model {
+  return { id, fingerprint, dimensions, maxTokens, pooling, prompts, relevance };
 }
 
 function selfTestOf({ selfTest: { minCosine, texts } }: Manifest, device: Device): SelfTest {

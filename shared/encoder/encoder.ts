@@ -15,6 +15,16 @@ export interface Model {
   readonly maxTokens: number;
   readonly pooling: "cls" | "mean";
   readonly prompts: { readonly [inputType in InputType]: string };
+  /** How its cosines map to a relevance. Absent for hub models, whose cosines nobody has calibrated. */
+  readonly relevance?: RelevanceCalibration;
+}
+
+/** The relevance is `1 / (1 + exp(-slope * (cosine - background - center)))`: see index/relevance.ts. */
+export interface RelevanceCalibration {
+  readonly center: number;
+  readonly slope: number;
+  /** The mean cosine of a query with unrelated passages, where no such passages are at hand. */
+  readonly background: number;
 }
 
 /** The options that determine the tokens of a text. */

@@ -34,6 +34,8 @@ const manifestSchema = z.object({
   maxTokens: positive,
   pooling: z.enum(["cls", "mean"]),
   prompts: z.object({ query: z.string(), passage: z.string() }),
+  /** How a cosine maps to a relevance: see index/relevance.ts. */
+  relevance: z.object({ center: z.number(), slope: z.number().check(z.positive()), background: z.number() }),
   architecture: z.object({ layers: positive, hidden: positive, heads: positive, intermediate: positive, vocabulary: positive }),
   /** The file of each device besides the weights: the engine's parameters, or a graph. */
   devices: z.object({ wasm: z.object({ file: z.string() }), native: graph, webgpu: graph }),

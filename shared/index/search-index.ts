@@ -7,7 +7,7 @@ import { OpenSegment } from "./open-segment.ts";
 import { passageTest } from "./operators.ts";
 import type { Query } from "./query.ts";
 import { type Ranked, TopScores } from "./ranking.ts";
-import { defaultBackground, minRelevance, relevanceOf, weakRelevance } from "./relevance.ts";
+import { minRelevance, type RelevanceOf, strongRelevance, weakRelevance } from "./relevance.ts";
 import type { DocumentFields, DocumentRecord, Segment } from "./segment.ts";
 import { type IndexDocument, SegmentBuilder } from "./segment-builder.ts";
 import { bitCount, compareCodePoints } from "./strings.ts";
@@ -22,15 +22,12 @@ export interface IndexSearchOptions {
   readonly fields?: (fields: DocumentFields) => boolean;
   /** Filters documents by their ids. Default all. */
   readonly ids?: (id: string) => boolean;
-  /** The mean cosine of the query with unrelated texts. Default: that of typical queries. */
-  readonly background?: number;
+  /** Maps the cosines of the query to relevances. Default: no hit has a relevance, and none is left out for it. */
+  readonly relevanceOf?: RelevanceOf;
 }
 
 /** Maximum passages whose text is compared with the phrases of a query: each may need to be decompressed. */
 const maxPhraseChecks = 1000;
-
-/** A relevance from which a hit is strong. */
-const strongRelevance = 0.8;
 
 /** Called between small pieces of work; a promise that it returns is awaited. */
 export type Pause = () => Promise<void> | void;
@@ -188,7 +185,7 @@ export class SearchIndex {
    * @param vector the query's, [dimensions] float32, L2-normalized
    */
   search(query: Query, vector: Float32Array | null, options: IndexSearchOptions = {}): Hit[] {
-    const { limit = 10, mode = "hybrid", background = defaultBackground } = options;
+    const { limit = 10, mode = "hybrid", relevanceOf = null } = options;
     const totals = this.#totals();
     if (totals.passages === 0) return [];
     const segments = this.#segments;
@@ -206,28 +203,29 @@ export class SearchIndex {
     if (semantic) rankings.push(this.#rankingOf((i) => semantic[i] ?? noScores, accepted, depth, noVector));
     const [only] = rankings;
     const ranked = rankings.length === 1 && only ? [...only.best] : this.#sorted(fuseRankings(rankings));
-    return this.#hits(ranked, { limit, test, keywordQuery, keyword, semantic, background });
+    return this.#hits(ranked, { limit, test, keywordQuery, keyword, semantic, relevanceOf });
   }
 
   /** Drops irrelevant passages, moves weak ones after the others, and reads the texts of the first. */
   #hits(ranked: readonly Ranked[], context: HitContext): Hit[] {
-    const { limit, test, keyword, keywordQuery, semantic, background } = context;
+    const { limit, test, keyword, keywordQuery, semantic, relevanceOf } = context;
     const words = this.#segments.map(({ segment }, place) => queryWords(keywordQuery, segment, place));
     const good: (() => Hit)[] = [];
     const weak: (() => Hit)[] = [];
     for (const { segment: origin, passage } of ranked) {
       const segment = this.#segments[origin]?.segment;
       if (!segment || good.length >= limit) break;
-      const cosine = semantic?.[origin]?.[passage] ?? noVector;
-      const relevance = cosine > noVector ? relevanceOf(cosine, background) : null;
+      const estimate = semantic?.[origin]?.[passage] ?? noVector;
+      const cosine = estimate > noVector ? estimate : null;
+      const relevance = cosine !== null && relevanceOf ? relevanceOf(cosine) : null;
       const matched = keyword?.[origin]?.matched[passage] ?? 0;
       const hasAll = keywordQuery.terms > 0 && bitCount(matched) === keywordQuery.terms;
       // Some words of the query do not make a passage relevant when its vector says otherwise.
       if (!hasAll && (relevance ?? 1) < minRelevance) continue;
       if (test.mustRead && !test.accepts(segment, passage)) continue;
-      const strength: Strength =
-        hasAll || (relevance ?? 0) >= strongRelevance ? "strong" : (relevance ?? 0) >= weakRelevance ? "good" : "weak";
-      const match = { strength, cosine: relevance === null ? null : cosine, relevance, words: words[origin] ?? noWords };
+      // Of a cosine without a relevance nobody knows whether it is weak.
+      const strength = hasAll ? "strong" : relevance === null && cosine !== null ? "good" : strengthOf(relevance ?? 0);
+      const match = { strength, cosine, relevance, words: words[origin] ?? noWords };
       const hit = () => hitOf(segment, passage, match);
       if (strength === "weak") weak.push(hit);
       else good.push(hit);
@@ -389,7 +387,11 @@ interface HitContext {
   /** Null where words of the query count for nothing. */
   readonly keyword: readonly KeywordScores[] | null;
   readonly semantic: readonly Float64Array[] | null;
-  readonly background: number;
+  readonly relevanceOf: RelevanceOf | null;
+}
+
+function strengthOf(relevance: number): Strength {
+  return relevance >= strongRelevance ? "strong" : relevance >= weakRelevance ? "good" : "weak";
 }
 
 /** Below all cosines, whose estimates may be slightly beyond -1. */

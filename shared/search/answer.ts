@@ -1,4 +1,4 @@
-import type { CallOptions } from "../encoder/encoder.ts";
+import type { CallOptions, RelevanceCalibration } from "../encoder/encoder.ts";
 import type { SearchMode } from "../index/fusion.ts";
 import type { Hit } from "../index/hit.ts";
 import type { IndexSearchOptions } from "../index/search-index.ts";
@@ -23,6 +23,8 @@ export interface SearchOptions extends CallOptions {
   readonly filter?: SearchFilter;
   /** The query's vector, or null for keyword search. Default: the query is embedded when the mode needs it. */
   readonly vector?: Float32Array | null;
+  /** Of the model of `vector`. Default: that of the loaded model. */
+  readonly calibration?: RelevanceCalibration | null;
 }
 
 export interface Answer {

@@ -1,3 +1,4 @@
+import type { RelevanceCalibration } from "../encoder/encoder.ts";
 import { type Chunk, chunkText } from "./chunk.ts";
 
 /** A searchable text. */
@@ -22,6 +23,8 @@ export interface ExampleQuery {
 export interface Library {
   /** Of the model that made the vectors; another model cannot use them. */
   readonly fingerprint: string;
+  /** Of that model; null if it has none. */
+  readonly relevance: RelevanceCalibration | null;
   readonly documents: readonly Document[];
   readonly examples: readonly ExampleQuery[];
   /** A vector per passage: document by document, each in the order of {@link passagesOf}. */
@@ -31,7 +34,7 @@ export interface Library {
 }
 
 /** The JSON part of a library. Its other part is float32, little-endian: a row per passage, then one per example. */
-export interface LibraryHeader extends Pick<Library, "fingerprint" | "documents" | "examples"> {
+export interface LibraryHeader extends Pick<Library, "fingerprint" | "relevance" | "documents" | "examples"> {
   readonly dimensions: number;
 }
 
@@ -81,7 +84,7 @@ export function packVectors(vectors: readonly Float32Array[]): Uint8Array<ArrayB
 }
 
 /** Reads both parts of a library. Throws `RangeError` when the vectors have another size. */
-export function readLibrary({ fingerprint, dimensions, documents, examples }: LibraryHeader, packed: ArrayBuffer): Library {
+export function readLibrary({ fingerprint, relevance, dimensions, documents, examples }: LibraryHeader, packed: ArrayBuffer): Library {
   const view = new DataView(packed);
   let offset = 0;
   const nextVector = () => {
@@ -95,5 +98,5 @@ export function readLibrary({ fingerprint, dimensions, documents, examples }: Li
   const passageVectors = documents.flatMap(passagesOf).map(nextVector);
   const queryVectors = examples.map(nextVector);
   if (offset !== packed.byteLength) throw new RangeError(`The library's vectors have ${packed.byteLength} bytes, not ${offset}`);
-  return { fingerprint, documents, examples, passageVectors, queryVectors };
+  return { fingerprint, relevance, documents, examples, passageVectors, queryVectors };
 }

@@ -1,11 +1,11 @@
 import { abortable, nextTurn } from "../async.ts";
-import type { CallOptions, Encoder } from "../encoder/encoder.ts";
+import type { CallOptions, Encoder, Model, RelevanceCalibration } from "../encoder/encoder.ts";
 import { EncoderError } from "../errors.ts";
 import type { SearchMode } from "../index/fusion.ts";
 import type { Hit } from "../index/hit.ts";
 import { writeIndexFile } from "../index/index-file.ts";
 import { parseQuery, type Query } from "../index/query.ts";
-import { centroidOf, defaultBackground, relevanceOf } from "../index/relevance.ts";
+import { centroidOf, type RelevanceOf, relevanceCurve } from "../index/relevance.ts";
 import { SearchIndex } from "../index/search-index.ts";
 import type { Place } from "../index/spans.ts";
 import { sentencesOf } from "../index/spans.ts";
@@ -56,6 +56,8 @@ export class SearchEngine {
   #ready: Promise<void> | null = null;
   /** Of the model that makes the vectors; null until it is known. */
   #fingerprint: string | null = null;
+  /** Of the model that makes the vectors; null until it is known, and for models without one. */
+  #calibration: RelevanceCalibration | null = null;
   /** The centroid of unrelated passages: see relevance.ts. */
   #cohort: Float32Array | null = null;
   /** Dimensions of the loaded model; null before. */
@@ -135,9 +137,10 @@ export class SearchEngine {
     const passages = this.#table.entry(id)?.passages;
     const cosines = vector && this.#index.cosinesIn(id, vector);
     if (!passages) return null;
+    const relevanceOf = vector && this.#relevanceFor(vector, this.#calibration);
     return passages.map(({ chunk: { start, end } }, i) => {
       const cosine = cosines?.[i] ?? null;
-      return { start, end, relevance: vector && cosine !== null ? relevanceOf(cosine, this.#backgroundOf(vector)) : null };
+      return { start, end, relevance: relevanceOf && cosine !== null ? relevanceOf(cosine) : null };
     });
   }
 
@@ -304,7 +307,7 @@ export class SearchEngine {
   }
 
   /** Sets the vectors of a library whose documents are indexed. */
-  #useLibrary({ documents, fingerprint, examples, passageVectors, queryVectors }: Library): void {
+  #useLibrary({ documents, fingerprint, relevance, examples, passageVectors, queryVectors }: Library): void {
     const vectors = passageVectors.values();
     for (const { id } of documents) {
       for (const { hash } of this.#table.entry(id)?.passages ?? []) {
@@ -313,15 +316,17 @@ export class SearchEngine {
       }
     }
     this.#fingerprint = fingerprint;
+    this.#calibration = relevance;
     this.#cohort = centroidOf(passageVectors);
     this.#queries.useExamples(new Map(queryVectors.map((vector, i) => [examples[i]?.query ?? "", vector])));
   }
 
   async #load(): Promise<void> {
-    const { fingerprint, dimensions } = await this.#encoder.load();
+    const model = await this.#encoder.load();
+    const { fingerprint, dimensions, relevance = null } = model;
     await this.#opened;
     if (fingerprint !== this.fingerprint) {
-      const library = this.#library && (await this.#reembedded(this.#library, fingerprint));
+      const library = this.#library && (await this.#reembedded(this.#library, model));
       this.#index.clearVectors();
       this.#table.clearEmbedded();
       this.#cohort = null;
@@ -330,15 +335,17 @@ export class SearchEngine {
       if (library) this.#useLibrary(library);
       this.#queue.add(this.#table.entries());
     }
+    this.#calibration = relevance;
     this.#modelDimensions = dimensions;
     void this.#queue.run();
   }
 
-  async #reembedded(library: Library, fingerprint: string): Promise<Library> {
+  async #reembedded(library: Library, model: Model): Promise<Library> {
     const texts = textsOf(library);
     const passages = await this.#encoder.embed(texts.passages);
     const queries = await this.#encoder.embed(texts.queries, { inputType: "query" });
-    return { ...library, fingerprint, passageVectors: passages.vectors, queryVectors: queries.vectors };
+    const { fingerprint, relevance = null } = model;
+    return { ...library, fingerprint, relevance, passageVectors: passages.vectors, queryVectors: queries.vectors };
   }
 
   async #put(documents: readonly ChunkedDocument[], addition?: number): Promise<Entry[]> {
@@ -370,17 +377,18 @@ export class SearchEngine {
     return replaced;
   }
 
-  #find(query: Query, vector: Float32Array | null, { limit = 8, mode = "hybrid", filter = {} }: SearchOptions): Hit[] {
+  #find(query: Query, vector: Float32Array | null, options: SearchOptions): Hit[] {
+    const { limit = 8, mode = "hybrid", filter = {}, calibration = this.#calibration } = options;
+    const relevanceOf = vector && this.#relevanceFor(vector, calibration);
     return this.#index.search(query, vector, {
       ...{ limit, mode: vector ? mode : "keyword" },
       ...indexFilterOf(filter),
-      ...(vector && { background: this.#backgroundOf(vector) }),
+      ...(relevanceOf && { relevanceOf }),
     });
   }
 
-  /** The mean cosine of a query with unrelated passages. */
-  #backgroundOf(vector: Float32Array): number {
-    return this.#cohort ? dotProduct(vector, this.#cohort) : defaultBackground;
+  #relevanceFor(vector: Float32Array, calibration: RelevanceCalibration | null): RelevanceOf | null {
+    return calibration && relevanceCurve(calibration, this.#cohort ? dotProduct(vector, this.#cohort) : calibration.background);
   }
 
   #setVector(hash: string, vector: Float32Array): void {

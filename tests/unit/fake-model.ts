@@ -37,6 +37,7 @@ export class FakeModel {
     maxTokens: 16,
     pooling: "cls",
     prompts: { query: "ask ", passage: "" },
+    relevance: { center: 0.155, slope: 42, background: 0.45 },
   };
 
   /** A token is a character; a vector depends on nothing but the characters and their places. */

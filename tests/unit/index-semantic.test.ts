@@ -34,8 +34,8 @@ const documentOf = (id: string, passages = 1, source = id) => ({
   })),
 });
 
-/** Keeps all passages that have a vector: their relevance depends on the distance to the background. */
-const all = { mode: "semantic", background: -3, limit: 20 } as const;
+/** Keeps all passages that have a vector: without relevances, none is left out. */
+const all = { mode: "semantic", limit: 20 } as const;
 
 const query = parseQuery("anything");
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { Model } from "../../shared/encoder/encoder.ts";
 import { EncoderError } from "../../shared/errors.ts";
 import { writeIndexFile } from "../../shared/index/index-file.ts";
 import { weakRelevance } from "../../shared/index/relevance.ts";
@@ -16,6 +17,7 @@ const note = (id: string, text: string): Document => ({ id, title: `Note ${id}`,
 const documents = [note("sea", "The tide."), note("food", "The bread."), note("music", "The cello."), note("rest", "The radiator.")];
 const library: Library = {
   fingerprint: FakeModel.model.fingerprint,
+  relevance: FakeModel.model.relevance ?? null,
   documents,
   examples: [{ query: "what the moon does", answer: "sea" }],
   passageVectors: documents.map(({ text }) => topicVector(text)),
@@ -45,6 +47,29 @@ describe("searching", () => {
     expect(hits[0]).toMatchObject({ strength: "strong", passage: { marks: [{ start: 4, end: 9 }] } });
     expect(embedTime).not.toBeNull();
     expect(mode).toBe("hybrid");
+  });
+
+  test("relevance follows the calibration of the model, and a model without one leaves it open", async () => {
+    const { fingerprint, relevance, ...model } = FakeModel.model;
+    const search = async (calibrated: Partial<Model>) => {
+      encoder = new TopicEncoder();
+      encoder.model = { ...model, dimensions: 64, fingerprint: "0".repeat(64), ...calibrated };
+      engine = new SearchEngine(encoder);
+      await engine.add([note("exact", "bread"), note("half", "bread tide"), note("other", "cello")]);
+      const { hits } = await engine.search("bread", { mode: "semantic" });
+      return hits.map(({ id, strength, relevance: found }) => [id, strength, found]);
+    };
+    // The cosines are 1, 0.71 and 0.
+    const strict = { center: 0.25, slope: 5, background: 0.5 };
+    expect(await search({ relevance: strict })).toEqual([
+      ["exact", "good", expect.closeTo(0.78, 1)],
+      ["half", "weak", expect.closeTo(0.45, 1)],
+    ]);
+    expect(await search({})).toEqual([
+      ["exact", "good", null],
+      ["half", "good", null],
+      ["other", "good", null],
+    ]);
   });
 
   test("a search for an example query needs no model", async () => {
@@ -442,8 +467,8 @@ describe("the built-in library", () => {
   });
 
   test("a library reads back as written", () => {
-    const { fingerprint, examples, passageVectors, queryVectors } = library;
-    const header = { fingerprint, dimensions: 64, documents, examples };
+    const { fingerprint, relevance, examples, passageVectors, queryVectors } = library;
+    const header = { fingerprint, relevance, dimensions: 64, documents, examples };
     const packed = packVectors([...passageVectors, ...queryVectors]).buffer;
     expect(readLibrary(JSON.parse(JSON.stringify(header)), packed)).toEqual(library);
     expect(() => readLibrary(header, packed.slice(4))).toThrow(RangeError);

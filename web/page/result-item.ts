@@ -64,9 +64,10 @@ export function makeResultItem(open: (hit: Hit) => void): ResultItem {
   };
 }
 
-function scoreText({ relevance, strength }: Hit, mode: SearchMode): string {
+function scoreText({ relevance, cosine, strength }: Hit, mode: SearchMode): string {
   // In keyword mode the status line says it once.
-  const score = relevance !== null ? percent(relevance) : mode === "keyword" ? "" : "found by keyword";
+  const found = mode === "keyword" ? "" : cosine === null ? "found by keyword" : `cosine ${cosine.toFixed(2)}`;
+  const score = relevance === null ? found : percent(relevance);
   return [score, strength === "weak" ? "weak" : ""].filter(Boolean).join(", ");
 }
 
