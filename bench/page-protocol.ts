@@ -12,6 +12,22 @@ export interface PageModel {
   readonly served: string | null;
 }
 
+/** A query and its vector, as JSON. */
+export interface PageQuery {
+  readonly text: string;
+  readonly vector: readonly number[];
+}
+
+/** Times of an index in a worker, in ms. */
+export interface PageSearchTimes {
+  /** From the bytes of the file to a searchable index. */
+  readonly open: number;
+  /** Of each query, in each round. */
+  readonly keyword: readonly number[];
+  readonly semantic: readonly number[];
+  readonly hybrid: readonly number[];
+}
+
 /** Global object of the page. A page loads one method. */
 export interface BenchPage {
   /** Resolves when every worker is ready. */
@@ -22,6 +38,11 @@ export interface BenchPage {
   embed(texts: readonly string[]): Promise<number>;
   /** Vectors of the last call, L2-normalized. */
   vectors(): number[][];
+  /** Opens an index file in a worker and searches it. The queries of the warm-up are not in the times. */
+  search(
+    file: string,
+    asked: { readonly queries: readonly PageQuery[]; readonly warmUp: readonly PageQuery[]; readonly rounds: number },
+  ): Promise<PageSearchTimes>;
   /** Longest task of the page's thread since the last call, in ms; 0 below 50 ms, which browsers do not report. */
   longestTask(): number;
 }

@@ -1,4 +1,5 @@
 /** Process of one index, whose memory is measured: about `size` passages, generated from real ones. */
+import { writeFile } from "node:fs/promises";
 import { loadScan } from "../api/node/scan.ts";
 import type { SearchMode } from "../shared/index/fusion.ts";
 import { writeIndexFile } from "../shared/index/index-file.ts";
@@ -12,13 +13,20 @@ import { dotProduct } from "../shared/vector.ts";
 import { answerMessages } from "./child.ts";
 import { heapInUse, limit, Stopwatch, timesOf } from "./search-measures.ts";
 import { measurePeer } from "./search-peers.ts";
-import type { PeerSize, SearchJob, SearchSize } from "./search-protocol.ts";
+import type { BuildJob, PeerSize, SearchJob, SearchSize } from "./search-protocol.ts";
 import { grownTo, indexDocuments, perturbed } from "./search-texts.ts";
 
 /** Documents that are added at once. */
 const batchSize = 2000;
 
-answerMessages(async (job: SearchJob): Promise<SearchSize | PeerSize> => (job.peer === null ? measure(job) : measurePeer(job, job.peer)));
+answerMessages(async (job: SearchJob | BuildJob): Promise<SearchSize | PeerSize | { readonly bytes: number }> => {
+  if ("file" in job) {
+    const { file } = await build(job);
+    await writeFile(job.file, file);
+    return { bytes: file.length };
+  }
+  return job.peer === null ? measure(job) : measurePeer(job, job.peer);
+});
 
 async function measure(job: SearchJob): Promise<SearchSize> {
   const scan = (await loadScan()) ?? scanCodes;

@@ -63,3 +63,8 @@ export interface SearchJob {
   readonly size: number;
   readonly rounds: number;
 }
+
+/** Only builds an index file, at a path. */
+export interface BuildJob extends SearchJob {
+  readonly file: string;
+}

@@ -1,6 +1,7 @@
 import { wrap } from "comlink";
 import { createEncoder } from "../../web/encoder/encoder.ts";
 import type { BenchPage, PageMethod } from "../page-protocol.ts";
+import type { IndexWorker } from "./index-worker.ts";
 import type { Pipeline } from "./pipeline-worker.ts";
 
 type Embed = (texts: readonly string[]) => Promise<Iterable<number>[]>;
@@ -46,6 +47,8 @@ const page: BenchPage = {
     vectors = await embed(texts);
     return (performance.now() - start) / 1e3;
   },
+  search: (file, asked) =>
+    wrap<IndexWorker>(new Worker(new URL("./index-worker.ts", import.meta.url), { type: "module" })).search(file, asked),
   vectors: () => vectors.map((vector) => [...vector]),
   longestTask() {
     noteTasks(tasks.takeRecords());

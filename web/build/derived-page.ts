@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { mergeConfig, type Plugin } from "vite";
 import site from "../vite.config.ts";
+import { sizeReportName } from "./size-report.ts";
 import { withoutRawRuntimes } from "./webgpu-runtime.ts";
 
 /**
@@ -13,8 +14,10 @@ export function derivedPage(page: string, output: string, inWorkers?: () => Plug
   const fromHere = (path: string) => fileURLToPath(new URL(path, page));
   // Without the site's entry pages.
   const { rolldownOptions: _, ...build } = site.build ?? {};
+  // A test page may be larger than the site.
+  const plugins = site.plugins?.filter((plugin) => !(plugin && "name" in plugin && plugin.name === sizeReportName));
   return mergeConfig(
-    { ...site, build },
+    { ...site, build, plugins },
     {
       root: fromHere("."),
       build: { outDir: fromHere(output) },

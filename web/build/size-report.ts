@@ -5,6 +5,8 @@ import type { Plugin } from "vite";
 import { filesOf, parseManifest } from "../../shared/encoder/manifest.ts";
 import type { RuntimeFile } from "./webgpu-runtime.ts";
 
+export const sizeReportName = "size-report";
+
 /** Maximum bytes of a first visit, of WebGPU in addition, and of the code in a first visit. Code is counted gzip-compressed. */
 const limits = { firstVisit: 36_000_000, webgpu: 8_000_000, code: 250_000 };
 
@@ -19,7 +21,7 @@ export function sizeReport(
   { onFirstVisit, forWebgpu, forReading }: Record<"onFirstVisit" | "forWebgpu" | "forReading", (name: string) => boolean>,
 ): Plugin {
   return {
-    name: "size-report",
+    name: sizeReportName,
     writeBundle({ dir = "." }, bundle) {
       const compressed = (names: string[]) => sum(names.map((name) => gzipSync(readFileSync(join(dir, name))).byteLength));
       const names = Object.keys(bundle).filter(onFirstVisit);
