@@ -31,6 +31,15 @@ const interrupted = new AbortController();
 /** How to continue after an interruption, for the user. */
 let resumeAdvice = "";
 
+const settingFlags = {
+  HOST: "--host <address>",
+  PORT: "--port <port>",
+  WORKERS: "--workers <count>",
+  MODEL: "--model <model>",
+  DEVICE: "--device <device>",
+  INDEX_FILE: "--index <file>",
+} as const;
+
 const program = new Command("samevec")
   .description("One text, one vector, everywhere: a text encoder as a service and on the command line.")
   .version(version)
@@ -39,23 +48,15 @@ const program = new Command("samevec")
   .showHelpAfterError("(use --help for details)")
   .addHelpText("after", "\nExit codes: 0, 1 for a failure, 2 for an invalid command line or setting, 130 after Ctrl-C.");
 
-program
-  .command("serve")
+withSettings(program.command("serve"), "HOST", "PORT", "WORKERS", "MODEL", "DEVICE", "INDEX_FILE")
   .description("Serve the API and the search page.")
-  .addOption(setting("HOST", "--host <address>"))
-  .addOption(setting("PORT", "--port <port>"))
-  .addOption(setting("WORKERS", "--workers <count>"))
-  .addOption(setting("MODEL", "--model <model>"))
-  .addOption(setting("DEVICE", "--device <device>"))
-  .addOption(setting("INDEX_FILE", "--index <file>"))
   .addHelpText(
     "after",
     "\nEnvironment variables configure all other settings: see docs/configuration.md. A flag takes precedence over its variable.",
   )
   .action((flags: SettingFlags) => serve(environmentWith(flags)));
 
-program
-  .command("embed")
+withSettings(program.command("embed"), "WORKERS", "MODEL", "DEVICE")
   .description("Embed each line of a file or stdin and write one JSON line per text.")
   .argument("[file]", "one text per line, or JSONL with a `text` and optionally an `id`; - for stdin", "-")
   .addOption(
@@ -68,9 +69,6 @@ program
   .option("-o, --output <file>", "output file (default: stdout)")
   .option("--resume", "continue an interrupted --output of the same input, model and options")
   .option("--strict", "stop at the first invalid line instead of skipping it")
-  .addOption(setting("WORKERS", "--workers <count>"))
-  .addOption(setting("MODEL", "--model <model>"))
-  .addOption(setting("DEVICE", "--device <device>"))
   .addHelpText(
     "after",
     `
@@ -80,30 +78,23 @@ reported on stderr with their line number; the exit code is then 1.`,
   )
   .action(runEmbed);
 
-program
-  .command("index")
+withSettings(program.command("index"), "WORKERS", "MODEL", "DEVICE")
   .description("Index a folder for samevec search, samevec serve or the page.")
   .argument("<folder>", `folder to index, with subfolders (${readableExtensions.join(", ")})`)
   .requiredOption("-o, --output <file>", "index file; an existing file is updated, and unchanged passages are not embedded again")
-  .addOption(setting("WORKERS", "--workers <count>"))
-  .addOption(setting("MODEL", "--model <model>"))
-  .addOption(setting("DEVICE", "--device <device>"))
   .addHelpText(
     "after",
     "\nThe same files give the same bytes. Unreadable files are reported and skipped. After Ctrl-C, run the command again to continue.",
   )
   .action(runIndex);
 
-program
-  .command("search")
+withSettings(program.command("search"), "MODEL", "DEVICE")
   .description("Search an index file.")
   .argument("<file>", "index file, created by samevec index or exported from the page")
   .argument("<query>", 'words, "a phrase", -excluded')
   .option("-n, --limit <count>", "maximum number of results", wholeNumber, 10)
   .addOption(new Option("-m, --mode <mode>", "search mode").choices(["hybrid", "semantic", "keyword"]).default("hybrid"))
   .option("--json", "print the mode and the hits as POST /search does")
-  .addOption(setting("MODEL", "--model <model>"))
-  .addOption(setting("DEVICE", "--device <device>"))
   .action(runSearch);
 
 program
@@ -112,12 +103,9 @@ program
   .argument("<folder>", "folder of the site, such as public/samevec")
   .action(runAssets);
 
-program
-  .command("info")
+withSettings(program.command("info"), "MODEL", "DEVICE")
   .description("Show the model, its fingerprint, the device and versions.")
   .option("--json", "print JSON")
-  .addOption(setting("MODEL", "--model <model>"))
-  .addOption(setting("DEVICE", "--device <device>"))
   .action(runInfo);
 
 interface SettingFlags {
@@ -144,11 +132,14 @@ interface SearchFlags extends SettingFlags {
   readonly json?: true;
 }
 
-/** Creates the flag of a setting, with the setting's description and default. */
-function setting(name: "HOST" | "PORT" | "WORKERS" | "MODEL" | "DEVICE" | "INDEX_FILE", flags: string): Option {
-  const { description, unset } = environmentSchema.shape[name].meta() ?? {};
-  const value = environmentSchema.shape[name].parse(undefined);
-  return new Option(flags, `${description} (${name}; default: ${value ?? unset})`);
+/** Adds flags of settings, with their descriptions and defaults. */
+function withSettings(command: Command, ...names: readonly (keyof typeof settingFlags)[]): Command {
+  for (const name of names) {
+    const { description, unset } = environmentSchema.shape[name].meta() ?? {};
+    const value = environmentSchema.shape[name].parse(undefined);
+    command.addOption(new Option(settingFlags[name], `${description} (${name}; default: ${value ?? unset})`));
+  }
+  return command;
 }
 
 function environmentWith({ host, port, workers, model, device, index }: SettingFlags): Environment {

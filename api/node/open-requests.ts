@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { withTimeout } from "../../shared/async.ts";
 
 /** Tracks the requests of a server whose responses are not complete. */
 export class OpenRequests {
@@ -28,12 +29,10 @@ export class OpenRequests {
     this.#ending = true;
     for (const response of this.#responses) closeConnectionAfter(response);
     if (this.#responses.size === 0) return;
-    let timer: NodeJS.Timeout | undefined;
-    await new Promise<void>((resolve) => {
+    const noneLeft = new Promise<void>((resolve) => {
       this.#onNoneLeft = resolve;
-      timer = setTimeout(resolve, timeout);
     });
-    clearTimeout(timer);
+    await withTimeout(noneLeft, timeout, () => null).catch(() => {});
   }
 }
 
