@@ -17,6 +17,17 @@ test("a signal that lives on retains no result", async () => {
   signal.throwIfAborted();
 });
 
+test("many open calls of a worker are no leak to Node", async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on("warning", note);
+  const pool = createPool(new FakeModel(), { size: 1 });
+  await Promise.all(Array.from({ length: 30 }, (_, number) => pool.tokenize(`text ${number}`)));
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  process.off("warning", note);
+  expect(warnings).toEqual([]);
+});
+
 test("a worker that lives on retains no vector", async () => {
   const pool = createPool(new FakeModel(), { size: 1 });
   const vectorOf = async (number: number) => (await pool.embed(`text ${number}`)).vectors[0] ?? {};
