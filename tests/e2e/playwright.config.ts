@@ -33,7 +33,7 @@ export default defineConfig({
     { name: "encoder", testMatch: /encoder(-devices|-download)?\.spec\.ts/, use: { baseURL: encoderPage, launchOptions: browser } },
     {
       name: "search",
-      testMatch: /(search|reading)\.spec\.ts$/,
+      testMatch: /(search|reading|followed-folder)\.spec\.ts$/,
       use: { baseURL: searchPage, launchOptions: browser, serviceWorkers: "block" },
     },
     { name: "package", testMatch: "package.spec.ts", use: { launchOptions: browser } },

@@ -377,39 +377,6 @@ test("a full disk is reported until there is room; new documents stay searchable
   for (const { id, passages } of kept) expect(passages).toBe(whole.get(id) ?? 1);
 });
 
-test("changes in a followed folder (new, changed, renamed or removed files) are searchable after the next scan", async ({ page }) => {
-  // The browser's own file system stands for the disk: the handles are the same, and need nobody's leave.
-  const change = (changes: Record<string, string | null>) =>
-    page.evaluate(async (changes) => {
-      const root = await navigator.storage.getDirectory();
-      const folder = await root.getDirectoryHandle("diary", { create: true });
-      for (const [name, text] of Object.entries(changes)) {
-        if (text === null) {
-          await folder.removeEntry(name);
-          continue;
-        }
-        const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
-        await writable.write(text);
-        await writable.close();
-      }
-    }, changes);
-  const paths = () => page.evaluate(async () => (await window.search.documents(window.state.collections[0]?.id ?? "")).map(({ id }) => id));
-
-  await change({ "monday.md": note(1), "tuesday.md": note(2), ".hidden.md": note(3), "notes.xyz": "what is this" });
-  await page.evaluate(async () => {
-    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("diary");
-    await window.search.connectFolder(window.state.collections[0]?.id ?? "", folder);
-  });
-  expect(await paths()).toEqual(["diary/monday.md", "diary/tuesday.md"]);
-  expect((await page.evaluate(() => window.search.state())).collections[0]?.problems).toMatchObject([{ path: "diary/notes.xyz" }]);
-
-  await change({ "monday.md": null, "moved.md": note(1), "tuesday.md": `${note(2)} And it rained cats and dogs.` });
-  await open(page);
-  await page.evaluate(async () => window.search.refreshFolder(window.state.collections[0]?.id ?? ""));
-  expect(await paths()).toEqual(["diary/moved.md", "diary/tuesday.md"]);
-  expect(await found(page, "rained", { mode: "keyword" })).toEqual(["diary/tuesday.md"]);
-});
-
 test("collections are searched separately, and deleting the last one leaves an empty one", async ({ page }) => {
   await addFiles(page, notes(2));
   const outcome = await page.evaluate(async () => {

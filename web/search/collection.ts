@@ -53,6 +53,9 @@ export class Collection {
   #filesAddition = 0;
   #readUntil = Number.NEGATIVE_INFINITY;
   #addition = new AbortController();
+  /** Aborts when the followed folder is disconnected or replaced. */
+  #folderEnd = new AbortController();
+  #scan: Promise<void> | null = null;
   /** Documents that were added since the collection was last completely embedded. */
   readonly #latest = new Set<string>();
   readonly #pace = new Pace();
@@ -113,7 +116,14 @@ export class Collection {
 
   /** Reads files and adds them, small ones first; resolves when they are searchable by keyword. The state lists files that fail. */
   async addFiles(files: readonly AddedFile[]): Promise<void> {
-    const { signal } = this.#addition;
+    await this.#read(files, this.#addition.signal);
+  }
+
+  /**
+   * As {@link addFiles}, until the signal aborts. Resolves to the paths of files that another attempt may read: the reader failed, or all of
+   * them after an abort, since what was added may have been cancelled.
+   */
+  async #read(files: readonly AddedFile[], signal: AbortSignal): Promise<ReadonlySet<string>> {
     if (!this.#reading && performance.now() - this.#readUntil > maxGap) {
       this.#problems = [];
       this.#filesAddition = this.engine.newAddition();
@@ -124,6 +134,8 @@ export class Collection {
     const reading = this.#reading;
     reading.total += files.length;
     this.#changed();
+    const unread = new Set<string>();
+    let done = 0;
     let read: ChunkedDocument[] = [];
     let began = performance.now();
     const put = async () => {
@@ -138,16 +150,21 @@ export class Collection {
         read.push(await this.#options.reader.read(path, file, signal));
       } catch (error) {
         if (signal.aborted) break;
-        this.#problems = [...this.#problems, { path, message: `${path} ${EncoderError.from(error).message}.` }];
+        const { code, message } = EncoderError.from(error);
+        if (code === "timeout" || code === "worker_died") unread.add(path);
+        this.#problems = [...this.#problems, { path, message: `${path} ${message}.` }];
       }
       reading.done += 1;
+      done += 1;
       if (read.length >= documentsPerPut || performance.now() - began > maxWait) await put();
       this.#changed();
     }
     if (!signal.aborted) await put();
-    if (this.#reading === reading && (reading.done === reading.total || signal.aborted)) this.#reading = null;
+    reading.total -= files.length - done;
+    if (this.#reading === reading && reading.done === reading.total) this.#reading = null;
     this.#readUntil = performance.now();
     this.#changed();
+    return signal.aborted ? new Set(files.map(({ path }) => path)) : unread;
   }
 
   /** Imports an index file. Without vectors of this model its documents are searchable by keyword and embedded again. */
@@ -165,7 +182,9 @@ export class Collection {
 
   /** Connects a folder in place of the previous one, whose documents stay. */
   async connectFolder(handle: FileSystemDirectoryHandle): Promise<void> {
+    this.#endFolder();
     await this.#updateRecord({ folder: { handle, files: {} } });
+    await this.#scan;
     await this.refreshFolder();
   }
 
@@ -173,26 +192,39 @@ export class Collection {
     return this.#record.folder?.handle ?? null;
   }
 
-  /** Reads the changes in the folder, when the permission is granted. */
+  /** Reads the changes in the folder, when the permission is granted. A call during a scan waits for it. */
   async refreshFolder(): Promise<void> {
+    this.#scan ??= this.#scanFolder().finally(() => {
+      this.#scan = null;
+    });
+    await this.#scan;
+  }
+
+  async #scanFolder(): Promise<void> {
     const { folder } = this.#record;
     if (!folder) return;
     this.#access = await accessTo(folder.handle);
     this.#changed();
-    if (this.#access !== "granted" || this.#reading) return;
+    if (this.#access !== "granted") return;
+    const { signal: ended } = this.#folderEnd;
     try {
       const { changed, gone, files } = await changesIn(folder);
       // Before the removal, so that a renamed file reuses its vectors.
-      if (changed.length > 0) await this.addFiles(changed);
+      const unread = changed.length > 0 ? await this.#read(changed, AbortSignal.any([this.#addition.signal, ended])) : new Set<string>();
+      if (ended.aborted) return;
       if (gone.length > 0) await this.remove(gone);
-      if (changed.length + gone.length > 0) await this.#updateRecord({ folder: { ...folder, files } });
+      if (ended.aborted || changed.length + gone.length === 0) return;
+      const read = Object.fromEntries(Object.entries(files).filter(([path]) => !unread.has(path)));
+      await this.#updateRecord({ folder: { ...folder, files: read } });
     } catch {
+      if (ended.aborted) return;
       this.#problems = [{ path: folder.handle.name, message: `${folder.handle.name} cannot be read: it may have been moved.` }];
       this.#changed();
     }
   }
 
   async disconnectFolder(): Promise<void> {
+    this.#endFolder();
     await this.#updateRecord({ folder: null });
   }
 
@@ -218,6 +250,12 @@ export class Collection {
     await this.remove(unfinished.map(({ document }) => document.id));
     this.#latest.clear();
     this.resume();
+  }
+
+  /** Stops the scan of the folder, which must not write its record any more. */
+  #endFolder(): void {
+    this.#folderEnd.abort(new EncoderError("disposed", "was cancelled"));
+    this.#folderEnd = new AbortController();
   }
 
   async rename(name: string): Promise<void> {
