@@ -192,6 +192,20 @@ test("pausing stops embedding, resuming continues it, and cancelling drops docum
   expect(await found(page, "Note 1", { mode: "keyword" })).toContain("notes/001.md");
 });
 
+test("a paused collection stays paused after a reload, until it is resumed", async ({ page }) => {
+  const id = await firstCollection(page);
+  await page.evaluate((id) => window.search.pause(id), id);
+  await addFiles(page, notes(12));
+  await open(page);
+  await ready(page);
+  await new Promise((resolve) => setTimeout(resolve, 1500));
+  expect(await collection(page)).toMatchObject({ coverage: { done: 0, total: 12 }, indexing: { phase: "paused" } });
+  await page.evaluate((id) => window.search.resume(id), id);
+  await embedded(page);
+  await open(page);
+  expect(await collection(page)).toMatchObject({ coverage: { done: 12, total: 12 }, indexing: null });
+});
+
 test("collections of another model open complete, are searchable by keyword at once, and are re-embedded automatically", async ({
   page,
 }) => {

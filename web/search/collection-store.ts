@@ -28,6 +28,8 @@ export interface CollectionRecord extends Pick<CollectionState, "id" | "name" | 
   readonly fingerprint: string | null;
   /** Whether it is being embedded again. Missing in records of an earlier version. */
   readonly modelChanged?: boolean;
+  /** Whether embedding is paused. Missing in records of an earlier version. */
+  readonly paused?: boolean;
   readonly folder: FollowedFolder | null;
 }
 

@@ -44,7 +44,6 @@ export class Collection {
   readonly #options: CollectionOptions;
   #record: CollectionRecord;
   #version = 0;
-  #paused = false;
   #deleted = false;
   #reading: { done: number; total: number } | null = null;
   #problems: readonly FileProblem[] = [];
@@ -228,16 +227,15 @@ export class Collection {
     await this.#updateRecord({ folder: null });
   }
 
-  pause(): void {
-    this.#paused = true;
+  /** Stops embedding until it is resumed, also by a later visit. */
+  async pause(): Promise<void> {
     this.engine.pause();
-    this.#changed();
+    await this.#updateRecord({ paused: true });
   }
 
-  resume(): void {
-    this.#paused = false;
+  async resume(): Promise<void> {
     this.engine.resume();
-    this.#changed();
+    await this.#updateRecord({ paused: false });
   }
 
   /** Stops reading files, and removes the latest documents that are not completely embedded. */
@@ -249,7 +247,7 @@ export class Collection {
       .filter(({ document, embedded, readable }) => this.#latest.has(document.id) && embedded < readable);
     await this.remove(unfinished.map(({ document }) => document.id));
     this.#latest.clear();
-    this.resume();
+    await this.resume();
   }
 
   /** Stops the scan of the folder, which must not write its record any more. */
@@ -272,6 +270,7 @@ export class Collection {
 
   async #restore(): Promise<void> {
     const { store, record } = this.#options;
+    if (record.paused) this.engine.pause();
     for await (const documents of store?.documents(record.id) ?? []) await this.engine.restore(documents, record.fingerprint);
     if (record.folder) this.#access = await accessTo(record.folder.handle);
     await this.#summarize();
@@ -299,7 +298,7 @@ export class Collection {
     if (!this.#reading && done === total) return null;
     const { perSecond } = this.#pace;
     return {
-      phase: this.#paused ? "paused" : this.#reading ? "reading" : "embedding",
+      phase: this.#record.paused ? "paused" : this.#reading ? "reading" : "embedding",
       files: this.#reading && { ...this.#reading },
       passagesPerSecond: perSecond,
       secondsLeft: perSecond ? (total - done) / perSecond : null,

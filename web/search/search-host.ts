@@ -280,7 +280,7 @@ export class SearchHost {
 
 /** @param current fingerprint of the current model: vectors of another one do not count */
 function closedState(stored: CollectionRecord, current: string): SearchState["collections"][number] {
-  const { made: _made, folder, modelChanged = false, ...record } = stored;
+  const { made: _made, paused: _paused, folder, modelChanged = false, ...record } = stored;
   const followed = folder && ({ name: folder.handle.name, access: "asks" } as const);
   const state = { ...record, folder: followed, modelChanged, indexing: null, problems: [], version: 0 };
   const { total } = record.coverage;
