@@ -36,8 +36,8 @@ const change = (page: Page, folder: string, changes: Record<string, string | nul
     [folder, changes] as const,
   );
 
-/** Connects a folder, and cancels or disconnects once some of its files are read and most are not. Resolves when all have ended. */
-const connect = (page: Page, folder: string, meanwhile: "cancel" | "disconnectFolder" | null = null) =>
+/** Connects a folder, and stops or disconnects once some of its files are read and most are not. Resolves when all have ended. */
+const connect = (page: Page, folder: string, meanwhile: "stopReading" | "disconnectFolder" | null = null) =>
   page.evaluate(
     async ([name, meanwhile]) => {
       const id = window.state.collections[0]?.id ?? "";
@@ -77,9 +77,9 @@ test("changes in a followed folder (new, changed, renamed or removed files) are 
   expect(found).toEqual(["diary/tuesday.md"]);
 });
 
-test("files of a followed folder that were not read because reading was cancelled are read by the next scan", async ({ page }) => {
+test("files of a followed folder that were not read because reading was stopped are read by the next scan", async ({ page }) => {
   await change(page, "diary", longNotes);
-  await connect(page, "diary", "cancel");
+  await connect(page, "diary", "stopReading");
   expect((await paths(page)).length).toBeLessThan(60);
   await scan(page);
   expect(await paths(page)).toHaveLength(60);

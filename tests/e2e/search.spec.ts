@@ -174,7 +174,7 @@ test("files added in parts form one addition: counted together, each rejection r
   expect(covered["long.md"]?.done).toBeLessThan(covered["long.md"]?.total ?? 0);
 });
 
-test("pausing stops embedding, resuming continues it, and cancelling drops documents that are not embedded", async ({ page }) => {
+test("pausing stops embedding, and resuming continues it", async ({ page }) => {
   await addFiles(page, notes(4));
   await embedded(page);
   const id = await firstCollection(page);
@@ -186,10 +186,30 @@ test("pausing stops embedding, resuming continues it, and cancelling drops docum
   expect((await collection(page))?.coverage.done).toBe(at);
   await page.evaluate((id) => window.search.resume(id), id);
   await page.evaluate((at) => window.until(({ collections: [first] }) => (first?.coverage.done ?? 0) > (at ?? 0)), at);
-  await page.evaluate((id) => window.search.cancel(id), id);
-  const { collections } = await embedded(page);
-  expect(collections[0]?.documents).toBeLessThan(44);
-  expect(await found(page, "Note 1", { mode: "keyword" })).toContain("notes/001.md");
+});
+
+test("stopping the reading of files keeps the documents that are read and those that are being embedded", async ({ page }) => {
+  await addFiles(page, notes(40));
+  const id = await firstCollection(page);
+  const added = page.evaluate(
+    async ([id, text]) => {
+      const files = Array.from({ length: 60 }, (_, i) => ({ path: `long-${i}.md`, file: new File([`${i} ${text}`], `long-${i}.md`) }));
+      await window.search.addFiles(id, files);
+    },
+    [id, note(1, 400)] as const,
+  );
+  await page.evaluate(() =>
+    window.until(({ collections: [first] }) => first?.indexing?.files?.total === 60 && first.indexing.files.done > 0),
+  );
+  await page.evaluate((id) => window.search.stopReading(id), id);
+  await added;
+  const now = async () => (await page.evaluate(() => window.search.state())).collections[0];
+  const state = await now();
+  expect(state?.indexing?.files ?? null).toBeNull();
+  expect(state?.documents).toBeGreaterThan(40);
+  expect(state?.documents).toBeLessThan(100);
+  await page.evaluate((id) => window.search.stopReading(id), id);
+  expect((await now())?.documents).toBe(state?.documents);
 });
 
 test("a paused collection stays paused after a reload, until it is resumed", async ({ page }) => {

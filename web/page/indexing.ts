@@ -7,13 +7,14 @@ import { count, countOf, numeral, rate, timeLeft } from "./wording.ts";
 /** The number of listed problems. */
 const maxProblems = 200;
 
-/** The progress of indexing, with buttons to pause and cancel it, and the files that could not be added. */
+/** The progress of indexing, with buttons to pause it and to stop reading files, and the files that could not be added. */
 export function mountIndexing(store: PageStore, service: Search): void {
   const box = find("#indexing", HTMLElement);
   const doing = find(".doing", HTMLElement, box);
   const bar = find("progress", HTMLProgressElement, box);
   const rateLine = find(".rate", HTMLElement, box);
   const pause = find(".pause", HTMLButtonElement, box);
+  const stop = find(".stop", HTMLButtonElement, box);
 
   pause.addEventListener("click", () => {
     void attempt(store, async () => {
@@ -23,10 +24,10 @@ export function mountIndexing(store: PageStore, service: Search): void {
       else if (collection) await search.pause(collection.id);
     });
   });
-  find(".cancel", HTMLButtonElement, box).addEventListener("click", () => {
+  stop.addEventListener("click", () => {
     void attempt(store, async () => {
       const collection = shownCollection(store.get());
-      if (collection) await (await service).cancel(collection.id);
+      if (collection) await (await service).stopReading(collection.id);
     });
   });
 
@@ -44,6 +45,8 @@ export function mountIndexing(store: PageStore, service: Search): void {
     bar.setAttribute("aria-valuetext", `${numeral(done)} of ${numeral(total)}`);
     write(rateLine, indexing.phase === "paused" ? "" : rateText(indexing));
     write(pause, indexing.phase === "paused" ? "Resume" : "Pause");
+    if (!indexing.files && document.activeElement === stop) pause.focus({ preventScroll: true });
+    stop.hidden = !indexing.files;
   });
   mountProblems(store);
 }

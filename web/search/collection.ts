@@ -55,8 +55,6 @@ export class Collection {
   /** Aborts when the followed folder is disconnected or replaced. */
   #folderEnd = new AbortController();
   #scan: Promise<void> | null = null;
-  /** Documents that were added since the collection was last completely embedded. */
-  readonly #latest = new Set<string>();
   readonly #pace = new Pace();
 
   private constructor(options: CollectionOptions) {
@@ -118,10 +116,7 @@ export class Collection {
     await this.#read(files, this.#addition.signal);
   }
 
-  /**
-   * As {@link addFiles}, until the signal aborts. Resolves to the paths of files that another attempt may read: the reader failed, or all of
-   * them after an abort, since what was added may have been cancelled.
-   */
+  /** As {@link addFiles}, until the signal aborts. Resolves to the paths of files that another attempt may read: the reader failed, or stopped. */
   async #read(files: readonly AddedFile[], signal: AbortSignal): Promise<ReadonlySet<string>> {
     if (!this.#reading && performance.now() - this.#readUntil > maxGap) {
       this.#problems = [];
@@ -133,7 +128,7 @@ export class Collection {
     const reading = this.#reading;
     reading.total += files.length;
     this.#changed();
-    const unread = new Set<string>();
+    const unread = new Set(files.map(({ path }) => path));
     let done = 0;
     let read: ChunkedDocument[] = [];
     let began = performance.now();
@@ -147,10 +142,11 @@ export class Collection {
       if (signal.aborted) break;
       try {
         read.push(await this.#options.reader.read(path, file, signal));
+        unread.delete(path);
       } catch (error) {
         if (signal.aborted) break;
         const { code, message } = EncoderError.from(error);
-        if (code === "timeout" || code === "worker_died") unread.add(path);
+        if (code !== "timeout" && code !== "worker_died") unread.delete(path);
         this.#problems = [...this.#problems, { path, message: `${path} ${message}.` }];
       }
       reading.done += 1;
@@ -158,12 +154,12 @@ export class Collection {
       if (read.length >= documentsPerPut || performance.now() - began > maxWait) await put();
       this.#changed();
     }
-    if (!signal.aborted) await put();
+    if (!this.#deleted) await put();
     reading.total -= files.length - done;
     if (this.#reading === reading && reading.done === reading.total) this.#reading = null;
     this.#readUntil = performance.now();
     this.#changed();
-    return signal.aborted ? new Set(files.map(({ path }) => path)) : unread;
+    return unread;
   }
 
   /** Imports an index file. Without vectors of this model its documents are searchable by keyword and embedded again. */
@@ -175,7 +171,6 @@ export class Collection {
 
   async remove(documents: readonly string[]): Promise<void> {
     await this.engine.remove(documents);
-    for (const id of documents) this.#latest.delete(id);
     await this.#summarize();
   }
 
@@ -238,21 +233,15 @@ export class Collection {
     await this.#updateRecord({ paused: false });
   }
 
-  /** Stops reading files, and removes the latest documents that are not completely embedded. */
-  async cancel(): Promise<void> {
-    this.#addition.abort(new EncoderError("disposed", "was cancelled"));
+  /** Stops reading files. Those that are read stay. */
+  stopReading(): void {
+    this.#addition.abort(new EncoderError("disposed", "was stopped"));
     this.#addition = new AbortController();
-    const unfinished = this.engine
-      .entries()
-      .filter(({ document, embedded, readable }) => this.#latest.has(document.id) && embedded < readable);
-    await this.remove(unfinished.map(({ document }) => document.id));
-    this.#latest.clear();
-    await this.resume();
   }
 
   /** Stops the scan of the folder, which must not write its record any more. */
   #endFolder(): void {
-    this.#folderEnd.abort(new EncoderError("disposed", "was cancelled"));
+    this.#folderEnd.abort(new EncoderError("disposed", "was stopped"));
     this.#folderEnd = new AbortController();
   }
 
@@ -263,7 +252,7 @@ export class Collection {
   /** Stops all work and deletes the stored data. */
   async delete(): Promise<void> {
     this.#deleted = true;
-    this.#addition.abort(new EncoderError("disposed", "was cancelled"));
+    this.#addition.abort(new EncoderError("disposed", "was stopped"));
     this.engine.pause();
     await this.#options.store?.deleteCollection(this.#record.id);
   }
@@ -277,7 +266,6 @@ export class Collection {
   }
 
   async #put(documents: readonly ChunkedDocument[], addition: number): Promise<void> {
-    for (const { document } of documents) this.#latest.add(document.id);
     await this.engine.put(documents, { addition });
     await this.#summarize();
   }
@@ -315,7 +303,6 @@ export class Collection {
       passages += entry.passages.length;
     }
     this.#pace.count(coverage.done);
-    if (coverage.done === coverage.total) this.#latest.clear();
     this.#version += 1;
     const bytes = 2 * characters + 4 * coverage.done * this.engine.dimensions;
     const modelChanged =

@@ -132,7 +132,7 @@ export class SearchHost {
 
       pause: on((collection) => collection.pause()),
       resume: on((collection) => collection.resume()),
-      cancel: on((collection) => collection.cancel()),
+      stopReading: on((collection) => collection.stopReading()),
 
       createCollection: (name) => this.#create(name),
       renameCollection: on((collection, name: string) => collection.rename(name)),

@@ -156,8 +156,8 @@ export interface SearchService {
 
   pause(collection: string): Promise<void>;
   resume(collection: string): Promise<void>;
-  /** Stops the current addition, and removes its documents that are not embedded. */
-  cancel(collection: string): Promise<void>;
+  /** Stops reading files. Those that are read stay. */
+  stopReading(collection: string): Promise<void>;
 
   /** Its id. */
   createCollection(name: string): Promise<string>;

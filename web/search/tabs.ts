@@ -57,7 +57,7 @@ const methods = [
   "disconnectFolder",
   "pause",
   "resume",
-  "cancel",
+  "stopReading",
   "createCollection",
   "renameCollection",
   "deleteCollection",
