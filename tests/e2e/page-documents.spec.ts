@@ -144,6 +144,27 @@ test("documents being embedded show progress, are searchable by keyword, and can
   await expect.poll(() => bar.evaluate(({ value }: HTMLProgressElement) => value)).toBeGreaterThan(done);
 });
 
+test("a file with the name of another one is added beside it or in its place, as the visitor decides", async ({ page }) => {
+  await openReady(page, server.url);
+  await choose(page, { "notes.md": "The heron stood by the canal." });
+  await expect(yourDocuments(page)).toHaveCount(1);
+  const question = page.getByRole("dialog", { name: "notes.md is already here" });
+
+  await choose(page, { "notes.md": "A kingfisher flew under the bridge.", "other.md": "The swans slept." });
+  await question.getByRole("button", { name: "Keep both" }).click();
+  await expect(yourDocuments(page)).toHaveCount(3);
+  await searchBox(page).fill("kingfisher");
+  await expect(results(page).first()).toContainText("notes (1).md");
+  await searchBox(page).fill("heron");
+  await expect(firstTitle(page)).toHaveText("The heron stood by the canal.");
+
+  await choose(page, { "notes.md": "An otter swam past the lock." });
+  await question.getByRole("button", { name: "Replace" }).click();
+  await searchBox(page).fill("otter");
+  await expect(firstTitle(page)).toHaveText("An otter swam past the lock.");
+  await expect(yourDocuments(page)).toHaveCount(3);
+});
+
 test("reading many files can be stopped, which keeps those that are read", async ({ page }) => {
   await openReady(page, server.url);
   const text = (n: number) => `Report ${n}. ${"The lamp in the hall was left on again, and the cat slept below it. ".repeat(900)}`;

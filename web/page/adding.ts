@@ -1,10 +1,13 @@
 import { nextTurn } from "../../shared/async.ts";
 import type { AddedFile } from "../search/service.ts";
+import { askVisitor } from "./ask-dialog.ts";
 import { attempt } from "./attempt.ts";
 import { chosenFiles, droppedFiles } from "./dropped-files.ts";
 import { find, write } from "./elements.ts";
+import { isSingle, withDistinctNames } from "./equal-names.ts";
 import { showNewCollection } from "./search-service.ts";
 import { type PageStore, type Search, shownCollection } from "./state.ts";
+import { count } from "./wording.ts";
 
 /** Files per message to the worker: each takes almost 1 ms, during which the page cannot paint. */
 const filesAtOnce = 16;
@@ -29,9 +32,10 @@ export function mountAdding(store: PageStore, service: Search): void {
     if (others.length > 0) {
       void add(async (collection) => {
         const search = await service;
+        const named = await namedFiles(search, collection, others);
         const parts: Promise<void>[] = [];
-        for (let i = 0; i < others.length; i += filesAtOnce) {
-          parts.push(search.addFiles(collection, others.slice(i, i + filesAtOnce)));
+        for (let i = 0; i < named.length; i += filesAtOnce) {
+          parts.push(search.addFiles(collection, named.slice(i, i + filesAtOnce)));
           await nextTurn();
         }
         await Promise.all(parts);
@@ -55,6 +59,21 @@ export function mountAdding(store: PageStore, service: Search): void {
     });
   }
   acceptDrops(store, (dropped) => void attempt(store, async () => addFiles(await dropped)));
+}
+
+/** Files with names of their own. The visitor decides whether those with the name of a document replace it. */
+async function namedFiles(search: Awaited<Search>, collection: string, files: readonly AddedFile[]): Promise<AddedFile[]> {
+  const known = new Set((await search.documents(collection)).map(({ id }) => id));
+  const equal = [...new Set(files.filter((file) => isSingle(file) && known.has(file.path)).map(({ path }) => path))];
+  const [first, ...more] = equal;
+  if (first === undefined) return withDistinctNames(files, known);
+  const title = more.length === 0 ? `${first} is already here` : `${count(equal.length, "file")} are already here`;
+  const text =
+    more.length === 0
+      ? "Replace it if this is a newer version. Keep both if this is another file."
+      : "Replace them if these are newer versions. Keep both if these are other files.";
+  const replaces = (await askVisitor({ title, text, action: "Replace", refusal: "Keep both" })) !== null;
+  return withDistinctNames(files, replaces ? [...known].filter((id) => !equal.includes(id)) : known);
 }
 
 /** Imports an index file as a new collection, and shows it. */

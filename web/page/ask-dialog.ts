@@ -5,12 +5,14 @@ interface Question {
   readonly text?: string;
   /** Label of the confirming button. */
   readonly action: string;
+  /** Label of the other button. Default `Cancel`. */
+  readonly refusal?: string;
   /** Asks for a name too; its initial value. */
   readonly name?: string;
 }
 
-/** Asks the visitor. Resolves to the name (empty when none is requested), or to null when the visitor cancels. */
-export function askVisitor({ title, text = "", action, name }: Question): Promise<string | null> {
+/** Asks the visitor. Resolves to the name (empty when none is requested), or to null when the visitor refuses. */
+export function askVisitor({ title, text = "", action, refusal = "Cancel", name }: Question): Promise<string | null> {
   const dialog = find("#ask", HTMLDialogElement);
   const form = find("form", HTMLFormElement, dialog);
   const input = find("input", HTMLInputElement, dialog);
@@ -19,6 +21,7 @@ export function askVisitor({ title, text = "", action, name }: Question): Promis
   explanation.textContent = text;
   explanation.hidden = text === "";
   find(".yes", HTMLElement, dialog).textContent = action;
+  find(".no", HTMLElement, dialog).textContent = refusal;
   input.hidden = name === undefined;
   input.required = name !== undefined;
   input.value = name ?? "";
