@@ -41,10 +41,18 @@ async function found(page: Page, query: string, options: { mode?: "hybrid" | "se
   );
 }
 
-/** What the state tells of the first collection. */
-const collection = (page: Page) => page.evaluate(() => window.state.collections[0]);
+/** The first collection. Asks for the state: the page is told of changes a moment later. */
+const collection = async (page: Page) => (await page.evaluate(() => window.search.state())).collections[0];
+/** Waits until everything is embedded. */
 const embedded = (page: Page) =>
-  page.evaluate(() => window.until(({ collections: [first] }) => first?.indexing === null && first.coverage.done === first.coverage.total));
+  page.evaluate(async () => {
+    for (;;) {
+      const state = await window.search.state();
+      const [first] = state.collections;
+      if (first?.indexing === null && first.coverage.done === first.coverage.total) return state;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  });
 const ready = (page: Page) => page.evaluate(() => window.until(({ model }) => model.phase === "ready"));
 
 /** Opens the page; what was kept is there when this resolves. */
@@ -174,6 +182,28 @@ test("files added in parts form one addition: counted together, each rejection r
   expect(covered["long.md"]?.done).toBeLessThan(covered["long.md"]?.total ?? 0);
 });
 
+test("a tab that is closed while it waits for answers leaves no error in the tab that leads", async ({ page, context }) => {
+  await addFiles(page, notes(12));
+  const worker = page.workers().find((each) => each.url().includes("search-worker"));
+  await worker?.evaluate(() => {
+    const errors: string[] = [];
+    Object.assign(globalThis, { errors });
+    addEventListener("unhandledrejection", ({ reason }) => errors.push(String(reason)));
+    addEventListener("error", ({ message }) => errors.push(message));
+  });
+  await embedded(page);
+  const other = await context.newPage();
+  await open(other);
+  await other.evaluate(() => {
+    const id = window.state.collections[0]?.id ?? "";
+    for (let i = 0; i < 100; i++) void window.search.relevanceIn(id, "notes/001.md", `query ${i}`);
+  });
+  await other.close();
+  // Answered after those of the other tab.
+  await page.evaluate(async () => window.search.relevanceIn(window.state.collections[0]?.id ?? "", "notes/001.md", "the last query"));
+  expect(await worker?.evaluate(() => Reflect.get(globalThis, "errors"))).toEqual([]);
+});
+
 test("pausing stops embedding, and resuming continues it", async ({ page }) => {
   await addFiles(page, notes(4));
   await embedded(page);
@@ -203,13 +233,12 @@ test("stopping the reading of files keeps the documents that are read and those 
   );
   await page.evaluate((id) => window.search.stopReading(id), id);
   await added;
-  const now = async () => (await page.evaluate(() => window.search.state())).collections[0];
-  const state = await now();
+  const state = await collection(page);
   expect(state?.indexing?.files ?? null).toBeNull();
   expect(state?.documents).toBeGreaterThan(40);
   expect(state?.documents).toBeLessThan(100);
   await page.evaluate((id) => window.search.stopReading(id), id);
-  expect((await now())?.documents).toBe(state?.documents);
+  expect((await collection(page))?.documents).toBe(state?.documents);
 });
 
 test("a paused collection stays paused after a reload, until it is resumed", async ({ page }) => {

@@ -166,9 +166,20 @@ class Tabs {
     if (!this.#leader || this.#followers.has(tab)) return;
     this.#followers.add(tab);
     const channel = new BroadcastChannel(`${this.#options.name} ${tab}`);
-    expose(this.#leader.service(), channel);
+    let closed = false;
+    expose(this.#leader.service(), {
+      // A closed channel throws, but a tab that is gone needs no answers.
+      postMessage: (message) => {
+        if (!closed) channel.postMessage(message);
+      },
+      addEventListener: (...listener) => channel.addEventListener(...listener),
+      removeEventListener: (...listener) => channel.removeEventListener(...listener),
+    });
     this.#send({ type: "leader-found", tab });
-    await navigator.locks.request(this.#lockOf(tab), () => channel.close());
+    await navigator.locks.request(this.#lockOf(tab), () => {
+      closed = true;
+      channel.close();
+    });
     this.#followers.delete(tab);
   }
 
