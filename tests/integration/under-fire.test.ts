@@ -66,13 +66,20 @@ afterEach(async () => {
 const post = (server: ServerProcess, path: string, body: string) =>
   fetch(`${server.url}${path}`, { method: "POST", headers: { "content-type": "application/json" }, body });
 
-/** What each worker and the index allocate when they are first used belongs to the idle service. */
+/**
+ * What each worker and the index allocate when they are first used belongs to the idle service. So does the young generation of V8's heap,
+ * which grows with the first seconds of requests and which an idle process keeps.
+ */
 async function warmUp(server: ServerProcess): Promise<void> {
   for (const body of [json({ inputs: abstracts.slice(0, 64).map((text) => text.repeat(4)) }), json({ inputs: "short" })]) {
     expect((await post(server, "/embed", body)).status).toBe(200);
   }
   expect((await post(server, "/search", json({ query: "boundary layer" }))).status).toBe(200);
   expect((await post(server, "/tokenize", json({ inputs: "a few words" }))).status).toBe(200);
+  for (let round = 0; round < 100; round++) {
+    const queries = abstracts.slice(0, 4).map((text) => json({ query: `${round} ${text.slice(0, 1_000)}`, mode: "keyword" }));
+    for (const { status } of await Promise.all(queries.map((body) => post(server, "/search", body)))) expect(status).toBe(200);
+  }
 }
 
 const start = async () => {
