@@ -410,6 +410,35 @@ test("the page and Node read each other's index files, and a damaged index file 
   expect(outcome.names).toEqual(["My documents", "Of Node"]);
 });
 
+test("documents of a newer version of the page are neither shown as missing nor overwritten", async ({ page }) => {
+  await addFiles(page, notes(2));
+  await page.route("**/blank", (route) => route.fulfill({ contentType: "text/html", body: "" }));
+  const changeVersion = async () => {
+    await page.goto("/blank");
+    return page.evaluate(async () => {
+      const { name = "" } = (await indexedDB.databases()).find(({ name }) => name?.startsWith("samevec")) ?? {};
+      const database = await new Promise<IDBDatabase>((resolve, reject) => {
+        const opening = indexedDB.open(name, 99);
+        opening.onsuccess = () => resolve(opening.result);
+        opening.onerror = () => reject(opening.error);
+      });
+      const count = database.transaction("documents").objectStore("documents").count();
+      const documents = await new Promise<number>((resolve) => {
+        count.onsuccess = () => resolve(count.result);
+      });
+      database.close();
+      return documents;
+    });
+  };
+  expect(await changeVersion()).toBe(2);
+  await open(page);
+  const { storage } = await page.evaluate(() => window.search.state());
+  expect(storage).toEqual({ kept: "tab", problem: expect.stringContaining("newer version of this page") });
+  await addFiles(page, notes(1, 7));
+  expect(await found(page, "Note 7", { mode: "keyword" })).toEqual(["notes/007.md"]);
+  expect(await changeVersion()).toBe(2);
+});
+
 test("a full disk is reported until there is room; new documents stay searchable and stored ones are kept", async ({ page, context }) => {
   await addFiles(page, notes(2));
   await embedded(page);

@@ -61,6 +61,22 @@ const documentsPerRead = 50;
 /** Sorts after every key: IndexedDB orders arrays after numbers and strings. */
 const last: never[] = [];
 
+/** The store and its collections, oldest first. Without a store, nothing is kept. */
+export interface OpenedStore {
+  readonly store: CollectionStore | null;
+  readonly records: CollectionRecord[];
+  /** Why stored documents cannot be read, for the visitor; null if there may be none, as in some private windows. */
+  readonly problem: string | null;
+}
+
+function problemOf(error: unknown): string | null {
+  const { name } = error instanceof DOMException ? error : new DOMException();
+  // Browsers without storage, or with storage that is switched off.
+  if (!globalThis.indexedDB || name === "SecurityError" || name === "InvalidStateError") return null;
+  if (name === "VersionError") return "A newer version of this page has stored your documents. Reload the page to open them.";
+  return "The browser could not open the stored documents. They are not lost: reload the page, or restart the browser.";
+}
+
 export class CollectionStore {
   readonly #database: IDBPDatabase<Schema>;
   readonly #onProblem: (problem: string | null) => void;
@@ -73,10 +89,10 @@ export class CollectionStore {
   }
 
   /**
-   * Opens or creates the database. Null when the browser has no storage, as in some private windows.
+   * Opens or creates the database.
    * @param onProblem called with a message for the visitor when something could not be stored, and with null when it could again
    */
-  static async open(name: string, onProblem: (problem: string | null) => void): Promise<CollectionStore | null> {
+  static async open(name: string, onProblem: (problem: string | null) => void): Promise<OpenedStore> {
     try {
       const database = await openDB<Schema>(name, version, {
         // One step per version.
@@ -90,15 +106,12 @@ export class CollectionStore {
         // A newer version of the page in another tab must not wait for this one.
         blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
       });
-      return new CollectionStore(database, onProblem);
-    } catch {
-      return null;
+      const records = await database.getAll("collections");
+      records.sort((a, b) => a.made - b.made);
+      return { store: new CollectionStore(database, onProblem), records, problem: null };
+    } catch (error) {
+      return { store: null, records: [], problem: problemOf(error) };
     }
-  }
-
-  async collections(): Promise<CollectionRecord[]> {
-    const records = await this.#database.getAll("collections");
-    return records.sort((a, b) => a.made - b.made);
   }
 
   /** Stores a record without its fingerprint, which {@link indexStore} changes together with the vectors. */

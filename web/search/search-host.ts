@@ -64,9 +64,12 @@ export class SearchHost {
   static async open(options: SearchHostOptions): Promise<SearchHost> {
     let host: SearchHost | null = null;
     const onProblem = (problem: string | null) => host?.reportProblem(problem);
-    const [library, store] = await Promise.all([fetchLibrary(options), CollectionStore.open(options.name, onProblem)]);
-    const records = (await store?.collections().catch(() => null)) ?? [];
+    const [library, { store, records, problem }] = await Promise.all([
+      fetchLibrary(options),
+      CollectionStore.open(options.name, onProblem),
+    ]);
     host = new SearchHost(options, library, store, records);
+    host.reportProblem(problem);
     if (records.length === 0) await host.#create("My documents");
     // Resumes embedding, also for collections of another model.
     for (const record of records) {
