@@ -77,7 +77,7 @@ async function warmUp(server: ServerProcess): Promise<void> {
   expect((await post(server, "/search", json({ query: "boundary layer" }))).status).toBe(200);
   expect((await post(server, "/tokenize", json({ inputs: "a few words" }))).status).toBe(200);
   for (let round = 0; round < 100; round++) {
-    const queries = abstracts.slice(0, 4).map((text) => json({ query: `${round} ${text.slice(0, 1_000)}`, mode: "keyword" }));
+    const queries = abstracts.slice(0, 4).map((text) => json({ query: `${round} ${text.slice(0, 1_000)}`, mode: "keyword", limit: 100 }));
     for (const { status } of await Promise.all(queries.map((body) => post(server, "/search", body)))) expect(status).toBe(200);
   }
 }
