@@ -10,9 +10,9 @@ import { launchChromium } from "./chromium.ts";
 import { describeEnvironment, environmentSchema } from "./environment.ts";
 import type { PageQuery } from "./page-protocol.ts";
 import { filesPath, servePage } from "./page-server.ts";
-import { type AskedQuery, type BuildJob, percentilesSchema } from "./search-protocol.ts";
+import { type AskedQuery, askedOf, type BuildJob, percentilesSchema, queriesAsked } from "./search-protocol.ts";
 import { cranfieldCollection, modes } from "./search-quality.ts";
-import { percentiles, table } from "./statistics.ts";
+import { formatPercentiles, percentiles, table } from "./statistics.ts";
 
 const schema = z.object({
   environment: environmentSchema,
@@ -35,9 +35,6 @@ const schema = z.object({
 
 type PageSearchResult = z.infer<typeof schema>;
 
-const queriesAsked = 50;
-const warmUpQueries = 10;
-
 const asJson = ({ text, vector }: AskedQuery): PageQuery => ({ text, vector: Array.from(vector) });
 
 async function measure({ command, rounds, quick, peer }: Plan): Promise<PageSearchResult> {
@@ -45,7 +42,7 @@ async function measure({ command, rounds, quick, peer }: Plan): Promise<PageSear
   const encoder = createEncoder();
   try {
     const { documents, vectors, queries } = await cranfieldCollection(encoder, quick ? 100 : undefined);
-    const asked = queries.map(({ text, vector }) => ({ text, vector }));
+    const asked = askedOf(queries);
     const job = { documents, passages: vectors.length, vectors, queries: [], warmUp: [], rounds, peer: null };
     await using server = await servePage(peer, folder);
     const sizes: PageSearchResult["sizes"] = [];
@@ -60,8 +57,8 @@ async function measure({ command, rounds, quick, peer }: Plan): Promise<PageSear
       const times = await page.evaluate(([file, given]) => benchPage.search(file, given), [
         `${filesPath}${name}`,
         {
-          queries: asked.slice(0, queriesAsked).map(asJson),
-          warmUp: asked.slice(queriesAsked, queriesAsked + warmUpQueries).map(asJson),
+          queries: asked.queries.map(asJson),
+          warmUp: asked.warmUp.map(asJson),
           rounds,
         },
       ] as const);
@@ -92,7 +89,7 @@ export const searchPage = defineBenchmark({
   report({ browser, rounds, sizes }) {
     const rows = sizes.map((each) => [
       each.size.toLocaleString("en"),
-      ...modes.map((mode) => `${each[mode].p50.toFixed(1)} / ${each[mode].p95.toFixed(1)}`),
+      ...modes.map((mode) => formatPercentiles(each[mode])),
       (each.openMs / 1e3).toFixed(2),
       (each.fileBytes / 1e6).toFixed(1),
     ]);

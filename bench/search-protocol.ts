@@ -50,6 +50,16 @@ export interface AskedQuery {
   readonly vector: Float32Array;
 }
 
+/** How many queries are measured, and how many other ones are asked before. */
+export const queriesAsked = 50;
+const warmUpQueries = 10;
+
+/** The measured queries of a collection, and those of the warm-up. */
+export function askedOf(queries: readonly AskedQuery[]): Pick<SearchJob, "queries" | "warmUp"> {
+  const asked = queries.slice(0, queriesAsked + warmUpQueries).map(({ text, vector }) => ({ text, vector }));
+  return { queries: asked.slice(0, queriesAsked), warmUp: asked.slice(queriesAsked) };
+}
+
 export interface SearchJob {
   /** Null for our own index. */
   readonly peer: (typeof peerNames)[number] | null;

@@ -7,10 +7,11 @@ import { claimThat, defineBenchmark, log, type Plan } from "./benchmark.ts";
 import { Child } from "./child.ts";
 import { describeEnvironment, environmentSchema } from "./environment.ts";
 import {
+  askedOf,
   type PeerSize,
   peerNames,
   peerSchema,
-  type percentilesSchema,
+  queriesAsked,
   type SearchJob,
   type SearchSize,
   type SkippedPeer,
@@ -26,7 +27,7 @@ import {
   qualityOf,
   qualitySchema,
 } from "./search-quality.ts";
-import { table } from "./statistics.ts";
+import { formatPercentiles, table } from "./statistics.ts";
 
 const schema = z.object({
   environment: environmentSchema,
@@ -38,9 +39,6 @@ const schema = z.object({
 });
 
 type SearchResult = z.infer<typeof schema>;
-
-const queriesAsked = 50;
-const warmUpQueries = 10;
 
 /** Maximum seconds for a peer at one size, from the start of its process. */
 const peerSeconds = 120;
@@ -54,9 +52,7 @@ async function measure({ command, rounds, quick }: Plan): Promise<SearchResult> 
     log(`${vectors.length} passages embedded`);
     const scan = await loadScan();
     const quality = [...(await qualityOf(cranfield, scan)), ...(await qualityOf(await everydayCollection(encoder), scan))];
-    const asked = cranfield.queries.map(({ text, vector }) => ({ text, vector }));
-    const [queries, warmUp] = [asked.slice(0, queriesAsked), asked.slice(queriesAsked, queriesAsked + warmUpQueries)];
-    const job = { documents, passages: vectors.length, vectors, queries, warmUp, rounds };
+    const job = { documents, passages: vectors.length, vectors, ...askedOf(cranfield.queries), rounds };
     const found: Pick<SearchResult, "sizes" | "peers" | "skipped"> = { sizes: [], peers: [], skipped: [] };
     for (const size of quick ? [1000, 10_000] : [1000, 10_000, 30_000, 100_000, 300_000]) {
       found.sizes.push(await measureOwn({ ...job, peer: null, size }));
@@ -90,7 +86,6 @@ async function tryPeer(job: SearchJob & { readonly peer: PeerSize["peer"] }): Pr
   return { peer: job.peer, size: job.size, reason: answer ?? `it took longer than ${peerSeconds} s` };
 }
 
-const both = ({ p50, p95 }: z.infer<typeof percentilesSchema>) => `${p50.toFixed(1)} / ${p95.toFixed(1)}`;
 const seconds = (ms: number) => (ms / 1e3).toFixed(2);
 const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1);
 const count = (passages: number) => passages.toLocaleString("en");
@@ -99,7 +94,7 @@ function costTable(sizes: SearchResult["sizes"]): string {
   const head = ["keyword, ms", "semantic, ms", "hybrid, ms", "build, s", "write, s", "open, s", "memory, MB", "file, MB", "recall of ten"];
   const rows = sizes.map((size) => [
     count(size.passages),
-    ...modes.map((mode) => both(size[mode])),
+    ...modes.map((mode) => formatPercentiles(size[mode])),
     ...[size.buildMs, size.writeMs, size.openMs].map(seconds),
     ...[size.memoryBytes, size.fileBytes].map(megabytes),
     size.recall.toFixed(3),
@@ -113,7 +108,7 @@ function peerTable({ rounds, sizes, peers, skipped }: SearchResult): string {
     const own = [
       count(passages),
       "**Samevec**, with vectors",
-      both(keyword),
+      formatPercentiles(keyword),
       seconds(buildMs),
       megabytes(memoryBytes),
       megabytes(fileBytes),
@@ -126,7 +121,7 @@ function peerTable({ rounds, sizes, peers, skipped }: SearchResult): string {
         ...[
           count(each.passages),
           each.peer,
-          `${both(each.keyword)}${fewer(each.keyword.asked)}`,
+          `${formatPercentiles(each.keyword)}${fewer(each.keyword.asked)}`,
           seconds(each.buildMs),
           megabytes(each.memoryBytes),
         ],

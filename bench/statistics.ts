@@ -44,3 +44,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   const line = (cells: readonly string[]) => `| ${head.map((_, column) => cells[column] ?? "").join(" | ")} |`;
   return [line(head), `|${head.map(() => "---|").join("")}`, ...rows.map(line)].join("\n");
 }
+
+/** p50 and p95 of times in ms. */
+export const formatPercentiles = ({ p50, p95 }: { readonly p50: number; readonly p95: number }): string =>
+  `${p50.toFixed(1)} / ${p95.toFixed(1)}`;

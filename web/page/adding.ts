@@ -64,16 +64,16 @@ export function mountAdding(store: PageStore, service: Search): void {
 /** Files with names of their own. The visitor decides whether those with the name of a document replace it. */
 async function namedFiles(search: Awaited<Search>, collection: string, files: readonly AddedFile[]): Promise<AddedFile[]> {
   const known = new Set((await search.documents(collection)).map(({ id }) => id));
-  const equal = [...new Set(files.filter((file) => isSingle(file) && known.has(file.path)).map(({ path }) => path))];
-  const [first, ...more] = equal;
+  const equal = new Set(files.filter((file) => isSingle(file) && known.has(file.path)).map(({ path }) => path));
+  const [first] = equal;
   if (first === undefined) return withDistinctNames(files, known);
-  const title = more.length === 0 ? `${first} is already here` : `${count(equal.length, "file")} are already here`;
+  const title = equal.size === 1 ? `${first} is already here` : `${count(equal.size, "file")} are already here`;
   const text =
-    more.length === 0
+    equal.size === 1
       ? "Replace it if this is a newer version. Keep both if this is another file."
       : "Replace them if these are newer versions. Keep both if these are other files.";
   const replaces = (await askVisitor({ title, text, action: "Replace", refusal: "Keep both" })) !== null;
-  return withDistinctNames(files, replaces ? [...known].filter((id) => !equal.includes(id)) : known);
+  return withDistinctNames(files, replaces ? [...known].filter((id) => !equal.has(id)) : known);
 }
 
 /** Imports an index file as a new collection, and shows it. */

@@ -70,7 +70,7 @@ export interface OpenedStore {
 }
 
 function problemOf(error: unknown): string | null {
-  const { name } = error instanceof DOMException ? error : new DOMException();
+  const name = error instanceof DOMException ? error.name : "";
   // Browsers without storage, or with storage that is switched off.
   if (!globalThis.indexedDB || name === "SecurityError" || name === "InvalidStateError") return null;
   if (name === "VersionError") return "A newer version of this page has stored your documents. Reload the page to open them.";

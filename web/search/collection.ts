@@ -235,13 +235,13 @@ export class Collection {
 
   /** Stops reading files. Those that are read stay. */
   stopReading(): void {
-    this.#addition.abort(new EncoderError("disposed", "was stopped"));
+    this.#addition.abort();
     this.#addition = new AbortController();
   }
 
   /** Stops the scan of the folder, which must not write its record any more. */
   #endFolder(): void {
-    this.#folderEnd.abort(new EncoderError("disposed", "was stopped"));
+    this.#folderEnd.abort();
     this.#folderEnd = new AbortController();
   }
 
@@ -252,7 +252,7 @@ export class Collection {
   /** Stops all work and deletes the stored data. */
   async delete(): Promise<void> {
     this.#deleted = true;
-    this.#addition.abort(new EncoderError("disposed", "was stopped"));
+    this.#addition.abort();
     this.engine.pause();
     await this.#options.store?.deleteCollection(this.#record.id);
   }
